@@ -1,0 +1,462 @@
+//! The blocking end of any queue: queue x blockpoint x notification policy, written once.
+//!
+//! A channel has two blockpoints: the receiver waits on `data`, which the sender signals; the
+//! sender waits on `room`, which the receiver signals. Whether the other side is gone is seen in
+//! the very load that decides whether to wake it, so it costs nothing of its own.
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::time::Duration;
+
+use res_api::{
+    AnyCap, Backend, BackendError, Blockpoint, CastError, CastReason, ChanAttr, Deadline, Desc,
+    ErrorKind, FromCap, Gone, IntoCap, Map, Mem, Message, Part, Receiver, RecvError, Refused,
+    Rights, Role, Sender, SendError, SharedMem, Side, Source, SourceKind, Stats, TryRecvError,
+    TrySendError, WaitError,
+};
+
+use crate::pace::Pace;
+use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushQueue};
+
+/// The sending end of a channel made of the pushing half `Q` of a queue.
+pub struct QueueSnd<B: Backend, Q> {
+    queue: Q,
+    end: End<B>,
+}
+
+/// The receiving end of a channel made of the popping half `Q` of a queue.
+pub struct QueueRcv<B: Backend, Q> {
+    queue: Q,
+    end: End<B>,
+}
+
+/// What both ends have besides the queue.
+struct End<B: Backend> {
+    /// Waited on by the other side.
+    signal: B::Blockpoint,
+    /// Waited on by this side.
+    wait: B::Blockpoint,
+    pace: Pace,
+    blocked: u64,
+    blocked_for: Duration,
+    /// Leaves when it is dropped, so it comes after the queue.
+    cap: B::Cap,
+    /// Keeps the memory mapped; the queue has its address. None: the queue brought its own.
+    _map: Option<B::Map>,
+}
+
+impl<B: Backend> End<B> {
+    fn new(cap: B::Cap, signal: B::Blockpoint, wait: B::Blockpoint, map: Option<B::Map>) -> Self {
+        let pace = Pace::new(cap.desc().notify);
+        Self { signal, wait, pace, blocked: 0, blocked_for: Duration::ZERO, cap, _map: map }
+    }
+
+    /// Waits until `look` finds something, the deadline, or the other side is gone.
+    #[cold]
+    #[inline(never)]
+    fn wait_until<R>(
+        &mut self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        let start = self.wait.now();
+        self.blocked += 1;
+        let result = loop {
+            let nap = self.pace.nap(&self.wait, deadline);
+            match self.wait.wait_until(nap, &mut look) {
+                Err(WaitError::TimedOut) if nap < deadline => {}
+                result => break result,
+            }
+        };
+        self.blocked_for += self.wait.now() - start;
+        result
+    }
+
+    fn stats(&self, queue: &impl Half) -> Stats {
+        Stats {
+            messages: queue.position(),
+            blocked: self.blocked,
+            blocked_for: self.blocked_for,
+            high_water: queue.high_water(),
+        }
+    }
+}
+
+impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
+    /// An end of parts that are not bundled from memory: `queue` brought its own. For backends.
+    pub fn new(queue: Q, cap: B::Cap, data: B::Blockpoint, room: B::Blockpoint) -> Self {
+        Self { queue, end: End::new(cap, data, room, None) }
+    }
+
+    /// Pushes what `has_room` said there is room for, and notifies.
+    #[inline(always)]
+    fn push(&mut self, message: Q::Item) -> Result<(), TrySendError<Q::Item>> {
+        let kept = ManuallyDrop::new(message);
+        // SAFETY: a second owner of the same bits; `kept` is taken out of its wrapper only where
+        // the queue certainly does not have the item any more, or the item is plain data.
+        let pushed = unsafe { core::ptr::read(&*kept) };
+        match self.queue.try_push(pushed) {
+            Ok(()) => match self.end.pace.notify(&self.end.signal) {
+                None => Ok(()),
+                Some(gone) => self.sent_too_late(kept, gone),
+            },
+            Err((message, None)) => Err(TrySendError::Full(message)),
+            Err((message, Some(Misbehaved))) => Err(TrySendError::Gone(message, Gone::Misbehaved)),
+        }
+    }
+
+    /// The receiver is gone; perhaps it received what was pushed last before it went.
+    #[cold]
+    fn sent_too_late(
+        &mut self,
+        kept: ManuallyDrop<Q::Item>,
+        gone: Gone,
+    ) -> Result<(), TrySendError<Q::Item>> {
+        match self.queue.retract(gone) {
+            Fate::Received => Ok(()),
+            // By the contract of `PushQueue`: out of the queue, or plain data, of which a second
+            // copy does no harm.
+            Fate::TakenBack | Fate::Unknown => {
+                Err(TrySendError::Gone(ManuallyDrop::into_inner(kept), gone))
+            }
+        }
+    }
+
+    /// Found full: looks once more, so that closed is seen and a group that watches is told idle.
+    #[cold]
+    #[inline(never)]
+    fn try_send_again(&mut self, message: Q::Item) -> Result<(), TrySendError<Q::Item>> {
+        let seen = self.end.wait.snapshot();
+        match self.push(message) {
+            Err(TrySendError::Full(message)) => match self.end.wait.idle(seen) {
+                None => Err(TrySendError::Full(message)),
+                Some(gone) => Err(TrySendError::Gone(message, gone)),
+            },
+            result => result,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slow(
+        &mut self,
+        mut message: Q::Item,
+        deadline: Deadline,
+    ) -> Result<(), SendError<Q::Item>> {
+        loop {
+            let queue = &mut self.queue;
+            let look = || match queue.has_room() {
+                Ok(false) => None,
+                found => Some(found),
+            };
+            match self.end.wait_until(deadline, look) {
+                Ok(Ok(_)) => {}
+                Ok(Err(Misbehaved)) => return Err(SendError::Gone(message, Gone::Misbehaved)),
+                Err(WaitError::TimedOut) => return Err(SendError::TimedOut(message)),
+                Err(WaitError::Gone(gone)) => return Err(SendError::Gone(message, gone)),
+            }
+            match self.push(message) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Gone(message, gone)) => {
+                    return Err(SendError::Gone(message, gone));
+                }
+                // A queue whose room went away again: not a ring, but allowed.
+                Err(TrySendError::Full(back)) => message = back,
+            }
+        }
+    }
+}
+
+impl<B: Backend, Q: PushQueue> Sender for QueueSnd<B, Q> {
+    type Msg = Q::Item;
+
+    #[inline]
+    fn try_send(&mut self, message: Q::Item) -> Result<(), TrySendError<Q::Item>> {
+        match self.push(message) {
+            Err(TrySendError::Full(message)) => self.try_send_again(message),
+            result => result,
+        }
+    }
+
+    #[inline]
+    fn send_until(
+        &mut self,
+        message: Q::Item,
+        deadline: Deadline,
+    ) -> Result<(), SendError<Q::Item>> {
+        match self.push(message) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(message)) => self.send_slow(message, deadline),
+            Err(TrySendError::Gone(message, gone)) => Err(SendError::Gone(message, gone)),
+        }
+    }
+
+    fn capacity(&self) -> u32 {
+        self.queue.capacity()
+    }
+
+    fn len(&self) -> u32 {
+        self.queue.len()
+    }
+
+    fn gone(&self) -> Option<Gone> {
+        self.end.wait.told(Side::Waiters)
+    }
+
+    fn stats(&self) -> Stats {
+        self.end.stats(&self.queue)
+    }
+}
+
+impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
+    /// An end of parts that are not bundled from memory: `queue` brought its own. For backends.
+    pub fn new(queue: Q, cap: B::Cap, data: B::Blockpoint, room: B::Blockpoint) -> Self {
+        Self { queue, end: End::new(cap, room, data, None) }
+    }
+
+    /// Notifies that there is room; the message, unless this side has been revoked.
+    #[inline(always)]
+    fn popped(&mut self, message: Q::Item) -> Result<Q::Item, Gone> {
+        match self.end.pace.notify(&self.end.signal) {
+            // That the sender is gone does not concern what it sent before.
+            None => Ok(message),
+            Some(gone) => Self::received_late(message, gone),
+        }
+    }
+
+    #[cold]
+    fn received_late(message: Q::Item, gone: Gone) -> Result<Q::Item, Gone> {
+        if gone == Gone::Revoked { Err(gone) } else { Ok(message) }
+    }
+
+    /// Found empty: looks once more, so that closed is seen after what was sent before it, and a
+    /// group that watches is told idle.
+    #[cold]
+    #[inline(never)]
+    fn try_recv_again(&mut self) -> Result<Q::Item, TryRecvError> {
+        let seen = self.end.wait.snapshot();
+        match self.queue.try_pop() {
+            Ok(Some(message)) => self.popped(message).map_err(TryRecvError::Gone),
+            Ok(None) => Err(match self.end.wait.idle(seen) {
+                None => TryRecvError::Empty,
+                Some(gone) => TryRecvError::Gone(gone),
+            }),
+            Err(Misbehaved) => Err(TryRecvError::Gone(Gone::Misbehaved)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_slow(&mut self, deadline: Deadline) -> Result<Q::Item, RecvError> {
+        let queue = &mut self.queue;
+        match self.end.wait_until(deadline, || queue.try_pop().transpose()) {
+            Ok(Ok(message)) => self.popped(message).map_err(RecvError::Gone),
+            Ok(Err(Misbehaved)) => Err(RecvError::Gone(Gone::Misbehaved)),
+            Err(WaitError::TimedOut) => Err(RecvError::TimedOut),
+            Err(WaitError::Gone(gone)) => Err(RecvError::Gone(gone)),
+        }
+    }
+}
+
+impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
+    type Msg = Q::Item;
+
+    #[inline]
+    fn try_recv(&mut self) -> Result<Q::Item, TryRecvError> {
+        match self.queue.try_pop() {
+            Ok(Some(message)) => self.popped(message).map_err(TryRecvError::Gone),
+            Ok(None) => self.try_recv_again(),
+            Err(Misbehaved) => Err(TryRecvError::Gone(Gone::Misbehaved)),
+        }
+    }
+
+    #[inline]
+    fn recv_until(&mut self, deadline: Deadline) -> Result<Q::Item, RecvError> {
+        match self.queue.try_pop() {
+            Ok(Some(message)) => self.popped(message).map_err(RecvError::Gone),
+            Ok(None) => self.recv_slow(deadline),
+            Err(Misbehaved) => Err(RecvError::Gone(Gone::Misbehaved)),
+        }
+    }
+
+    fn capacity(&self) -> u32 {
+        self.queue.capacity()
+    }
+
+    fn len(&self) -> u32 {
+        self.queue.len()
+    }
+
+    fn gone(&self) -> Option<Gone> {
+        self.end.wait.told(Side::Waiters)
+    }
+
+    fn stats(&self) -> Stats {
+        self.end.stats(&self.queue)
+    }
+}
+
+impl<B: Backend, Q: PushQueue> Source<B::Blockpoint> for QueueSnd<B, Q> {
+    fn source_kind(&self) -> SourceKind {
+        SourceKind::Sender
+    }
+
+    fn blockpoint(&self) -> &B::Blockpoint {
+        &self.end.wait
+    }
+
+    fn ready(&self) -> bool {
+        self.queue.len() < self.queue.capacity() || self.gone().is_some()
+    }
+}
+
+impl<B: Backend, Q: PopQueue> Source<B::Blockpoint> for QueueRcv<B, Q> {
+    fn source_kind(&self) -> SourceKind {
+        SourceKind::Receiver
+    }
+
+    fn blockpoint(&self) -> &B::Blockpoint {
+        &self.end.wait
+    }
+
+    fn ready(&self) -> bool {
+        !self.queue.is_empty() || self.gone().is_some()
+    }
+}
+
+macro_rules! end_in_memory {
+    ($end:ident, $half:ident, $role:ident, $needs:ident) => {
+        impl<B: Backend, Q: $half> fmt::Debug for $end<B, Q> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let Self { queue, end } = self;
+                let (len, capacity) = (queue.len(), queue.capacity());
+                write!(f, "{:?}({len} of {capacity}, {:?})", Role::$role, end.pace.policy())
+            }
+        }
+
+        impl<B: Backend, Q: $half + InMemory> IntoCap<B::Cap> for $end<B, Q> {
+            fn into_cap(self) -> B::Cap {
+                let Self { queue, end } = self;
+                let mut cap = end.cap;
+                cap.set_state(queue.position());
+                cap
+            }
+        }
+
+        impl<B: Backend, Q: $half<Item: Message> + InMemory> FromCap<B::Cap> for $end<B, Q> {
+            fn accepts(desc: &Desc) -> Result<(), CastReason> {
+                desc.expect(Role::$role, Q::KIND, <Q::Item as Message>::TAG)
+            }
+
+            fn attach(cap: B::Cap) -> Result<Self, CastError<B::Cap>> {
+                if !cap.rights().contains(Rights::$needs) {
+                    return Err(CastError::new(cap, CastReason::Parts(ErrorKind::Denied)));
+                }
+                match attach_parts::<B, Q>(&cap) {
+                    Ok(Parts { queue, map, first, second }) => {
+                        let (signal, wait) = (first, second);
+                        Ok(Self { queue, end: End::new(cap, signal, wait, Some(map)) })
+                    }
+                    Err(kind) => Err(CastError::new(cap, CastReason::Parts(kind))),
+                }
+            }
+        }
+    };
+}
+
+end_in_memory!(QueueSnd, PushQueue, Snd, WRITE);
+end_in_memory!(QueueRcv, PopQueue, Rcv, READ);
+
+/// What an end is bundled from: memory, what it signals, what it waits on.
+struct Parts<B: Backend, Q> {
+    queue: Q,
+    map: B::Map,
+    first: B::Blockpoint,
+    second: B::Blockpoint,
+}
+
+fn attach_parts<B: Backend, Q: InMemory>(cap: &B::Cap) -> Result<Parts<B, Q>, ErrorKind> {
+    let capacity = u32::try_from(cap.desc().capacity).map_err(|_| ErrorKind::Invalid)?;
+    let bytes = Q::bytes(capacity).ok_or(ErrorKind::Invalid)?;
+    let memory = cap.mem(0).ok_or(ErrorKind::Invalid)?;
+    let first = cap.blockpoint(0).ok_or(ErrorKind::Invalid)?;
+    let second = cap.blockpoint(1).ok_or(ErrorKind::Invalid)?;
+    let map = memory.map(Rights::READ | Rights::WRITE).map_err(|error| error.kind())?;
+    if map.len() < bytes {
+        return Err(ErrorKind::Invalid);
+    }
+    // SAFETY: the map is long enough, writable and aligned to 64 (`Map::base`), and is kept as long
+    // as the queue; it was initialised when the parts were bundled; the capability is the only one
+    // of this end, so there is no other such half.
+    let queue = unsafe { Q::attach(map.base(), capacity, cap.state()) };
+    Ok(Parts { queue, map, first, second })
+}
+
+/// Makes both ends of a channel in `memory`: what [`Kind::create_in`](res_api::Kind::create_in) of
+/// a kind that is one queue does.
+///
+/// # Errors
+///
+/// `Invalid` for a capacity that the queue refuses, `NoMemory` for too little memory, what the
+/// backend says.
+pub fn create_in<B, Q, R>(
+    b: &B,
+    mut memory: B::Mem,
+    capacity: u32,
+    attr: &ChanAttr,
+) -> Result<(QueueSnd<B, Q>, QueueRcv<B, R>), Refused<Option<B::Mem>, B::Error>>
+where
+    B: Backend,
+    Q: PushQueue<Item: Message> + InMemory,
+    R: PopQueue<Item = Q::Item> + InMemory,
+{
+    let Some(bytes) = Q::bytes(capacity) else {
+        return Err(Refused::new(Some(memory), ErrorKind::Invalid));
+    };
+    if memory.len() < bytes {
+        return Err(Refused::new(Some(memory), ErrorKind::NoMemory));
+    }
+    let base = core::ptr::NonNull::from(memory.bytes_mut()).cast::<u8>();
+    // SAFETY: private memory of enough bytes, which begins at a multiple of 64 (`Mem::bytes`).
+    unsafe { Q::init(base, capacity) };
+    let memory = memory.share();
+    match create_ends::<B, Q, R>(b, &memory, capacity, attr) {
+        Ok(ends) => Ok(ends),
+        Err(error) => Err(Refused { value: memory.unshare().ok(), error }),
+    }
+}
+
+fn create_ends<B, Q, R>(
+    b: &B,
+    memory: &B::SharedMem,
+    capacity: u32,
+    attr: &ChanAttr,
+) -> Result<(QueueSnd<B, Q>, QueueRcv<B, R>), B::Error>
+where
+    B: Backend,
+    Q: PushQueue<Item: Message> + InMemory,
+    R: PopQueue<Item = Q::Item> + InMemory,
+{
+    let data = b.blockpoint_with(attr.barrier)?;
+    let room = b.blockpoint_with(attr.barrier)?;
+    let desc = |role| Desc {
+        kind: Q::KIND,
+        msg: <Q::Item as Message>::TAG,
+        trust: Q::TRUST,
+        notify: attr.notify,
+        ..Desc::plain(role, capacity.into())
+    };
+    let bundle = |role, signal: &B::Blockpoint, wait: &B::Blockpoint| {
+        let memory = memory.alias(Rights::READ | Rights::WRITE)?;
+        let parts = [Part::Mem(memory), Part::Signal(signal.clone()), Part::Wait(wait.clone())];
+        b.bundle(desc(role), None, parts)
+    };
+    let snd = bundle(Role::Snd, &data, &room)?;
+    let rcv = bundle(Role::Rcv, &room, &data)?;
+    Ok((attach_own(snd)?, attach_own(rcv)?))
+}
+
+/// Attaches what was bundled a moment ago.
+fn attach_own<C: AnyCap, H: FromCap<C>, E: From<ErrorKind>>(cap: C) -> Result<H, E> {
+    H::attach(cap).map_err(|error| error.reason.kind().into())
+}

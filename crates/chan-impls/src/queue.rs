@@ -1,0 +1,163 @@
+//! What a queue is: a pure non-blocking algorithm, in two halves.
+
+use core::ptr::NonNull;
+
+use res_api::{Gone, KindId, Trust};
+
+/// The other half broke the protocol: an index went backwards or too far, or a value is none of
+/// its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misbehaved;
+
+/// What became of an item that was pushed to a half that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The other half popped it before it went.
+    Received,
+    /// It is out of the queue; nobody else has it.
+    TakenBack,
+    /// The other half may be reading it.
+    Unknown,
+}
+
+/// What both halves of a queue can say.
+///
+/// # Example
+///
+/// ```
+/// use chan_impls::queue::Half;
+///
+/// fn full(half: &impl Half) -> bool {
+///     half.len() == half.capacity()
+/// }
+/// ```
+pub trait Half {
+    /// How many items fit.
+    fn capacity(&self) -> u32;
+
+    /// How many are queued, as far as this half can see now. At most the capacity.
+    fn len(&self) -> u32;
+
+    /// Whether none is.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many items went through this half: its private state, which travels with it.
+    fn position(&self) -> u64;
+
+    /// The most items that this half has seen queued.
+    fn high_water(&self) -> u32;
+}
+
+/// The pushing half of a queue.
+///
+/// # Safety
+///
+/// After [`retract`](Self::retract) said [`Fate::TakenBack`], the item pushed last is neither given
+/// out by the other half nor dropped by the queue. Where it may say [`Fate::Unknown`], items are
+/// plain data.
+///
+/// # Example
+///
+/// ```
+/// use chan_impls::PushQueue;
+///
+/// fn fill<Q: PushQueue<Item = u8>>(queue: &mut Q) {
+///     while queue.has_room() == Ok(true) && queue.try_push(0).is_ok() {}
+/// }
+/// ```
+pub unsafe trait PushQueue: Half {
+    /// What it holds.
+    type Item;
+
+    /// Whether a push would succeed. It stays so until then.
+    ///
+    /// # Errors
+    ///
+    /// The other half broke the protocol.
+    fn has_room(&mut self) -> Result<bool, Misbehaved>;
+
+    /// Pushes, if there is room.
+    ///
+    /// # Errors
+    ///
+    /// The item, and why: full (`None`), or the other half broke the protocol.
+    fn try_push(&mut self, item: Self::Item) -> Result<(), (Self::Item, Option<Misbehaved>)>;
+
+    /// Takes back the item pushed last, because the other half is `gone` (H22), if it can be. Only
+    /// directly after that push.
+    fn retract(&mut self, gone: Gone) -> Fate;
+}
+
+/// The popping half of a queue.
+///
+/// # Example
+///
+/// ```
+/// use chan_impls::PopQueue;
+///
+/// fn count<Q: PopQueue>(queue: &mut Q) -> usize {
+///     core::iter::from_fn(|| queue.try_pop().ok().flatten()).count()
+/// }
+/// ```
+pub trait PopQueue: Half {
+    /// What it holds.
+    type Item;
+
+    /// Whether a pop would succeed. It stays so until then.
+    ///
+    /// # Errors
+    ///
+    /// The other half broke the protocol.
+    fn has_item(&mut self) -> Result<bool, Misbehaved>;
+
+    /// Pops what is there.
+    ///
+    /// # Errors
+    ///
+    /// The other half broke the protocol.
+    fn try_pop(&mut self) -> Result<Option<Self::Item>, Misbehaved>;
+}
+
+/// A half of a queue that lives in memory which another component may map.
+///
+/// # Safety
+///
+/// What [`attach`](Self::attach) returns touches only the [`bytes`](Self::bytes) that it asked
+/// for, by atomics and assembly copies alone, and believes nothing that it finds there.
+///
+/// # Example
+///
+/// ```
+/// use chan_impls::queue::InMemory;
+///
+/// fn fits<Q: InMemory>(capacity: u32, memory: u64) -> bool {
+///     Q::bytes(capacity).is_some_and(|bytes| bytes <= memory)
+/// }
+/// ```
+pub unsafe trait InMemory: Sized + Send {
+    /// The kind of channel that it is a half of.
+    const KIND: KindId;
+    /// What the halves must trust each other with.
+    const TRUST: Trust;
+
+    /// Bytes of memory for such a queue; `None` for a capacity of 0 or one that overflows.
+    fn bytes(capacity: u32) -> Option<u64>;
+
+    /// Makes the memory an empty queue. Called for the pushing half.
+    ///
+    /// # Safety
+    ///
+    /// `memory` is aligned to 64 and valid for [`bytes(capacity)`](Self::bytes), and nobody else
+    /// knows it yet.
+    unsafe fn init(memory: NonNull<u8>, capacity: u32);
+
+    /// The half that has let `position` items through.
+    ///
+    /// # Safety
+    ///
+    /// `memory` is aligned to 64 and valid for [`bytes(capacity)`](Self::bytes) as long as the
+    /// half lives, was initialised, and has no other such half now.
+    unsafe fn attach(memory: NonNull<u8>, capacity: u32, position: u64) -> Self;
+}

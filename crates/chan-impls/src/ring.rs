@@ -1,0 +1,255 @@
+//! The index protocol of the single-producer single-consumer ring.
+//!
+//! Two free-running 64-bit indices, two cache lines apart: `tail` counts pushes and is written by
+//! the producer alone, `head` counts pops and is written by the consumer alone. Each side believes
+//! only its private copy of its own index, and keeps a cached copy of the other's, which it
+//! refreshes when the cache says full (or empty), and then checks: an index that goes backwards
+//! or too far is [`Misbehaved`]. All slots are usable; storage is rounded up to a power of two.
+//!
+//! Wait-free on both sides: no loop, and one shared load at most per operation.
+//!
+//! | access | order | partner |
+//! |---|---|---|
+//! | producer stores `tail` | Release | consumer's Acquire load of `tail`: it sees the slot's content |
+//! | consumer stores `head` | Release | producer's Acquire load of `head`: the slot was read before it is written again |
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use res_sync::MemoryModel;
+use res_sync::model::Atomic;
+
+use crate::queue::{Fate, Misbehaved};
+
+/// Bytes between the two indices, and before the slots: a pair of cache lines, because processors
+/// fetch neighbours too.
+const LINE: usize = 128;
+
+/// A word on a line of its own.
+#[repr(C)]
+struct Line<W> {
+    word: W,
+    _rest: [u8; LINE - size_of::<u64>()],
+}
+
+impl<W> Line<W> {
+    fn new(word: W) -> Self {
+        Self { word, _rest: [0; LINE - size_of::<u64>()] }
+    }
+}
+
+/// What both sides share besides the slots, at the beginning of the memory.
+#[repr(C)]
+pub(crate) struct Header<M: MemoryModel> {
+    tail: Line<M::U64>,
+    head: Line<M::U64>,
+}
+
+/// Bytes of a header in mapped memory; the slots follow.
+pub(crate) const HEADER: u64 = 2 * LINE as u64;
+
+impl<M: MemoryModel> Header<M> {
+    /// An empty ring.
+    pub(crate) fn new() -> Self {
+        Self { tail: Line::new(Atomic::new(0)), head: Line::new(Atomic::new(0)) }
+    }
+
+    /// What the consumer stored last. Only for who knows that it has gone, or is it.
+    pub(crate) fn popped(&self) -> u64 {
+        self.head.word.load(Acquire)
+    }
+}
+
+/// The largest capacity.
+const MAX_CAPACITY: u32 = 1 << 31;
+
+/// Slots to store `capacity` items: a power of two. `None` for 0 and beyond 2^31.
+pub(crate) const fn slots(capacity: u32) -> Option<u32> {
+    if capacity == 0 || capacity > MAX_CAPACITY { None } else { Some(capacity.next_power_of_two()) }
+}
+
+/// The producer's side of the indices.
+pub(crate) struct TxIndex<M: MemoryModel> {
+    header: NonNull<Header<M>>,
+    /// Ours; the shared word is only a copy for the consumer.
+    tail: u64,
+    /// What we last believed of the consumer; never decreases, never exceeds `tail`.
+    head: u64,
+    capacity: u32,
+    high_water: u32,
+}
+
+/// The consumer's side of the indices.
+pub(crate) struct RxIndex<M: MemoryModel> {
+    header: NonNull<Header<M>>,
+    /// Ours; the shared word is only a copy for the producer.
+    head: u64,
+    /// What we last believed of the producer; never decreases, at most `head + capacity`.
+    tail: u64,
+    capacity: u32,
+    high_water: u32,
+}
+
+// SAFETY: the header is made of atomics, which any thread may use; the rest are numbers. The
+// owner of the index sees to it that the header outlives it.
+unsafe impl<M: MemoryModel> Send for TxIndex<M> {}
+// SAFETY: as for `TxIndex`.
+unsafe impl<M: MemoryModel> Send for RxIndex<M> {}
+
+impl<M: MemoryModel> TxIndex<M> {
+    /// The producer's side of a ring in which `tail` items have been pushed.
+    ///
+    /// # Safety
+    ///
+    /// `header` is valid for shared access as long as the index lives, nobody else is its
+    /// producer, and `slots(capacity)` is some.
+    pub(crate) unsafe fn new(header: NonNull<Header<M>>, capacity: u32, tail: u64) -> Self {
+        // Believe that it is full: the first push asks, and checks the answer.
+        let head = tail.saturating_sub(capacity.into());
+        Self { header, tail, head, capacity, high_water: 0 }
+    }
+
+    #[inline(always)]
+    fn header(&self) -> &Header<M> {
+        // SAFETY: valid for shared access, says `new`.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// The consumer's index, if it is believable.
+    #[inline(always)]
+    fn refresh(&mut self) -> Result<(), Misbehaved> {
+        // Acquire: partners the Release in `RxIndex::release`.
+        let head = self.header().head.word.load(Acquire);
+        if head.wrapping_sub(self.head) > self.tail - self.head {
+            return Err(Misbehaved);
+        }
+        self.head = head;
+        self.high_water = self.high_water.max((self.tail - head) as u32);
+        Ok(())
+    }
+
+    /// How many slots are free; asks the consumer only if fewer than `want` are known to be.
+    #[inline(always)]
+    pub(crate) fn room(&mut self, want: u32) -> Result<u32, Misbehaved> {
+        let free = self.capacity - (self.tail - self.head) as u32;
+        if free >= want {
+            return Ok(free);
+        }
+        self.refresh()?;
+        Ok(self.capacity - (self.tail - self.head) as u32)
+    }
+
+    /// The number of the next push; its slot is this modulo the number of slots.
+    #[inline(always)]
+    pub(crate) fn position(&self) -> u64 {
+        self.tail
+    }
+
+    /// Gives `count` written slots to the consumer; `room` said that they were free.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, count: u32) {
+        self.tail += u64::from(count);
+        // Release: partners the Acquire in `RxIndex::refresh`.
+        self.header().tail.word.store(self.tail, Release);
+    }
+
+    /// Takes the last push back, unless it was popped. Only where the consumer has left (H22), and
+    /// the caller has seen what it did before.
+    pub(crate) fn retract(&mut self) -> Fate {
+        // Acquire: partners the Release in `RxIndex::release`.
+        if self.header().head.word.load(Acquire) == self.tail {
+            return Fate::Received;
+        }
+        self.tail -= 1;
+        // Relaxed: nobody is there to read it but who looks at the length.
+        self.header().tail.word.store(self.tail, Relaxed);
+        Fate::TakenBack
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        let head = self.header().head.word.load(Relaxed);
+        self.tail.wrapping_sub(head).min(self.capacity.into()) as u32
+    }
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    pub(crate) fn high_water(&self) -> u32 {
+        self.high_water
+    }
+}
+
+impl<M: MemoryModel> RxIndex<M> {
+    /// The consumer's side of a ring from which `head` items have been popped.
+    ///
+    /// # Safety
+    ///
+    /// `header` is valid for shared access as long as the index lives, nobody else is its
+    /// consumer, and `slots(capacity)` is some.
+    pub(crate) unsafe fn new(header: NonNull<Header<M>>, capacity: u32, head: u64) -> Self {
+        // Believe that it is empty: the first pop asks, and checks the answer.
+        Self { header, head, tail: head, capacity, high_water: 0 }
+    }
+
+    #[inline(always)]
+    fn header(&self) -> &Header<M> {
+        // SAFETY: valid for shared access, says `new`.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// The producer's index, if it is believable.
+    #[inline(always)]
+    fn refresh(&mut self) -> Result<(), Misbehaved> {
+        // Acquire: partners the Release in `TxIndex::publish`.
+        let tail = self.header().tail.word.load(Acquire);
+        let queued = tail.wrapping_sub(self.head);
+        // Not behind what we believed, not more than fits.
+        if queued < self.tail - self.head || queued > self.capacity.into() {
+            return Err(Misbehaved);
+        }
+        self.tail = tail;
+        self.high_water = self.high_water.max(queued as u32);
+        Ok(())
+    }
+
+    /// How many items are there; asks the producer only if fewer than `want` are known to be.
+    #[inline(always)]
+    pub(crate) fn items(&mut self, want: u32) -> Result<u32, Misbehaved> {
+        let known = (self.tail - self.head) as u32;
+        if known >= want {
+            return Ok(known);
+        }
+        self.refresh()?;
+        Ok((self.tail - self.head) as u32)
+    }
+
+    /// The number of the next pop; its slot is this modulo the number of slots.
+    #[inline(always)]
+    pub(crate) fn position(&self) -> u64 {
+        self.head
+    }
+
+    /// Gives `count` read slots back to the producer; `items` said that they were there.
+    #[inline(always)]
+    pub(crate) fn release(&mut self, count: u32) {
+        self.head += u64::from(count);
+        // Release: partners the Acquire in `TxIndex::refresh`.
+        self.header().head.word.store(self.head, Release);
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        let tail = self.header().tail.word.load(Relaxed);
+        let queued = tail.wrapping_sub(self.head);
+        // A tail behind our head is a lie.
+        if queued > u64::MAX / 2 { 0 } else { queued.min(self.capacity.into()) as u32 }
+    }
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    pub(crate) fn high_water(&self) -> u32 {
+        self.high_water
+    }
+}

@@ -1,0 +1,183 @@
+//! How a message gets into and out of memory that a peer can write at any time.
+//!
+//! There is no reference to such memory (H18): a slot of up to 128 bytes moves as relaxed atomic
+//! words, a larger one by one assembly copy, which the language does not look into. What comes out
+//! is validated before it is a value.
+
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+
+use res_api::{Mapped, Message};
+use res_sync::model::Atomic;
+
+const WORD: usize = size_of::<u64>();
+/// Up to this size, words; beyond, one copy.
+const WORDS_UP_TO: usize = 128;
+
+/// Bytes from one slot to the next: whole words.
+pub(crate) const fn stride<T>() -> usize {
+    size_of::<T>().next_multiple_of(WORD)
+}
+
+/// Writes `value` into the slot at `at`.
+///
+/// # Safety
+///
+/// `at` is valid for writing [`stride::<T>`](stride) bytes, at a multiple of 8; others touch the
+/// bytes by atomics or assembly only.
+#[inline(always)]
+pub(crate) unsafe fn put<M: Mapped, T: Message>(at: NonNull<u8>, value: &T) {
+    let from = core::ptr::from_ref(value).cast::<u8>();
+    if size_of::<T>() > WORDS_UP_TO && copies_in_assembly() {
+        // SAFETY: both are valid for `size_of::<T>()` bytes and do not overlap, since `value` is a
+        // reference and the slot is never lent as one.
+        unsafe { copy(at.as_ptr(), from, size_of::<T>()) };
+        return;
+    }
+    let words = at.cast::<M::U64>();
+    for index in 0..size_of::<T>() / WORD {
+        // SAFETY: within the value, which has no padding (`IntoBytes`); within the slot, whose
+        // words are what `M: Mapped` says.
+        unsafe {
+            let word = from.cast::<u64>().add(index).read_unaligned();
+            words.add(index).as_ref().store(word, Relaxed);
+        }
+    }
+    let rest = size_of::<T>() % WORD;
+    if rest != 0 {
+        let done = size_of::<T>() - rest;
+        let mut last = [0; WORD];
+        // SAFETY: the last `rest` bytes of the value, and the last word of the slot.
+        unsafe {
+            from.add(done).copy_to_nonoverlapping(last.as_mut_ptr(), rest);
+            words.add(done / WORD).as_ref().store(u64::from_ne_bytes(last), Relaxed);
+        }
+    }
+}
+
+/// Copies the slot at `at` out; `None` if what is there is no `T`.
+///
+/// # Safety
+///
+/// `at` is valid for reading [`stride::<T>`](stride) bytes, at a multiple of 8; others touch the
+/// bytes by atomics or assembly only.
+#[inline(always)]
+pub(crate) unsafe fn take<M: Mapped, T: Message>(at: NonNull<u8>) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    let to = value.as_mut_ptr().cast::<u8>();
+    // SAFETY: the slot, says the caller, and a local of the size of `T`.
+    unsafe { take_bytes::<M>(at, to, size_of::<T>()) };
+    // SAFETY: all bytes of the local have just been written, and nobody else knows it.
+    let bytes = unsafe { core::slice::from_raw_parts(to, size_of::<T>()) };
+    if T::try_ref_from_bytes(bytes).is_err() {
+        return None;
+    }
+    // SAFETY: the bytes are those of a `T`, zerocopy has just found.
+    Some(unsafe { value.assume_init() })
+}
+
+/// Copies `len` bytes out of the slot.
+///
+/// # Safety
+///
+/// `at` is valid for reading `len` bytes rounded up to words, at a multiple of 8; `to` for writing
+/// `len` bytes, which nobody else knows.
+#[inline(always)]
+unsafe fn take_bytes<M: Mapped>(at: NonNull<u8>, to: *mut u8, len: usize) {
+    if len > WORDS_UP_TO && copies_in_assembly() {
+        // SAFETY: valid on both sides, says the caller; a slot and a private place do not overlap.
+        unsafe { copy(to, at.as_ptr(), len) };
+        return;
+    }
+    let words = at.cast::<M::U64>();
+    for index in 0..len / WORD {
+        // SAFETY: within the slot, whose words are what `M: Mapped` says; within the destination.
+        unsafe {
+            let word = words.add(index).as_ref().load(Relaxed);
+            to.cast::<u64>().add(index).write_unaligned(word);
+        }
+    }
+    let rest = len % WORD;
+    if rest != 0 {
+        let done = len - rest;
+        // SAFETY: the last word of the slot, and the last `rest` bytes of the destination.
+        unsafe {
+            let last = words.add(done / WORD).as_ref().load(Relaxed).to_ne_bytes();
+            to.add(done).copy_from_nonoverlapping(last.as_ptr(), rest);
+        }
+    }
+}
+
+const fn copies_in_assembly() -> bool {
+    cfg!(all(target_arch = "x86_64", not(miri)))
+}
+
+/// Copies bytes of which a peer may change one side meanwhile.
+///
+/// # Safety
+///
+/// `to` is valid for writing and `from` for reading `len` bytes; they do not overlap.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline(always)]
+unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: writes `len` bytes at `to`, reads `len` at `from`, changes the three registers and
+    // nothing else. The direction flag is clear on entry to assembly. What another process does to
+    // the bytes meanwhile is no data race of this program: the language does not see the accesses.
+    unsafe {
+        core::arch::asm!(
+            "rep movsb",
+            inout("rcx") len => _,
+            inout("rdi") to => _,
+            inout("rsi") from => _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+unsafe fn copy(_: *mut u8, _: *const u8, _: usize) {
+    unreachable!("only called where `copies_in_assembly`");
+}
+
+#[cfg(test)]
+mod tests {
+    use core::ptr::NonNull;
+
+    use res_sync::model::Core;
+
+    use super::*;
+
+    fn there_and_back<T: Message + PartialEq + core::fmt::Debug>(value: T) {
+        let mut memory = [u64::MAX; 1024];
+        let slot = NonNull::from(&mut memory).cast::<u8>();
+        // SAFETY: a local array that is large enough and aligned.
+        let back = unsafe {
+            put::<Core, T>(slot, &value);
+            take::<Core, T>(slot)
+        };
+        assert_eq!(back, Some(value));
+        assert!(memory[stride::<T>() / WORD..].iter().all(|word| *word == u64::MAX));
+    }
+
+    #[test]
+    fn every_size_comes_back_and_touches_nothing_else() {
+        there_and_back(());
+        there_and_back(7_u8);
+        there_and_back([1_u8, 2, 3]);
+        there_and_back(0x0102_0304_0506_0708_u64);
+        there_and_back([9_u8; 15]);
+        there_and_back([10_u8; 127]);
+        there_and_back([11_u8; 128]);
+        there_and_back([12_u8; 129]);
+        there_and_back([13_u8; 4096]);
+        there_and_back([u128::MAX; 3]);
+    }
+
+    #[test]
+    fn a_value_that_is_none_is_refused() {
+        let mut memory = [2_u64; 1];
+        // SAFETY: a local word.
+        assert_eq!(unsafe { take::<Core, bool>(NonNull::from(&mut memory).cast()) }, None);
+    }
+}

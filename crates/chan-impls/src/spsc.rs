@@ -1,0 +1,236 @@
+//! [`Spsc`]: the ring for messages, across any boundary.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use res_api::{Backend, ChanAttr, EndsIn, Gone, Kind, KindId, Mapped, Message, Trust};
+
+use crate::endpoint::{self, QueueRcv, QueueSnd};
+use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushQueue};
+use crate::ring::{HEADER, Header, RxIndex, TxIndex, slots};
+use crate::slot;
+
+/// The default kind: one sender, one receiver, a ring between them.
+///
+/// Wait-free on both sides; all of its capacity is usable (up to 2^31); a peer can send garbage
+/// values or stop, and nothing else, so it needs no trust.
+///
+/// # Example
+///
+/// ```
+/// use chan_impls::Spsc;
+/// use res_api::{Backend, Fault, Receiver, Sender};
+///
+/// fn hello<B: Backend>(b: &B) -> Result<u64, Fault> {
+///     let (mut tx, mut rx) = b.chan::<Spsc, u64>(16)?;
+///     tx.send(42)?;
+///     Ok(rx.recv()?)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Spsc;
+
+impl<B: Backend> Kind<B> for Spsc {
+    const ID: KindId = ID;
+    const TRUST: Trust = Trust::None;
+    type Attr = ChanAttr;
+    type Snd<T: Message> = QueueSnd<B, SpscPush<B::Model, T>>;
+    type Rcv<T: Message> = QueueRcv<B, SpscPop<B::Model, T>>;
+
+    fn bytes<T: Message>(capacity: u32, _: &ChanAttr) -> Option<u64> {
+        bytes::<T>(capacity)
+    }
+
+    fn create_in<T: Message>(
+        b: &B,
+        memory: B::Mem,
+        capacity: u32,
+        attr: &ChanAttr,
+    ) -> EndsIn<B, Self, T> {
+        endpoint::create_in(b, memory, capacity, attr)
+    }
+}
+
+const ID: KindId = KindId::new(*b"spsc", 1);
+
+fn bytes<T: Message>(capacity: u32) -> Option<u64> {
+    let slots = u64::from(slots(capacity)?);
+    let bytes = slots.checked_mul(slot::stride::<T>() as u64)?.checked_add(HEADER)?;
+    // Offsets into it must fit a pointer.
+    (bytes <= isize::MAX as u64).then_some(bytes)
+}
+
+/// The pushing half of a ring of messages in mapped memory.
+pub struct SpscPush<M: Mapped, T> {
+    index: TxIndex<M>,
+    slots: Slots<T>,
+}
+
+/// The popping half of a ring of messages in mapped memory.
+pub struct SpscPop<M: Mapped, T> {
+    index: RxIndex<M>,
+    slots: Slots<T>,
+}
+
+impl<M: Mapped, T> core::fmt::Debug for SpscPush<M, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SpscPush({} of {})", self.index.len(), self.index.capacity())
+    }
+}
+
+impl<M: Mapped, T> core::fmt::Debug for SpscPop<M, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SpscPop({} of {})", self.index.len(), self.index.capacity())
+    }
+}
+
+/// The slots behind the header.
+struct Slots<T> {
+    base: NonNull<u8>,
+    mask: u64,
+    of: PhantomData<fn(T) -> T>,
+}
+
+// SAFETY: an address and a number; who may use which slot is the index protocol's.
+unsafe impl<T> Send for Slots<T> {}
+
+impl<T> Slots<T> {
+    /// # Safety
+    ///
+    /// `memory` is valid for the bytes of a ring of that capacity, as long as this lives.
+    unsafe fn behind_header(memory: NonNull<u8>, capacity: u32) -> Self {
+        let slots = slots(capacity).unwrap_or(1);
+        // SAFETY: within the memory, says the caller.
+        let base = unsafe { memory.add(HEADER as usize) };
+        Self { base, mask: u64::from(slots - 1), of: PhantomData }
+    }
+
+    #[inline(always)]
+    fn at(&self, position: u64) -> NonNull<u8> {
+        let offset = (position & self.mask) as usize * slot::stride::<T>();
+        // SAFETY: a slot number below the number of slots, so within the memory.
+        unsafe { self.base.add(offset) }
+    }
+}
+
+// SAFETY: `init` writes a header of an empty ring and `attach` uses the bytes that
+// `Spsc::bytes` asked for, by atomics and assembly copies only.
+unsafe impl<M: Mapped, T: Message> InMemory for SpscPush<M, T> {
+    const KIND: KindId = ID;
+    const TRUST: Trust = Trust::None;
+
+    fn bytes(capacity: u32) -> Option<u64> {
+        bytes::<T>(capacity)
+    }
+
+    unsafe fn init(memory: NonNull<u8>, _: u32) {
+        // SAFETY: valid for writing a header and aligned, says the caller.
+        unsafe { memory.cast::<Header<M>>().write(Header::new()) };
+    }
+
+    unsafe fn attach(memory: NonNull<u8>, capacity: u32, position: u64) -> Self {
+        // SAFETY: the caller's promise, handed on.
+        unsafe {
+            Self {
+                index: TxIndex::new(memory.cast(), capacity, position),
+                slots: Slots::behind_header(memory, capacity),
+            }
+        }
+    }
+}
+
+// SAFETY: as for the pushing half.
+unsafe impl<M: Mapped, T: Message> InMemory for SpscPop<M, T> {
+    const KIND: KindId = ID;
+    const TRUST: Trust = Trust::None;
+
+    fn bytes(capacity: u32) -> Option<u64> {
+        bytes::<T>(capacity)
+    }
+
+    unsafe fn init(_: NonNull<u8>, _: u32) {}
+
+    unsafe fn attach(memory: NonNull<u8>, capacity: u32, position: u64) -> Self {
+        // SAFETY: the caller's promise, handed on.
+        unsafe {
+            Self {
+                index: RxIndex::new(memory.cast(), capacity, position),
+                slots: Slots::behind_header(memory, capacity),
+            }
+        }
+    }
+}
+
+macro_rules! half_by_index {
+    ($half:ident) => {
+        impl<M: Mapped, T: Message> Half for $half<M, T> {
+            #[inline]
+            fn capacity(&self) -> u32 {
+                self.index.capacity()
+            }
+            fn len(&self) -> u32 {
+                self.index.len()
+            }
+            fn position(&self) -> u64 {
+                self.index.position()
+            }
+            fn high_water(&self) -> u32 {
+                self.index.high_water()
+            }
+        }
+    };
+}
+
+half_by_index!(SpscPush);
+half_by_index!(SpscPop);
+
+// SAFETY: messages are plain data (`Message: IntoBytes`), and a retracted one is behind the tail,
+// where no consumer looks.
+unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
+    type Item = T;
+
+    #[inline(always)]
+    fn has_room(&mut self) -> Result<bool, Misbehaved> {
+        Ok(self.index.room(1)? != 0)
+    }
+
+    #[inline(always)]
+    fn try_push(&mut self, item: T) -> Result<(), (T, Option<Misbehaved>)> {
+        match self.index.room(1) {
+            Ok(0) => return Err((item, None)),
+            Ok(_) => {}
+            Err(misbehaved) => return Err((item, Some(misbehaved))),
+        }
+        // SAFETY: the slot is within the memory, and free, so an honest consumer is not reading it.
+        unsafe { slot::put::<M, T>(self.slots.at(self.index.position()), &item) };
+        self.index.publish(1);
+        Ok(())
+    }
+
+    fn retract(&mut self, gone: Gone) -> Fate {
+        match gone {
+            Gone::Closed => self.index.retract(),
+            _ => Fate::Unknown,
+        }
+    }
+}
+
+impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
+    type Item = T;
+
+    #[inline(always)]
+    fn has_item(&mut self) -> Result<bool, Misbehaved> {
+        Ok(self.index.items(1)? != 0)
+    }
+
+    #[inline(always)]
+    fn try_pop(&mut self) -> Result<Option<T>, Misbehaved> {
+        if self.index.items(1)? == 0 {
+            return Ok(None);
+        }
+        // SAFETY: the slot is within the memory; an honest producer has written it.
+        let item = unsafe { slot::take::<M, T>(self.slots.at(self.index.position())) };
+        self.index.release(1);
+        item.map(Some).ok_or(Misbehaved)
+    }
+}

@@ -1,0 +1,257 @@
+//! The root of the family: a supplier of every resource.
+
+use core::time::Duration;
+
+use crate::{
+    AnyCap, BackendError, Barrier, Blockpoint, Comp, Component, Deadline, Desc, Ends, EndsIn, Entry, EvtGrp,
+    FromCap, Instant, Kind, Map, Mapped, Mem, Message, Name, Part, Receiver, Refused, Sender,
+    SharedMem, Source, Thread, ThreadId, Timer,
+};
+
+/// A supplier of every resource: a small token, and inside a component that component's authority.
+///
+/// A component is written over `B: Backend` and needs no other bound; which backend it is decides
+/// who composes the system.
+///
+/// # Example
+///
+/// ```
+/// use res_api::{Backend, Deadline, Env, Fault, Kind, Receiver, Rx, Sender, Slot, Tx};
+///
+/// /// Passes numbers on, doubled; over any kind of channel, on any backend.
+/// fn double<B: Backend, K: Kind<B>>(env: Env<B>) -> Result<(), Fault> {
+///     let mut from = env.take(Slot::<Rx<K, u64>>::new("from"))?;
+///     let mut to = env.take(Slot::<Tx<K, u64>>::new("to"))?;
+///     while let Ok(n) = from.recv() {
+///         to.send(2 * n)?;
+///     }
+///     Ok(())
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a backend",
+    label = "not a `Backend`",
+    note = "a component is generic over its backend: write `<B: Backend>` and take `Env<B>`"
+)]
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// What can go wrong.
+    type Error: BackendError;
+    /// The atomics of the machine.
+    type Model: Mapped;
+    /// Its capabilities.
+    type Cap: AnyCap<Mem = Self::SharedMem, Blockpoint = Self::Blockpoint>;
+    /// Private memory.
+    type Mem: Mem<Shared = Self::SharedMem>;
+    /// Shared memory.
+    type SharedMem: SharedMem<Error = Self::Error, Private = Self::Mem, Map = Self::Map>
+        + FromCap<Self::Cap>;
+    /// A view of shared memory.
+    type Map: Map<Model = Self::Model>;
+    /// What everything that blocks, blocks on.
+    type Blockpoint: Blockpoint + Source<Self::Blockpoint>;
+    /// Timers.
+    type Timer: Timer + Source<Self::Blockpoint> + Send;
+    /// Event groups.
+    type EvtGrp: EvtGrp<Self::Blockpoint, Error = Self::Error> + Send + Sync;
+    /// The sending end of a channel of capabilities.
+    type CapSnd: Sender<Msg = Self::Cap> + Source<Self::Blockpoint> + FromCap<Self::Cap> + Send;
+    /// The receiving end of a channel of capabilities.
+    type CapRcv: Receiver<Msg = Self::Cap> + Source<Self::Blockpoint> + FromCap<Self::Cap> + Send;
+    /// Threads.
+    type Thread: Thread<Error = Self::Error> + Source<Self::Blockpoint> + Send;
+    /// Components.
+    type Component: Component<Self::Cap, Error = Self::Error> + Source<Self::Blockpoint> + Send;
+
+    /// The time.
+    fn now(&self) -> Instant;
+
+    /// The calling thread.
+    fn current(&self) -> ThreadId;
+
+    /// Lets another thread run; the named one, where the machine can.
+    fn yield_to(&self, thread: Option<ThreadId>);
+
+    /// Does nothing until then.
+    fn sleep(&self, until: Instant);
+
+    /// Private memory of at least that many bytes, all 0.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for 0 bytes, `NoMemory`.
+    fn mem(&self, bytes: u64) -> Result<Self::Mem, Self::Error>;
+
+    /// A blockpoint with that barrier between its sides; `None`: what the backend agreed on.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`, `NoMemory`; `Invalid` for a barrier that the machine does not have.
+    fn blockpoint_with(&self, barrier: Option<Barrier>) -> Result<Self::Blockpoint, Self::Error>;
+
+    /// A timer that expires first at `first`, and then, if it has a period, again and again.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for a period of 0; `NoSlots`, `NoMemory`.
+    fn timer(&self, first: Instant, period: Option<Duration>) -> Result<Self::Timer, Self::Error>;
+
+    /// An event group for at most `capacity` sources.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for 0; `NoSlots`, `NoMemory`.
+    fn evtgrp(&self, capacity: u32) -> Result<Self::EvtGrp, Self::Error>;
+
+    /// A channel of capabilities; the pair is a [`ChanChan`](crate::ChanChan).
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for capacity 0 or one that overflows; `NoSlots`, `NoMemory`.
+    fn chanchan(&self, capacity: u32) -> Result<(Self::CapSnd, Self::CapRcv), Self::Error>;
+
+    /// A thread that will run `body`, which is kept in `memory`.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory` where the memory is too small for the body; `NoSlots` where the machine has no
+    /// thread left. Memory and body come back.
+    fn thread_in<F: FnOnce() + Send + 'static>(
+        &self,
+        memory: Self::Mem,
+        body: F,
+    ) -> Result<Self::Thread, Refused<(Self::Mem, F), Self::Error>>;
+
+    /// A component that is not started yet. Users call [`component`](Self::component).
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`, `NoMemory`.
+    fn new_component<E: Entry<Self>>(
+        &self,
+        name: Name,
+        entry: E,
+    ) -> Result<Self::Component, Self::Error>;
+
+    /// Calls `each` with everything that this component was endowed with and has not taken.
+    fn endowments(&self, each: &mut dyn FnMut(Name, Desc));
+
+    /// Takes an endowment. Components call [`Env::take`](crate::Env::take).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    fn take_endowment(&self, name: Name) -> Result<Self::Cap, Self::Error>;
+
+    /// Makes a capability known to all components under a name. The name dies with this component.
+    ///
+    /// # Errors
+    ///
+    /// `Exists` if the name is taken, `Denied` if the capability may not be handed on. It comes
+    /// back.
+    fn publish(&self, name: Name, cap: Self::Cap) -> Result<(), Refused<Self::Cap, Self::Error>>;
+
+    /// What was published under a name. Memory is shared with everybody who asks; an end goes to
+    /// the first.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    fn lookup(&self, name: Name) -> Result<Self::Cap, Self::Error>;
+
+    /// Makes a capability of parts. For authors of kinds. `from` is the capability that it is
+    /// derived from, if any: rights are at most those of it.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`, `NoMemory`.
+    fn bundle(
+        &self,
+        desc: Desc,
+        from: Option<&Self::Cap>,
+        parts: impl IntoIterator<Item = Part<Self::Cap>>,
+    ) -> Result<Self::Cap, Self::Error>;
+
+    /// A blockpoint.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`, `NoMemory`.
+    fn blockpoint(&self) -> Result<Self::Blockpoint, Self::Error> {
+        self.blockpoint_with(None)
+    }
+
+    /// Lets another thread run.
+    fn yield_now(&self) {
+        self.yield_to(None);
+    }
+
+    /// The point in time that comes after that span.
+    fn after(&self, span: Duration) -> Instant {
+        self.now() + span
+    }
+
+    /// The deadline that passes after that span.
+    fn within(&self, span: Duration) -> Deadline {
+        Deadline::at(self.after(span))
+    }
+
+    /// A channel of kind `K` for messages `T`. The pair is a [`Chan`](crate::Chan).
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for capacity 0 or a size that overflows; `NoSlots`, `NoMemory`.
+    fn chan<K: Kind<Self>, T: Message>(
+        &self,
+        capacity: u32,
+    ) -> Result<Ends<Self, K, T>, Self::Error> {
+        self.chan_with::<K, T>(capacity, &K::Attr::default())
+    }
+
+    /// The same with attributes.
+    ///
+    /// # Errors
+    ///
+    /// As [`chan`](Self::chan).
+    fn chan_with<K: Kind<Self>, T: Message>(
+        &self,
+        capacity: u32,
+        attr: &K::Attr,
+    ) -> Result<Ends<Self, K, T>, Self::Error> {
+        let bytes = K::bytes::<T>(capacity, attr).ok_or(crate::ErrorKind::Invalid)?;
+        let memory = self.mem(bytes)?;
+        K::create_in::<T>(self, memory, capacity, attr).map_err(|refused| refused.error)
+    }
+
+    /// The same in memory that the caller brings (R23).
+    ///
+    /// # Errors
+    ///
+    /// As [`chan`](Self::chan); `NoMemory` also where the memory is too small. It comes back.
+    fn chan_in<K: Kind<Self>, T: Message>(
+        &self,
+        memory: Self::Mem,
+        capacity: u32,
+        attr: &K::Attr,
+    ) -> EndsIn<Self, K, T> {
+        K::create_in::<T>(self, memory, capacity, attr)
+    }
+
+    /// A thread that will run `body`; start it with [`Thread::start`].
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`, `NoMemory`.
+    fn thread<F: FnOnce() + Send + 'static>(&self, body: F) -> Result<Self::Thread, Self::Error> {
+        let memory = self.mem((size_of::<F>() as u64).max(1))?;
+        self.thread_in(memory, body).map_err(|refused| refused.error)
+    }
+
+    /// A component that will run `entry`: endow it, then start it.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`, `NoMemory`.
+    fn component<E: Entry<Self>>(&self, name: Name, entry: E) -> Result<Comp<Self>, Self::Error> {
+        Ok(Comp::new(self.clone(), self.new_component(name, entry)?))
+    }
+}

@@ -1,0 +1,227 @@
+//! The two ends of a channel (R13-R18).
+
+use core::time::Duration;
+
+use crate::{Deadline, Gone, RecvError, SendError, TryRecvError, TrySendError};
+
+/// What an end has seen so far. Gathered where an end waits or looks at the other's index, so it
+/// costs the fast path nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Messages that went through this end.
+    pub messages: u64,
+    /// How often it went to sleep or spun.
+    pub blocked: u64,
+    /// For how long.
+    pub blocked_for: Duration,
+    /// The most messages that it has seen queued.
+    pub high_water: u32,
+}
+
+/// The sending end.
+///
+/// # Behaviour
+///
+/// 1. Messages arrive in the order of sending, each once.
+/// 2. A channel of capacity `n` takes `n` messages without a receive, and no more.
+/// 3. `try_send` never waits; `send_until` waits for room until the deadline.
+/// 4. When the receiver has left, sending fails and gives the message back; a sender asleep wakes.
+/// 5. Nothing is allocated, and nobody else is asked unless somebody sleeps.
+///
+/// # Example
+///
+/// ```
+/// use res_api::{Deadline, SendError, Sender};
+///
+/// fn offer(tx: &mut dyn Sender<Msg = u64>, value: u64) -> Option<u64> {
+///     tx.send_until(value, Deadline::PASSED).map_err(SendError::into_inner).err()
+/// }
+/// ```
+pub trait Sender {
+    /// What it carries.
+    type Msg;
+
+    /// Sends if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError::Full`], [`TrySendError::Gone`]; the message comes back.
+    fn try_send(&mut self, message: Self::Msg) -> Result<(), TrySendError<Self::Msg>>;
+
+    /// Sends, waiting for room until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::TimedOut`], [`SendError::Gone`]; the message comes back.
+    fn send_until(
+        &mut self,
+        message: Self::Msg,
+        deadline: Deadline,
+    ) -> Result<(), SendError<Self::Msg>>;
+
+    /// Sends, waiting for room as long as there is a receiver.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Gone`]; the message comes back.
+    fn send(&mut self, message: Self::Msg) -> Result<(), SendError<Self::Msg>> {
+        self.send_until(message, Deadline::NEVER)
+    }
+
+    /// How many messages fit.
+    fn capacity(&self) -> u32;
+
+    /// How many are queued now.
+    fn len(&self) -> u32;
+
+    /// Whether none is queued now.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the receiver is gone, as far as is known, and why.
+    fn gone(&self) -> Option<Gone>;
+
+    /// What this end has seen.
+    fn stats(&self) -> Stats;
+}
+
+/// The receiving end.
+///
+/// # Behaviour
+///
+/// 1. What was sent before the sender left is received first; then [`Gone`] says why.
+/// 2. `try_recv` never waits; `recv_until` waits until the deadline.
+/// 3. A receiver asleep wakes when the sender leaves.
+///
+/// # Example
+///
+/// ```
+/// use res_api::Receiver;
+///
+/// fn total(rx: &mut impl Receiver<Msg = u64>) -> u64 {
+///     let mut sum = 0;
+///     while let Ok(n) = rx.recv() {
+///         sum += n;
+///     }
+///     sum
+/// }
+/// ```
+pub trait Receiver {
+    /// What it carries.
+    type Msg;
+
+    /// Receives what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`], [`TryRecvError::Gone`].
+    fn try_recv(&mut self) -> Result<Self::Msg, TryRecvError>;
+
+    /// Receives, waiting until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::TimedOut`], [`RecvError::Gone`].
+    fn recv_until(&mut self, deadline: Deadline) -> Result<Self::Msg, RecvError>;
+
+    /// Receives, waiting as long as there is a sender.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Gone`].
+    fn recv(&mut self) -> Result<Self::Msg, RecvError> {
+        self.recv_until(Deadline::NEVER)
+    }
+
+    /// Receives everything that is there, without waiting. `Some` once nothing will come any
+    /// more. What to do with an edge-triggered event.
+    fn drain(&mut self, mut each: impl FnMut(Self::Msg)) -> Option<Gone>
+    where
+        Self: Sized,
+    {
+        loop {
+            match self.try_recv() {
+                Ok(message) => each(message),
+                Err(TryRecvError::Empty) => return None,
+                Err(TryRecvError::Gone(gone)) => return Some(gone),
+            }
+        }
+    }
+
+    /// How many messages fit.
+    fn capacity(&self) -> u32;
+
+    /// How many are queued now.
+    fn len(&self) -> u32;
+
+    /// Whether none is queued now.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the sender is gone, as far as is known, and why. There may still be messages.
+    fn gone(&self) -> Option<Gone>;
+
+    /// What this end has seen.
+    fn stats(&self) -> Stats;
+}
+
+/// A channel: both ends, until they are split. Every pair of ends is one.
+///
+/// # Example
+///
+/// ```
+/// use res_api::{Chan, Receiver, Sender};
+///
+/// fn echo<S: Sender<Msg = u8>, R: Receiver<Msg = u8>>(mut chan: impl Chan<S, R>) -> Option<u8> {
+///     let (tx, rx) = chan.ends();
+///     tx.send(1).ok()?;
+///     rx.recv().ok()
+/// }
+/// ```
+pub trait Chan<Snd, Rcv>: Sized {
+    /// The two ends, to give to two holders.
+    fn split(self) -> (Snd, Rcv);
+
+    /// Both ends, in one place.
+    fn ends(&mut self) -> (&mut Snd, &mut Rcv);
+}
+
+impl<S: Sender, R: Receiver<Msg = S::Msg>> Chan<S, R> for (S, R) {
+    fn split(self) -> (S, R) {
+        self
+    }
+
+    fn ends(&mut self) -> (&mut S, &mut R) {
+        (&mut self.0, &mut self.1)
+    }
+}
+
+/// A channel of channels: it carries capabilities `C`, first of all ends of other channels (R21).
+/// Every pair of ends that carries capabilities is one.
+///
+/// An end in transit that is never received closes its channel.
+///
+/// # Example
+///
+/// ```
+/// use res_api::{Backend, Chan, ChanChan, Fault, IntoCap, Kind, Sender};
+///
+/// fn hand_over<B: Backend, K: Kind<B>>(b: &B, end: K::Rcv<u64>) -> Result<B::CapRcv, Fault> {
+///     let (mut tx, rx) = b.chanchan(1)?.split();
+///     tx.send(end.into_cap())?;
+///     Ok(rx)
+/// }
+/// ```
+pub trait ChanChan<C>: Chan<Self::Snd, Self::Rcv> {
+    /// The sending end.
+    type Snd: Sender<Msg = C>;
+    /// The receiving end.
+    type Rcv: Receiver<Msg = C>;
+}
+
+impl<C, S: Sender<Msg = C>, R: Receiver<Msg = C>> ChanChan<C> for (S, R) {
+    type Snd = S;
+    type Rcv = R;
+}

@@ -1,0 +1,314 @@
+//! What can go wrong, as types.
+//!
+//! Every error of the family ends its `source()` chain in an [`ErrorKind`] (or in a [`Gone`] or
+//! [`WaitError`], which have a kind), so [`kind_of`] classifies any of them.
+
+use core::fmt;
+
+use thiserror::Error;
+
+use crate::{Gone, WaitError};
+
+/// The class of a failure. The codes are fixed, never 0 and may cross a domain.
+///
+/// ```
+/// use res_api::ErrorKind;
+///
+/// assert_eq!(ErrorKind::from_code(ErrorKind::NotFound.code()), Some(ErrorKind::NotFound));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
+#[repr(u32)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No memory left, or more asked for than can be.
+    #[error("no memory left")]
+    NoMemory = 1,
+    /// A pool or table is full, or a limit reached.
+    #[error("no slot left")]
+    NoSlots = 2,
+    /// The rights do not allow it.
+    #[error("the rights do not allow it")]
+    Denied = 3,
+    /// Nothing of that name.
+    #[error("nothing of that name")]
+    NotFound = 4,
+    /// That name, or place, is taken.
+    #[error("taken already")]
+    Exists = 5,
+    /// A capability is of another type than asked for.
+    #[error("of another type than asked for")]
+    TypeMismatch = 6,
+    /// What it named has been replaced or has gone.
+    #[error("names what has gone")]
+    Stale = 7,
+    /// The other side died.
+    #[error("the other side has died")]
+    PeerGone = 8,
+    /// The other side broke the protocol.
+    #[error("the other side broke the protocol")]
+    Misbehaved = 9,
+    /// A capability was revoked.
+    #[error("a capability was revoked")]
+    Revoked = 10,
+    /// The deadline passed.
+    #[error("the deadline passed")]
+    TimedOut = 11,
+    /// An argument, or the state for that call, makes no sense.
+    #[error("makes no sense here")]
+    Invalid = 12,
+    /// The other side has closed.
+    #[error("the other side has closed")]
+    Closed = 13,
+    /// Anything else; the error itself says more.
+    #[error("failed")]
+    Other = 14,
+}
+
+impl ErrorKind {
+    const ALL: [Self; 14] = [
+        Self::NoMemory,
+        Self::NoSlots,
+        Self::Denied,
+        Self::NotFound,
+        Self::Exists,
+        Self::TypeMismatch,
+        Self::Stale,
+        Self::PeerGone,
+        Self::Misbehaved,
+        Self::Revoked,
+        Self::TimedOut,
+        Self::Invalid,
+        Self::Closed,
+        Self::Other,
+    ];
+
+    /// A fixed number, never 0.
+    pub const fn code(self) -> u32 {
+        self as u32
+    }
+
+    /// The kind with that [`code`](Self::code).
+    pub fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+impl From<Gone> for ErrorKind {
+    fn from(gone: Gone) -> Self {
+        match gone {
+            Gone::Closed => Self::Closed,
+            Gone::PeerGone => Self::PeerGone,
+            Gone::Misbehaved => Self::Misbehaved,
+            Gone::PeerRevoked | Gone::Revoked => Self::Revoked,
+        }
+    }
+}
+
+impl From<WaitError> for ErrorKind {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::TimedOut,
+            WaitError::Gone(gone) => gone.into(),
+        }
+    }
+}
+
+/// The class of any error: the first one of its `source()` chain that has a class.
+///
+/// ```
+/// use res_api::{ErrorKind, Gone, RecvError, kind_of};
+///
+/// assert_eq!(kind_of(&RecvError::Gone(Gone::PeerGone)), ErrorKind::PeerGone);
+/// assert_eq!(kind_of(&core::fmt::Error), ErrorKind::Other);
+/// ```
+pub fn kind_of(error: &(dyn core::error::Error + 'static)) -> ErrorKind {
+    let mut next = Some(error);
+    // A chain longer than this is a circle.
+    for _ in 0..32 {
+        let Some(error) = next else { break };
+        if let Some(kind) = error.downcast_ref::<ErrorKind>() {
+            return *kind;
+        }
+        if let Some(gone) = error.downcast_ref::<Gone>() {
+            return (*gone).into();
+        }
+        if let Some(wait) = error.downcast_ref::<WaitError>() {
+            return (*wait).into();
+        }
+        next = error.source();
+    }
+    ErrorKind::Other
+}
+
+/// The error of a backend: its own enum, with a kind, and made from one, so that generic code (a
+/// channel kind) can fail in the backend's name.
+///
+/// ```
+/// use res_api::{BackendError, ErrorKind};
+///
+/// fn refuse<E: BackendError>() -> E {
+///     ErrorKind::Denied.into()
+/// }
+/// ```
+pub trait BackendError: core::error::Error + From<ErrorKind> + Send + Sync + 'static {
+    /// The class of this failure.
+    fn kind(&self) -> ErrorKind;
+}
+
+/// Not done; what was handed over is given back.
+///
+/// ```
+/// use res_api::{ErrorKind, Refused};
+///
+/// let refused = Refused { value: String::from("mine"), error: ErrorKind::NoSlots };
+/// assert_eq!(refused.value, "mine");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Refused<V, E> {
+    /// What was handed over.
+    pub value: V,
+    /// Why it was refused.
+    pub error: E,
+}
+
+impl<V, E> Refused<V, E> {
+    /// Not done, because of `error`.
+    pub fn new(value: V, error: impl Into<E>) -> Self {
+        Self { value, error: error.into() }
+    }
+}
+
+impl<V, E: fmt::Debug> fmt::Debug for Refused<V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refused({:?})", self.error)
+    }
+}
+
+impl<V, E: fmt::Display> fmt::Display for Refused<V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<V, E: core::error::Error + 'static> core::error::Error for Refused<V, E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Not sent now; the message is given back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// No room.
+    Full(T),
+    /// Nobody will receive it. It is certain that nobody has received it only for
+    /// [`Gone::Closed`] (H22).
+    Gone(T, Gone),
+}
+
+impl<T> TrySendError<T> {
+    /// The message.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(message) | Self::Gone(message, _) => message,
+        }
+    }
+}
+
+/// Not sent; the message is given back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendError<T> {
+    /// There was no room until the deadline.
+    TimedOut(T),
+    /// Nobody will receive it. It is certain that nobody has received it only for
+    /// [`Gone::Closed`] (H22).
+    Gone(T, Gone),
+}
+
+impl<T> SendError<T> {
+    /// The message.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::TimedOut(message) | Self::Gone(message, _) => message,
+        }
+    }
+}
+
+/// Nothing received now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TryRecvError {
+    /// Nothing there.
+    #[error("nothing there")]
+    Empty,
+    /// Nothing there, and nothing will come.
+    #[error("nothing will come: {0}")]
+    Gone(#[source] Gone),
+}
+
+/// Nothing received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RecvError {
+    /// Nothing came until the deadline.
+    #[error("nothing came until the deadline")]
+    TimedOut,
+    /// Everything that was sent has been received, and nothing will come.
+    #[error("nothing will come: {0}")]
+    Gone(#[source] Gone),
+}
+
+static TIMED_OUT: ErrorKind = ErrorKind::TimedOut;
+static FULL: ErrorKind = ErrorKind::NoSlots;
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("Full(..)"),
+            Self::Gone(_, gone) => write!(f, "Gone(.., {gone:?})"),
+        }
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("no room"),
+            Self::Gone(_, gone) => write!(f, "not sent: {gone}"),
+        }
+    }
+}
+
+impl<T> core::error::Error for TrySendError<T> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(match self {
+            Self::Full(_) => &FULL,
+            Self::Gone(_, gone) => gone,
+        })
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(_) => f.write_str("TimedOut(..)"),
+            Self::Gone(_, gone) => write!(f, "Gone(.., {gone:?})"),
+        }
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(_) => f.write_str("no room until the deadline"),
+            Self::Gone(_, gone) => write!(f, "not sent: {gone}"),
+        }
+    }
+}
+
+impl<T> core::error::Error for SendError<T> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(match self {
+            Self::TimedOut(_) => &TIMED_OUT,
+            Self::Gone(_, gone) => gone,
+        })
+    }
+}

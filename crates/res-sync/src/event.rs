@@ -1,0 +1,358 @@
+//! The event count: the one thing that everything which blocks, blocks on.
+//!
+//! # The word
+//!
+//! | bits | meaning | set by | cleared by |
+//! |---|---|---|---|
+//! | 0 | somebody is subscribed (has armed, may sleep) | a waiter | the trigger that moves the epoch |
+//! | 1 | an event group watches | the group | the group |
+//! | 2-4 | what the waiters are told ([`Gone`]) | the backend | nobody |
+//! | 5-7 | what the signallers are told ([`Gone`]) | the backend | nobody |
+//! | 8-63 | the epoch | a trigger that finds bit 0 or 1, every telling | wraps after 2^56 moves |
+//!
+//! A machine that parks on 32 bits compares the low half: the flags and 24 bits of the epoch.
+//!
+//! # The rules (H1-H3)
+//!
+//! * A trigger makes its data visible, passes the [light barrier](MemoryModel::light_barrier) and
+//!   loads the word. All of bits 0-1 and 5-7 clear: done, with one plain load.
+//! * Otherwise it moves the epoch and clears bit 0 in *one* compare-and-swap, then wakes all.
+//!   To wake one it keeps bit 0; if that woke nobody, it moves the epoch again while clearing
+//!   bit 0, and wakes all.
+//! * A waiter arms first ([`Event::checkpoint`]: sets bit 0, passes the heavy barrier), then looks
+//!   at its data, then sleeps while the epoch is that of its checkpoint.
+
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
+
+use crate::model::{Atomic, Barrier, MemoryModel};
+use crate::{Deadline, Gone, Park, Parked, Wake};
+
+const SUBSCRIBED: u64 = 1 << 0;
+const WATCHED: u64 = 1 << 1;
+const FIELD: u64 = 0b111;
+const WAITERS_SHIFT: u32 = 2;
+const SIGNALLERS_SHIFT: u32 = 5;
+const EPOCH_ONE: u64 = 1 << 8;
+const FLAGS: u64 = EPOCH_ONE - 1;
+/// What makes a trigger leave its fast path.
+const COLD: u64 = SUBSCRIBED | WATCHED | FIELD << SIGNALLERS_SHIFT;
+
+const fn told(word: u64, side: Side) -> Option<Gone> {
+    Gone::from_code((word >> side.shift() & FIELD) as u32)
+}
+
+const fn next_epoch(word: u64) -> u64 {
+    word.wrapping_add(EPOCH_ONE)
+}
+
+const fn epoch(word: u64) -> u64 {
+    word & !FLAGS
+}
+
+/// The two sides of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Those who wait on it.
+    Waiters,
+    /// Those who trigger it.
+    Signallers,
+}
+
+impl Side {
+    const fn shift(self) -> u32 {
+        match self {
+            Self::Waiters => WAITERS_SHIFT,
+            Self::Signallers => SIGNALLERS_SHIFT,
+        }
+    }
+
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Waiters => Self::Signallers,
+            Self::Signallers => Self::Waiters,
+        }
+    }
+}
+
+/// What a trigger found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triggered {
+    /// What the signallers are told.
+    pub gone: Option<Gone>,
+    /// An event group watches: the caller has to mark the source as pending there.
+    pub watched: bool,
+}
+
+impl Triggered {
+    const QUIET: Self = Self { gone: None, watched: false };
+
+    fn new(word: u64) -> Self {
+        Self { gone: told(word, Side::Signallers), watched: word & WATCHED != 0 }
+    }
+}
+
+/// Why a wait ended without a trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitError {
+    /// The deadline passed.
+    TimedOut,
+    /// The waiters were told so. Look once more: what was sent before is still there.
+    Gone(Gone),
+}
+
+impl core::fmt::Display for WaitError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("the deadline passed"),
+            Self::Gone(gone) => gone.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for WaitError {}
+
+/// A word as it was, to compare with later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot(u64);
+
+impl Snapshot {
+    /// What the waiters had been told.
+    pub const fn gone(self) -> Option<Gone> {
+        told(self.0, Side::Waiters)
+    }
+
+    /// What the signallers had been told.
+    pub const fn signallers_told(self) -> Option<Gone> {
+        told(self.0, Side::Signallers)
+    }
+}
+
+/// An event count: a word, the place to sleep at, the machine to ask, and the agreed barrier.
+///
+/// It borrows its parts, because the word may lie in shared memory while the rest must not.
+///
+/// ```
+/// use res_sync::{Event, Park, Wake};
+///
+/// /// The one right way to wait.
+/// fn wait_for<P: Park>(event: Event<'_, P>, ready: impl Fn() -> bool) -> bool {
+///     event.wait_until(res_sync::Deadline::NEVER, || ready().then_some(())).is_ok()
+/// }
+/// ```
+pub struct Event<'a, P: Park> {
+    /// The machine.
+    pub park: &'a P,
+    /// Where to sleep.
+    pub point: &'a P::Point,
+    /// The word.
+    pub word: &'a <P::Model as MemoryModel>::U64,
+    /// What the connection agreed on.
+    pub barrier: Barrier,
+}
+
+impl<P: Park> Clone for Event<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Park> Copy for Event<'_, P> {}
+
+impl<P: Park> core::fmt::Debug for Event<'_, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Event").field("word", self.word).field("barrier", &self.barrier).finish()
+    }
+}
+
+impl<P: Park> Event<'_, P> {
+    /// Announces that something has changed. Make the change visible (a Release store) before.
+    ///
+    /// Uncontended: the light barrier, one load, one test. A group that watches is the caller's
+    /// to notify ([`Triggered::watched`]).
+    #[inline(always)]
+    pub fn trigger(self, wake: Wake) -> Triggered {
+        P::Model::light_barrier(self.barrier);
+        // Acquire: partners the AcqRel of `tell`, so that whoever is told why also sees what the
+        // teller did before. The order after the caller's own store is the light barrier's.
+        let word = self.word.load(Acquire);
+        if word & COLD == 0 {
+            return Triggered::QUIET;
+        }
+        self.trigger_cold(word, wake)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn trigger_cold(self, mut word: u64, wake: Wake) -> Triggered {
+        loop {
+            if word & (SUBSCRIBED | WATCHED) == 0 {
+                return Triggered::new(word);
+            }
+            let keep = wake == Wake::One;
+            let moved = next_epoch(word) & if keep { !0 } else { !SUBSCRIBED };
+            // AcqRel: a waiter that loads the moved epoch (Acquire, in `wait`) sees our data.
+            match self.word.compare_exchange(word, moved, AcqRel, Acquire) {
+                Err(found) => word = found,
+                Ok(_) => {
+                    if word & SUBSCRIBED != 0 {
+                        let woken = self.park.unpark(self.point, self.word, moved, wake);
+                        if keep && woken == Some(0) {
+                            self.wake_all();
+                        }
+                    }
+                    return Triggered::new(moved);
+                }
+            }
+        }
+    }
+
+    /// Moves the epoch, clears "subscribed" and wakes everybody, if anybody is subscribed.
+    fn wake_all(self) {
+        let mut word = self.word.load(Acquire);
+        while word & SUBSCRIBED != 0 {
+            let moved = next_epoch(word) & !SUBSCRIBED;
+            match self.word.compare_exchange(word, moved, AcqRel, Acquire) {
+                Err(found) => word = found,
+                Ok(_) => {
+                    self.park.unpark(self.point, self.word, moved, Wake::All);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tells one side why the other is gone, moves the epoch and wakes everybody. The stronger
+    /// reason stays. True where a group watches and has to be notified.
+    pub fn tell(self, side: Side, gone: Gone) -> bool {
+        let mut word = self.word.load(Acquire);
+        loop {
+            if told(word, side).is_some_and(|before| before >= gone) {
+                return false;
+            }
+            let field = FIELD << side.shift();
+            let code = u64::from(gone.code()) << side.shift();
+            let moved = (next_epoch(word) & !field & !SUBSCRIBED) | code;
+            // AcqRel: what the leaving side did before (its last message) is visible to whoever
+            // loads the reason (Acquire).
+            match self.word.compare_exchange(word, moved, AcqRel, Acquire) {
+                Err(found) => word = found,
+                Ok(_) => {
+                    if word & SUBSCRIBED != 0 {
+                        self.park.unpark(self.point, self.word, moved, Wake::All);
+                    }
+                    return word & WATCHED != 0;
+                }
+            }
+        }
+    }
+
+    /// What that side has been told.
+    #[inline]
+    pub fn told(self, side: Side) -> Option<Gone> {
+        told(self.word.load(Acquire), side)
+    }
+
+    /// Arms: from now on a trigger moves the epoch. Look at your data behind it, then
+    /// [`wait`](Self::wait).
+    pub fn checkpoint(self) -> Snapshot {
+        // AcqRel: Acquire for the reason that may be in it; Release orders nothing by itself. The
+        // store-load order between this bit and the look is the heavy barrier's.
+        let word = self.word.fetch_or(SUBSCRIBED, AcqRel) | SUBSCRIBED;
+        self.park.heavy_barrier(self.barrier);
+        Snapshot(word)
+    }
+
+    /// Sleeps until a trigger after `armed` (from [`checkpoint`](Self::checkpoint)), a telling,
+    /// or the deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Gone`] where the waiters have been told so, [`WaitError::TimedOut`].
+    pub fn wait(self, armed: Snapshot, deadline: Deadline) -> Result<(), WaitError> {
+        loop {
+            // Acquire: partners the AcqRel of the trigger that moved the epoch.
+            let word = self.word.load(Acquire);
+            if let Some(gone) = told(word, Side::Waiters) {
+                return Err(WaitError::Gone(gone));
+            }
+            if epoch(word) != epoch(armed.0) {
+                return Ok(());
+            }
+            // A peer that clears the bit without moving the epoch breaks the rule; parking on
+            // that value would never end, so it counts as a wake-up: arm again.
+            if word & SUBSCRIBED == 0 {
+                return Ok(());
+            }
+            if deadline.passed(self.park.now()) {
+                return Err(WaitError::TimedOut);
+            }
+            // The result is not needed: the loop looks at the word, then at the clock.
+            let (Parked::Awake | Parked::TimedOut) =
+                self.park.park(self.point, self.word, word, deadline);
+        }
+    }
+
+    /// Looks until there is something: at once, then spinning a little (not at all on one core),
+    /// then armed, then asleep. A look that succeeds at once costs nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait), after one more look that found nothing.
+    pub fn wait_until<R>(
+        self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        for _ in 0..self.park.spin_limit() {
+            P::Model::spin_hint();
+            if let Some(found) = look() {
+                return Ok(found);
+            }
+            if self.told(Side::Waiters).is_some() {
+                break;
+            }
+        }
+        loop {
+            let armed = self.checkpoint();
+            if let Some(found) = look() {
+                return Ok(found);
+            }
+            match self.wait(armed, deadline) {
+                Ok(()) => {}
+                Err(why) => return look().ok_or(why),
+            }
+        }
+    }
+
+    /// Whether a trigger would find somebody: the light barrier and a load.
+    pub fn armed(self) -> bool {
+        P::Model::light_barrier(self.barrier);
+        self.word.load(Acquire) & (SUBSCRIBED | WATCHED) != 0
+    }
+
+    /// The word as it is, without arming.
+    pub fn snapshot(self) -> Snapshot {
+        Snapshot(self.word.load(Acquire))
+    }
+
+    /// Whether the epoch is still that of `seen` (H23).
+    pub fn unmoved_since(self, seen: Snapshot) -> bool {
+        epoch(self.word.load(Acquire)) == epoch(seen.0)
+    }
+
+    /// Lets triggers know that a group watches (or does not any more). Behind it, look whether
+    /// the source is ready already.
+    pub fn watch(self, on: bool) {
+        if on {
+            // AcqRel and the heavy barrier: as in `checkpoint`.
+            self.word.fetch_or(WATCHED, AcqRel);
+            self.park.heavy_barrier(self.barrier);
+        } else {
+            self.word.fetch_and(!WATCHED, AcqRel);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the machine below has to do so that a thread can sleep.
+
+use crate::model::{Barrier, MemoryModel};
+use crate::{Deadline, Instant};
+
+/// How many of those who wait are woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wake {
+    /// One of them. A woken waiter that leaves without acting must pass the wake on.
+    One,
+    /// All of them.
+    All,
+}
+
+/// Why [`Park::park`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Parked {
+    /// Woken, or the word had moved already, or for no reason: look again.
+    Awake,
+    /// The deadline passed.
+    TimedOut,
+}
+
+/// The slow path of everything that blocks, as the kernel supplies it.
+///
+/// A value of this type is a small token (on Linux of no size); in the simulator it names the
+/// simulation. Fast paths never use it.
+///
+/// # Example
+///
+/// ```
+/// use res_sync::Park;
+///
+/// /// Half a second from now, on whatever machine this runs.
+/// fn soon(machine: &impl Park) -> res_sync::Deadline {
+///     res_sync::Deadline::at(machine.now() + core::time::Duration::from_millis(500))
+/// }
+/// ```
+pub trait Park: Clone + Send + Sync + 'static {
+    /// The atomics that this machine's threads share.
+    type Model: MemoryModel;
+
+    /// What names the place to sleep at besides the word: nothing on Linux, the scheduler's
+    /// blockpoint id on Composite (H4). It never lies in shared memory.
+    type Point: Send + Sync;
+
+    /// The time.
+    fn now(&self) -> Instant;
+
+    /// How many times a waiter may look again before it parks; 0 on one core (H5).
+    fn spin_limit(&self) -> u32;
+
+    /// The calling thread, never 0, never given to another thread while this machine runs.
+    fn current(&self) -> u32;
+
+    /// Whether the calling thread is unwinding from a panic.
+    fn unwinding(&self) -> bool;
+
+    /// Sleeps while `word` is `seen`, until [`unpark`](Self::unpark) on the same point and word,
+    /// or the deadline. May return for no reason.
+    fn park(
+        &self,
+        point: &Self::Point,
+        word: &<Self::Model as MemoryModel>::U64,
+        seen: u64,
+        deadline: Deadline,
+    ) -> Parked;
+
+    /// Wakes those parked on the point and word, whose new value is `moved`. Returns how many
+    /// were woken, or `None` where the machine cannot say (then [`Wake::All`] is what it did).
+    fn unpark(
+        &self,
+        point: &Self::Point,
+        word: &<Self::Model as MemoryModel>::U64,
+        moved: u64,
+        wake: Wake,
+    ) -> Option<u32>;
+
+    /// The sleeper's half of the store-load barrier (H3): afterwards, what any thread of the
+    /// connection did before its own [`light_barrier`](MemoryModel::light_barrier) is visible
+    /// here, or what this thread did before is visible behind that light barrier.
+    fn heavy_barrier(&self, barrier: Barrier);
+}

@@ -11,12 +11,12 @@ use core::time::Duration;
 use res_api::{
     AnyCap, Backend, BackendError, Blockpoint, CastError, CastReason, ChanAttr, Deadline, Desc,
     ErrorKind, FromCap, Gone, IntoCap, Map, Mem, Message, Part, Receiver, RecvError, Refused,
-    Rights, Role, Sender, SendError, SharedMem, Side, Source, SourceKind, Stats, TryRecvError,
+    Rights, Role, SendError, Sender, SharedMem, Side, Source, SourceKind, Stats, TryRecvError,
     TrySendError, WaitError,
 };
 
 use crate::pace::Pace;
-use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushQueue};
+use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
 
 /// The sending end of a channel made of the pushing half `Q` of a queue.
 pub struct QueueSnd<B: Backend, Q> {
@@ -88,6 +88,13 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         Self { queue, end: End::new(cap, data, room, None) }
     }
 
+    /// The queue and the capability apart. For backends.
+    pub fn into_parts(self) -> (Q, B::Cap) {
+        let mut cap = self.end.cap;
+        cap.set_state(self.queue.position());
+        (self.queue, cap)
+    }
+
     /// Pushes what `has_room` said there is room for, and notifies.
     #[inline(always)]
     fn push(&mut self, message: Q::Item) -> Result<(), TrySendError<Q::Item>> {
@@ -100,8 +107,11 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
                 None => Ok(()),
                 Some(gone) => self.sent_too_late(kept, gone),
             },
-            Err((message, None)) => Err(TrySendError::Full(message)),
-            Err((message, Some(Misbehaved))) => Err(TrySendError::Gone(message, Gone::Misbehaved)),
+            Err((message, why)) => Err(match why {
+                PushError::Full => TrySendError::Full(message),
+                PushError::Misbehaved => TrySendError::Gone(message, Gone::Misbehaved),
+                PushError::Refused(kind) => TrySendError::Refused(message, kind),
+            }),
         }
     }
 
@@ -160,6 +170,9 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
                 Err(TrySendError::Gone(message, gone)) => {
                     return Err(SendError::Gone(message, gone));
                 }
+                Err(TrySendError::Refused(message, kind)) => {
+                    return Err(SendError::Refused(message, kind));
+                }
                 // A queue whose room went away again: not a ring, but allowed.
                 Err(TrySendError::Full(back)) => message = back,
             }
@@ -188,6 +201,7 @@ impl<B: Backend, Q: PushQueue> Sender for QueueSnd<B, Q> {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(message)) => self.send_slow(message, deadline),
             Err(TrySendError::Gone(message, gone)) => Err(SendError::Gone(message, gone)),
+            Err(TrySendError::Refused(message, kind)) => Err(SendError::Refused(message, kind)),
         }
     }
 
@@ -212,6 +226,13 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
     /// An end of parts that are not bundled from memory: `queue` brought its own. For backends.
     pub fn new(queue: Q, cap: B::Cap, data: B::Blockpoint, room: B::Blockpoint) -> Self {
         Self { queue, end: End::new(cap, room, data, None) }
+    }
+
+    /// The queue and the capability apart. For backends.
+    pub fn into_parts(self) -> (Q, B::Cap) {
+        let mut cap = self.end.cap;
+        cap.set_state(self.queue.position());
+        (self.queue, cap)
     }
 
     /// Notifies that there is room; the message, unless this side has been revoked.
@@ -336,10 +357,7 @@ macro_rules! end_in_memory {
 
         impl<B: Backend, Q: $half + InMemory> IntoCap<B::Cap> for $end<B, Q> {
             fn into_cap(self) -> B::Cap {
-                let Self { queue, end } = self;
-                let mut cap = end.cap;
-                cap.set_state(queue.position());
-                cap
+                self.into_parts().1
             }
         }
 

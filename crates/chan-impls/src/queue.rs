@@ -2,12 +2,23 @@
 
 use core::ptr::NonNull;
 
-use res_api::{Gone, KindId, Trust};
+use res_api::{ErrorKind, Gone, KindId, Trust};
 
 /// The other half broke the protocol: an index went backwards or too far, or a value is none of
 /// its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Misbehaved;
+
+/// Why a push failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// No room.
+    Full,
+    /// The other half broke the protocol.
+    Misbehaved,
+    /// The item may not go in.
+    Refused(ErrorKind),
+}
 
 /// What became of an item that was pushed to a half that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +93,8 @@ pub unsafe trait PushQueue: Half {
     ///
     /// # Errors
     ///
-    /// The item, and why: full (`None`), or the other half broke the protocol.
-    fn try_push(&mut self, item: Self::Item) -> Result<(), (Self::Item, Option<Misbehaved>)>;
+    /// The item, and why.
+    fn try_push(&mut self, item: Self::Item) -> Result<(), (Self::Item, PushError)>;
 
     /// Takes back the item pushed last, because the other half is `gone` (H22), if it can be. Only
     /// directly after that push.

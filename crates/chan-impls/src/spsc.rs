@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use res_api::{Backend, ChanAttr, EndsIn, Gone, Kind, KindId, Mapped, Message, Trust};
 
 use crate::endpoint::{self, QueueRcv, QueueSnd};
-use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushQueue};
+use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
 use crate::ring::{HEADER, Header, RxIndex, TxIndex, slots};
 use crate::slot;
 
@@ -195,11 +195,11 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
     }
 
     #[inline(always)]
-    fn try_push(&mut self, item: T) -> Result<(), (T, Option<Misbehaved>)> {
+    fn try_push(&mut self, item: T) -> Result<(), (T, PushError)> {
         match self.index.room(1) {
-            Ok(0) => return Err((item, None)),
+            Ok(0) => return Err((item, PushError::Full)),
             Ok(_) => {}
-            Err(misbehaved) => return Err((item, Some(misbehaved))),
+            Err(Misbehaved) => return Err((item, PushError::Misbehaved)),
         }
         // SAFETY: the slot is within the memory, and free, so an honest consumer is not reading it.
         unsafe { slot::put::<M, T>(self.slots.at(self.index.position()), &item) };

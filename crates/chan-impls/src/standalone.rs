@@ -14,7 +14,7 @@ use res_api::Gone;
 use res_sync::MemoryModel;
 use res_sync::model::{Atomic, Cell, Core};
 
-use crate::queue::{Fate, Half, Misbehaved, PopQueue, PushQueue};
+use crate::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
 use crate::ring::{Header, RxIndex, TxIndex};
 
 /// What the ends share, except for the slots.
@@ -366,8 +366,8 @@ unsafe impl<T, M: MemoryModel> PushQueue for Producer<'_, T, M> {
     }
 
     #[inline(always)]
-    fn try_push(&mut self, item: T) -> Result<(), (T, Option<Misbehaved>)> {
-        self.push(item).map_err(|item| (item, None))
+    fn try_push(&mut self, item: T) -> Result<(), (T, PushError)> {
+        self.push(item).map_err(|item| (item, PushError::Full))
     }
 
     fn retract(&mut self, _: Gone) -> Fate {

@@ -3,9 +3,9 @@
 use core::time::Duration;
 
 use crate::{
-    AnyCap, BackendError, Barrier, Blockpoint, Comp, Component, Deadline, Desc, Ends, EndsIn, Entry, EvtGrp,
-    FromCap, Instant, Kind, Map, Mapped, Mem, Message, Name, Part, Receiver, Refused, Sender,
-    SharedMem, Source, Thread, ThreadId, Timer,
+    AnyCap, BackendError, Barrier, Blockpoint, Comp, Component, Deadline, Desc, Ends, EndsIn,
+    Entry, EvtGrp, FromCap, Instant, Kind, Map, Mapped, Mem, Message, Name, Part, Receiver,
+    Refused, Sender, SharedMem, Source, Thread, ThreadId, Timer,
 };
 
 /// A supplier of every resource: a small token, and inside a component that component's authority.

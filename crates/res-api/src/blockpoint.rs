@@ -64,7 +64,8 @@ pub trait Blockpoint: Clone + Send + Sync + 'static {
     fn snapshot(&self) -> Snapshot;
 
     /// Says that the source found nothing after `seen`: takes it off the ready list of the group
-    /// that watches, unless it was triggered since (H23). Returns what waiters have been told.
+    /// that watches, unless it was triggered since (H23). Returns what waiters had been told at
+    /// `seen`: whoever looked after that has seen everything that was sent before.
     fn idle(&self, seen: Snapshot) -> Option<Gone>;
 
     /// The first half of a checkpoint. Users call [`checkpoint`](Self::checkpoint).

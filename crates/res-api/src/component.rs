@@ -168,8 +168,11 @@ impl<B: Backend> Comp<B> {
         slot: Slot<D>,
         given: D::Handle,
     ) -> Result<(), EndowError<B>> {
-        let cap = D::into_cap(&self.backend, given)
-            .map_err(|error| EndowError { name: slot.name(), cap: None, error })?;
+        let cap = D::into_cap(&self.backend, given).map_err(|error| EndowError {
+            name: slot.name(),
+            cap: None,
+            error,
+        })?;
         self.component.endow(slot.name(), cap).map_err(|refused| EndowError {
             name: slot.name(),
             cap: Some(refused.value),

@@ -204,13 +204,15 @@ pub enum TrySendError<T> {
     /// Nobody will receive it. It is certain that nobody has received it only for
     /// [`Gone::Closed`] (H22).
     Gone(T, Gone),
+    /// It may not be sent: a capability that may not be handed on, a limit. The channel lives.
+    Refused(T, ErrorKind),
 }
 
 impl<T> TrySendError<T> {
     /// The message.
     pub fn into_inner(self) -> T {
         match self {
-            Self::Full(message) | Self::Gone(message, _) => message,
+            Self::Full(message) | Self::Gone(message, _) | Self::Refused(message, _) => message,
         }
     }
 }
@@ -223,13 +225,15 @@ pub enum SendError<T> {
     /// Nobody will receive it. It is certain that nobody has received it only for
     /// [`Gone::Closed`] (H22).
     Gone(T, Gone),
+    /// It may not be sent: a capability that may not be handed on, a limit. The channel lives.
+    Refused(T, ErrorKind),
 }
 
 impl<T> SendError<T> {
     /// The message.
     pub fn into_inner(self) -> T {
         match self {
-            Self::TimedOut(message) | Self::Gone(message, _) => message,
+            Self::TimedOut(message) | Self::Gone(message, _) | Self::Refused(message, _) => message,
         }
     }
 }
@@ -264,6 +268,7 @@ impl<T> fmt::Debug for TrySendError<T> {
         match self {
             Self::Full(_) => f.write_str("Full(..)"),
             Self::Gone(_, gone) => write!(f, "Gone(.., {gone:?})"),
+            Self::Refused(_, kind) => write!(f, "Refused(.., {kind:?})"),
         }
     }
 }
@@ -273,6 +278,7 @@ impl<T> fmt::Display for TrySendError<T> {
         match self {
             Self::Full(_) => f.write_str("no room"),
             Self::Gone(_, gone) => write!(f, "not sent: {gone}"),
+            Self::Refused(_, kind) => write!(f, "not sent: {kind}"),
         }
     }
 }
@@ -282,6 +288,7 @@ impl<T> core::error::Error for TrySendError<T> {
         Some(match self {
             Self::Full(_) => &FULL,
             Self::Gone(_, gone) => gone,
+            Self::Refused(_, kind) => kind,
         })
     }
 }
@@ -291,6 +298,7 @@ impl<T> fmt::Debug for SendError<T> {
         match self {
             Self::TimedOut(_) => f.write_str("TimedOut(..)"),
             Self::Gone(_, gone) => write!(f, "Gone(.., {gone:?})"),
+            Self::Refused(_, kind) => write!(f, "Refused(.., {kind:?})"),
         }
     }
 }
@@ -300,6 +308,7 @@ impl<T> fmt::Display for SendError<T> {
         match self {
             Self::TimedOut(_) => f.write_str("no room until the deadline"),
             Self::Gone(_, gone) => write!(f, "not sent: {gone}"),
+            Self::Refused(_, kind) => write!(f, "not sent: {kind}"),
         }
     }
 }
@@ -309,6 +318,7 @@ impl<T> core::error::Error for SendError<T> {
         Some(match self {
             Self::TimedOut(_) => &TIMED_OUT,
             Self::Gone(_, gone) => gone,
+            Self::Refused(_, kind) => kind,
         })
     }
 }

@@ -3,9 +3,9 @@
 use core::fmt::{self, Write};
 use core::panic::Location;
 
+use crate::ErrorKind;
 use crate::error::kind_of;
 use crate::text::Text;
-use crate::ErrorKind;
 
 /// Why a component failed: a kind, where in its source, and a short text. Needs no allocator.
 ///

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::{Deadline, ErrorKind, Exit, WaitError};
 
-/// A thread of a system; never 0, never given to another thread while the system runs.
+/// A thread of a system; never 0. No two that live at the same time have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ThreadId(pub u32);
 

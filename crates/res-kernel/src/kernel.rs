@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use res_api::{ErrorKind, ThreadParam};
+use res_sync::model::Mapped;
 use res_sync::{Barrier, Park};
 use thiserror::Error;
 
@@ -60,7 +61,7 @@ pub enum Access {
 /// assert_eq!(page.len(), 4096);
 /// # Ok::<(), res_kernel::KernelError>(())
 /// ```
-pub trait Kernel: Park {
+pub trait Kernel: Park<Model: Mapped> {
     /// A thread of the machine.
     type Thread: KernelThread;
     /// A memory object.
@@ -135,6 +136,10 @@ pub trait KernelThread: Send + Sync {
     /// `Denied`, `Invalid`: what the machine refuses is never ignored.
     fn set(&self, param: ThreadParam) -> Result<(), KernelError>;
 
+    /// Forgets all parameters: a running thread is scheduled as any other again, as far as the
+    /// machine can. For pools, which use a thread anew.
+    fn reset(&self);
+
     /// Lets it run.
     ///
     /// # Errors
@@ -142,6 +147,10 @@ pub trait KernelThread: Send + Sync {
     /// `Invalid` if it was started before; `NoSlots`, `NoMemory`; what the machine refused of the
     /// parameters that were set before.
     fn start(&self) -> Result<(), KernelError>;
+
+    /// Waits until it has ended, and touches nothing of what it was made with any more. Returns at
+    /// once where it was never started, was joined before, or is the calling thread.
+    fn join(&self);
 }
 
 /// A memory object, mapped. Dropping it unmaps; the object lives as long as one mapping does.

@@ -122,9 +122,9 @@ impl Snapshot {
         told(self.0, Side::Waiters)
     }
 
-    /// What the signallers had been told.
-    pub const fn signallers_told(self) -> Option<Gone> {
-        told(self.0, Side::Signallers)
+    /// Whether a group watched.
+    pub const fn watched(self) -> bool {
+        self.0 & WATCHED != 0
     }
 }
 

@@ -11,7 +11,7 @@ use core::ops::{Deref, DerefMut};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use crate::model::{Atomic, Barrier, MemoryModel};
-use crate::{Deadline, Event, Park, Wake, WaitError};
+use crate::{Deadline, Event, Park, WaitError, Wake};
 
 const FREE: u32 = 0;
 /// Set in the owner word, and kept, when an owner died holding the lock.

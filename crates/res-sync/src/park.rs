@@ -50,7 +50,7 @@ pub trait Park: Clone + Send + Sync + 'static {
     /// How many times a waiter may look again before it parks; 0 on one core (H5).
     fn spin_limit(&self) -> u32;
 
-    /// The calling thread, never 0, never given to another thread while this machine runs.
+    /// The calling thread: never 0, and no other living thread has the same.
     fn current(&self) -> u32;
 
     /// Whether the calling thread is unwinding from a panic.

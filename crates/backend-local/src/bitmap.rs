@@ -1,0 +1,146 @@
+//! A set of pending bits in two levels: finding one of 10,000 reads a handful of words.
+//!
+//! A bit of the upper level says that a word of the lower one may not be empty. It is set after
+//! the lower bit and cleared before the lower word is looked at again, so no bit is lost.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
+
+use res_api::ErrorKind;
+use res_kernel::Kernel;
+use res_sync::model::Atomic;
+
+use crate::error::LocalError;
+use crate::system::{SystemRef, U64};
+
+const BITS: u32 = u64::BITS;
+
+/// A fixed number of bits, in memory of the system.
+pub(crate) struct Bitmap<K: Kernel> {
+    system: SystemRef<K>,
+    words: NonNull<U64<K>>,
+    leaves: u32,
+    summaries: u32,
+}
+
+// SAFETY: atomics in memory that lives as long as the bitmap.
+unsafe impl<K: Kernel> Send for Bitmap<K> {}
+// SAFETY: as for `Send`.
+unsafe impl<K: Kernel> Sync for Bitmap<K> {}
+
+impl<K: Kernel> Bitmap<K> {
+    pub(crate) fn new(system: &SystemRef<K>, bits: u32) -> Result<Self, LocalError> {
+        let leaves = bits.div_ceil(BITS).max(1);
+        let summaries = leaves.div_ceil(BITS);
+        let layout = Self::layout(leaves, summaries).ok_or(ErrorKind::NoMemory)?;
+        let words = system.alloc(layout).ok_or(ErrorKind::NoMemory)?.cast::<U64<K>>();
+        for index in 0..(leaves + summaries) as usize {
+            // SAFETY: within the memory, which nobody else has.
+            unsafe { words.add(index).write(Atomic::new(0)) };
+        }
+        Ok(Self { system: system.clone(), words, leaves, summaries })
+    }
+
+    fn layout(leaves: u32, summaries: u32) -> Option<Layout> {
+        Layout::array::<U64<K>>(leaves.checked_add(summaries)? as usize).ok()
+    }
+
+    fn leaf(&self, index: u32) -> &U64<K> {
+        debug_assert!(index < self.leaves);
+        // SAFETY: the leaves come first.
+        unsafe { self.words.add(index as usize).as_ref() }
+    }
+
+    fn summary(&self, index: u32) -> &U64<K> {
+        debug_assert!(index < self.summaries);
+        // SAFETY: behind the leaves.
+        unsafe { self.words.add((self.leaves + index) as usize).as_ref() }
+    }
+
+    /// Sets a bit.
+    pub(crate) fn set(&self, bit: u32) {
+        let leaf = bit / BITS;
+        // AcqRel: what the setter did before is visible to who clears the bit.
+        self.leaf(leaf).fetch_or(1 << (bit % BITS), AcqRel);
+        // Always, not only for the first bit: another setter may not have come so far yet.
+        let mark = 1 << (leaf % BITS);
+        if self.summary(leaf / BITS).load(Acquire) & mark == 0 {
+            self.summary(leaf / BITS).fetch_or(mark, AcqRel);
+        }
+    }
+
+    /// Clears a bit; true if it was set.
+    pub(crate) fn clear(&self, bit: u32) -> bool {
+        let mask = 1 << (bit % BITS);
+        // AcqRel: partners `set`.
+        self.leaf(bit / BITS).fetch_and(!mask, AcqRel) & mask != 0
+    }
+
+    /// The first bit that is set, from `start` on and around.
+    pub(crate) fn find_from(&self, start: u32) -> Option<u32> {
+        let first = start / BITS % self.leaves;
+        let within = !0 << (start % BITS);
+        let found = self.in_leaf(first, within);
+        found.or_else(|| self.next_leaf(first)).or_else(|| self.in_leaf(first, !within))
+    }
+
+    fn in_leaf(&self, leaf: u32, mask: u64) -> Option<u32> {
+        let word = self.leaf(leaf).load(Acquire) & mask;
+        (word != 0).then(|| leaf * BITS + word.trailing_zeros())
+    }
+
+    /// A bit of the first leaf after `from`, and around, that has one.
+    fn next_leaf(&self, from: u32) -> Option<u32> {
+        let start = from + 1;
+        let summaries = self.summaries;
+        // The word of `from` comes first for what lies behind it, and last for what lies before.
+        (0..=summaries).find_map(|step| {
+            let index = (start / BITS + step) % summaries;
+            let mask = match step {
+                0 if start / BITS < summaries => !0 << (start % BITS),
+                _ => !0,
+            };
+            self.in_summary(index, mask, from)
+        })
+    }
+
+    fn in_summary(&self, index: u32, mask: u64, except: u32) -> Option<u32> {
+        let mut marks = self.summary(index).load(Acquire) & mask;
+        while marks != 0 {
+            let leaf = index * BITS + marks.trailing_zeros();
+            marks &= marks - 1;
+            if leaf == except {
+                continue;
+            }
+            if let Some(bit) = self.in_leaf(leaf, !0) {
+                return Some(bit);
+            }
+            self.unmark(leaf);
+        }
+        None
+    }
+
+    /// Takes the mark off an empty leaf, and puts it back if the leaf is not empty any more.
+    fn unmark(&self, leaf: u32) {
+        let mark = 1 << (leaf % BITS);
+        // AcqRel on both: either the setter sees the mark gone and sets it, or we see its bit.
+        self.summary(leaf / BITS).fetch_and(!mark, AcqRel);
+        if self.leaf(leaf).fetch_or(0, AcqRel) != 0 {
+            self.summary(leaf / BITS).fetch_or(mark, AcqRel);
+        }
+    }
+}
+
+impl<K: Kernel> Drop for Bitmap<K> {
+    fn drop(&mut self) {
+        for index in 0..(self.leaves + self.summaries) as usize {
+            // SAFETY: written by `new`, and nobody uses it any more.
+            unsafe { self.words.add(index).drop_in_place() };
+        }
+        if let Some(layout) = Self::layout(self.leaves, self.summaries) {
+            // SAFETY: it came from `alloc` with that layout.
+            unsafe { self.system.free(self.words.cast(), layout) };
+        }
+    }
+}

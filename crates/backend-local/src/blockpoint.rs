@@ -1,0 +1,257 @@
+//! Blockpoints: the event word, who is on which side of it, and the group that watches.
+
+use core::fmt;
+use core::sync::atomic::Ordering::AcqRel;
+
+use res_api::{
+    Barrier, Deadline, Gone, Instant, Side, Snapshot, Source, SourceKind, ThreadId, WaitError, Wake,
+};
+use res_kernel::Kernel;
+use res_sync::model::Atomic;
+use res_sync::{Event, Mutex};
+
+use crate::error::LocalError;
+use crate::evtgrp::Watch;
+use crate::list::{Link, Linked, List};
+use crate::system::{Ref, SystemRef, U32, U64};
+use crate::timer::Timing;
+
+/// What a blockpoint is a handle to.
+///
+/// The word is loaded by every trigger and written only when somebody sleeps or watches; the rest
+/// of the line is as good as constant.
+pub(crate) struct Point<K: Kernel> {
+    word: U64<K>,
+    barrier: Barrier,
+    kernel: K,
+    place: K::Point,
+    /// Ends that wait on it.
+    waiters: U32<K>,
+    /// Ends that signal it.
+    signallers: U32<K>,
+    watch: Mutex<K, Option<Watch<K>>>,
+    pub(crate) timing: Timing<K>,
+    link: Link<Self>,
+    system: SystemRef<K>,
+}
+
+impl<K: Kernel> Linked for Point<K> {
+    fn link(&self) -> &Link<Self> {
+        &self.link
+    }
+}
+
+impl<K: Kernel> Point<K> {
+    fn new(system: &SystemRef<K>, barrier: Barrier) -> Result<Self, LocalError> {
+        let kernel = &system.kernel;
+        Ok(Self {
+            word: Atomic::new(0),
+            barrier,
+            kernel: kernel.clone(),
+            place: kernel.point()?,
+            waiters: Atomic::new(0),
+            signallers: Atomic::new(0),
+            watch: Mutex::new(kernel.clone(), kernel.point()?, barrier, None),
+            timing: Timing::new(),
+            link: Link::new(),
+            system: system.clone(),
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn event(&self) -> Event<'_, K> {
+        Event { park: &self.kernel, point: &self.place, word: &self.word, barrier: self.barrier }
+    }
+
+    fn holders(&self, side: Side) -> &U32<K> {
+        match side {
+            Side::Waiters => &self.waiters,
+            Side::Signallers => &self.signallers,
+        }
+    }
+
+    /// One more end on that side.
+    pub(crate) fn join(&self, side: Side) {
+        self.holders(side).fetch_add(1, AcqRel);
+    }
+
+    /// One end less on that side; the last one tells the other side why.
+    pub(crate) fn leave(&self, side: Side, why: Gone) {
+        // AcqRel: the last one sees what the others of its side did before.
+        if self.holders(side).fetch_add(u32::MAX, AcqRel) == 1 {
+            self.tell(side.other(), why);
+        }
+    }
+
+    pub(crate) fn tell(&self, side: Side, why: Gone) {
+        if self.event().tell(side, why) {
+            self.notify_group();
+        }
+    }
+
+    /// Marks the source as pending in the group that watches.
+    #[cold]
+    fn notify_group(&self) {
+        // Not under the lock: the group wakes others.
+        let watch = self.watch.lock().clone();
+        if let Some(watch) = watch {
+            watch.mark();
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.kernel.now()
+    }
+
+    pub(crate) fn trigger(&self, wake: Wake) -> Option<Gone> {
+        let triggered = self.event().trigger(wake);
+        if triggered.watched {
+            self.notify_group();
+        }
+        triggered.gone
+    }
+
+    /// The group that watches; at most one.
+    pub(crate) fn watch(&self) -> &Mutex<K, Option<Watch<K>>> {
+        &self.watch
+    }
+}
+
+impl<K: Kernel> Drop for Point<K> {
+    fn drop(&mut self) {
+        let _lists = self.system.lists();
+        // SAFETY: under the lock.
+        unsafe { List::unlink(self) };
+    }
+}
+
+/// A blockpoint of a local system.
+///
+/// ```
+/// use backend_local::Local;
+/// use res_api::{Backend, Blockpoint, Deadline, Wake};
+///
+/// let system = Local::new()?;
+/// let changed = system.blockpoint()?;
+/// let checkpoint = changed.checkpoint();
+/// changed.trigger(Wake::All);
+/// assert!(checkpoint.wait(Deadline::NEVER).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Blockpoint<K: Kernel>(pub(crate) Ref<Point<K>, K>);
+
+impl<K: Kernel> Blockpoint<K> {
+    /// A point that belongs to nobody: for what a component cannot hold (its own end).
+    pub(crate) fn unowned(
+        system: &SystemRef<K>,
+        barrier: Option<Barrier>,
+    ) -> Result<Self, LocalError> {
+        let barrier = match (barrier, system.barrier) {
+            (Some(Barrier::Asymmetric), Barrier::Fence) => {
+                return Err(res_api::ErrorKind::Invalid.into());
+            }
+            (chosen, agreed) => chosen.unwrap_or(agreed),
+        };
+        Ok(Self(system.create(Point::new(system, barrier)?)?))
+    }
+
+    /// Puts it on the list of what a component has, so that stopping the component wakes it.
+    pub(crate) fn list(&self, of: &List<Point<K>>) {
+        let _lists = self.0.system().lists();
+        // SAFETY: under the lock; the last handle takes it off before it goes away.
+        unsafe {
+            List::unlink(self.0.as_ptr());
+            of.push(self.0.as_ptr());
+        }
+    }
+}
+
+impl<K: Kernel> Clone for Blockpoint<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Kernel> fmt::Debug for Blockpoint<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Blockpoint").field(&self.0.event()).finish()
+    }
+}
+
+impl<K: Kernel> res_api::Blockpoint for Blockpoint<K> {
+    #[inline(always)]
+    fn trigger(&self, wake: Wake) -> Option<Gone> {
+        self.0.trigger(wake)
+    }
+
+    #[inline]
+    fn wait_until<R>(
+        &self,
+        deadline: Deadline,
+        look: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        self.0.event().wait_until(deadline, look)
+    }
+
+    fn now(&self) -> Instant {
+        self.0.kernel.now()
+    }
+
+    fn armed(&self) -> bool {
+        self.0.event().armed()
+    }
+
+    fn told(&self, side: Side) -> Option<Gone> {
+        self.0.event().told(side)
+    }
+
+    fn tell(&self, side: Side, gone: Gone) {
+        self.0.tell(side, gone);
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.0.event().snapshot()
+    }
+
+    fn idle(&self, seen: Snapshot) -> Option<Gone> {
+        let gone = seen.gone();
+        // A source whose other side is gone stays ready: each look says why.
+        if seen.watched() && gone.is_none() {
+            let watch = self.0.watch().lock().clone();
+            if let Some(watch) = watch {
+                watch.idle(|| self.0.event().unmoved_since(seen));
+            }
+        }
+        gone
+    }
+
+    fn arm(&self) -> Snapshot {
+        self.0.event().checkpoint()
+    }
+
+    fn park(
+        &self,
+        armed: Snapshot,
+        _dependency: Option<ThreadId>,
+        deadline: Deadline,
+    ) -> Result<(), WaitError> {
+        // Linux has no priority inheritance for this (a futex with it would be another word), the
+        // other kernels neither: the dependency stays a hint.
+        self.0.event().wait(armed, deadline)
+    }
+}
+
+impl<K: Kernel> Source<Self> for Blockpoint<K> {
+    fn source_kind(&self) -> SourceKind {
+        SourceKind::Blockpoint
+    }
+
+    fn blockpoint(&self) -> &Self {
+        self
+    }
+
+    /// A trigger leaves nothing behind; only being told is a state.
+    fn ready(&self) -> bool {
+        self.0.event().told(Side::Waiters).is_some()
+    }
+}

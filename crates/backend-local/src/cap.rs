@@ -1,0 +1,425 @@
+//! Capabilities: a description, rights, and the parts of an end.
+
+use core::cell::Cell;
+use core::fmt;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+
+use res_api::{AnyCap, Desc, Gone, Part, Rights, Role, Side};
+use res_kernel::Kernel;
+use res_sync::model::Atomic;
+
+use crate::blockpoint::Blockpoint;
+use crate::chanchan::CapQueue;
+use crate::error::LocalError;
+use crate::file::FileObject;
+use crate::list::{Link, Linked, List};
+use crate::mem::SharedMem;
+use crate::system::{Ref, SystemRef, U32, U64};
+
+/// An end of a channel, or whatever else is bundled from parts.
+pub(crate) struct EndObject<K: Kernel> {
+    desc: Desc,
+    /// Private state of the end, which travels with it.
+    state: U64<K>,
+    /// Whether it has left; an end leaves once.
+    left: U32<K>,
+    parts: Option<Ref<PartNode<K>, K>>,
+    link: Link<Self>,
+    system: SystemRef<K>,
+}
+
+impl<K: Kernel> Linked for EndObject<K> {
+    fn link(&self) -> &Link<Self> {
+        &self.link
+    }
+}
+
+/// A part, and the rest of them.
+pub(crate) struct PartNode<K: Kernel> {
+    part: LocalPart<K>,
+    next: Cell<Option<Ref<PartNode<K>, K>>>,
+}
+
+// SAFETY: the chain is complete before the end that owns it is shared, and constant then.
+unsafe impl<K: Kernel> Sync for PartNode<K> {}
+
+/// A part as it is kept here.
+pub(crate) enum LocalPart<K: Kernel> {
+    Mem(SharedMem<K>),
+    Point(Blockpoint<K>, Option<Side>),
+    Own(Cap<K>),
+    Queue(CapQueue<K>),
+}
+
+impl<K: Kernel> EndObject<K> {
+    fn parts(&self) -> impl Iterator<Item = &LocalPart<K>> {
+        let mut next = self.parts.as_ref();
+        core::iter::from_fn(move || {
+            let node = next?;
+            // SAFETY: constant since the end was made (see `PartNode`), and borrowed with it.
+            next = unsafe { (*node.next.as_ptr()).as_ref() };
+            Some(&node.part)
+        })
+    }
+
+    /// Leaves, once: whoever is the last on its side of a word tells the other side why.
+    pub(crate) fn leave(&self, why: Gone) {
+        // AcqRel: one of several that want it to leave does it.
+        if self.left.swap(why.code(), AcqRel) != 0 {
+            return;
+        }
+        for part in self.parts() {
+            match part {
+                LocalPart::Point(point, Some(side)) => point.0.leave(*side, why),
+                LocalPart::Own(inner) => inner.leave(why),
+                LocalPart::Queue(queue) => queue.leave(self.desc.role, why),
+                LocalPart::Mem(_) | LocalPart::Point(_, None) => {}
+            }
+        }
+    }
+
+    /// Tells the holder that it is to stop: what it waits on is closed, and a sender is refused.
+    pub(crate) fn stop(&self) {
+        let sends = matches!(self.desc.role, Role::Snd | Role::CapSnd);
+        for part in self.parts() {
+            match part {
+                LocalPart::Point(point, Some(Side::Waiters)) => {
+                    point.0.tell(Side::Waiters, Gone::Closed);
+                }
+                // Not Closed: the receiver lives, and may be reading what was pushed last (H22).
+                LocalPart::Point(point, Some(Side::Signallers)) if sends => {
+                    point.0.tell(Side::Signallers, Gone::Revoked);
+                }
+                LocalPart::Own(inner) => inner.stop(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes it off the list of who holds it.
+    pub(crate) fn unlist(&self) {
+        let _lists = self.system.lists();
+        // SAFETY: under the lock.
+        unsafe { List::unlink(self) };
+    }
+
+    fn gone(&self) -> Option<Gone> {
+        Gone::from_code(self.left.load(Acquire))
+    }
+}
+
+impl<K: Kernel> Drop for EndObject<K> {
+    fn drop(&mut self) {
+        self.unlist();
+        // A chain of any length, without recursion.
+        let mut next = self.parts.take();
+        while let Some(node) = next {
+            next = node.next.take();
+        }
+    }
+}
+
+/// A capability of a local system.
+///
+/// ```
+/// use backend_local::Local;
+/// use chan_impls::Spsc;
+/// use res_api::{AnyCap, Backend, IntoCap, Kind, Role};
+///
+/// let system = Local::new()?;
+/// let (tx, _rx) = system.chan::<Spsc, u64>(1)?;
+/// let cap = tx.into_cap();
+/// assert_eq!(cap.desc().role, Role::Snd);
+/// let wrong = cap.cast::<<Spsc as Kind<Local>>::Rcv<u64>>().unwrap_err();
+/// assert!(wrong.cap.cast::<<Spsc as Kind<Local>>::Snd<u64>>().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Cap<K: Kernel> {
+    what: What<K>,
+    rights: Rights,
+    /// Leaves when it is dropped; a shadow does not.
+    owner: bool,
+}
+
+enum What<K: Kernel> {
+    End(Ref<EndObject<K>, K>),
+    Memory(SharedMem<K>),
+    File(Ref<FileObject, K>),
+    /// Moved out; only inside functions that take the capability apart.
+    Nothing,
+}
+
+impl<K: Kernel> fmt::Debug for Cap<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.what {
+            What::End(end) => end.desc.role,
+            What::Memory(_) => Role::Mem,
+            What::File(_) => Role::File,
+            What::Nothing => return f.write_str("Cap(nothing)"),
+        };
+        write!(f, "Cap({what:?}, {:?})", self.rights)
+    }
+}
+
+/// What the holder of an end of that role may do with it.
+fn rights_of(role: Role) -> Rights {
+    match role {
+        Role::Snd | Role::CapSnd => Rights::WRITE | Rights::TRANSFER,
+        Role::Rcv | Role::CapRcv | Role::Value | Role::File => Rights::READ | Rights::TRANSFER,
+        _ => Rights::all(),
+    }
+}
+
+impl<K: Kernel> Cap<K> {
+    /// Bundles parts into an end.
+    pub(crate) fn bundle(
+        system: &SystemRef<K>,
+        desc: Desc,
+        from: Option<&Self>,
+        parts: impl IntoIterator<Item = LocalPart<K>>,
+    ) -> Result<Self, LocalError> {
+        let mut chain = Chain { first: None, last: None };
+        for part in parts {
+            chain.push(system.create(PartNode { part, next: Cell::new(None) })?);
+        }
+        let end = system.create(EndObject {
+            desc,
+            state: Atomic::new(0),
+            left: Atomic::new(0),
+            parts: chain.first,
+            link: Link::new(),
+            system: system.clone(),
+        })?;
+        // Only now, when nothing can fail any more.
+        for part in end.parts() {
+            match part {
+                LocalPart::Point(point, Some(side)) => point.0.join(*side),
+                // It leaves with its owner, not with the component.
+                LocalPart::Own(inner) => inner.unlist(),
+                _ => {}
+            }
+        }
+        let rights = from.map_or(Rights::all(), |from| from.rights) & rights_of(desc.role);
+        Ok(Self { what: What::End(end), rights, owner: true })
+    }
+
+    /// A part as a kind gives it.
+    pub(crate) fn part(part: Part<Self>) -> LocalPart<K> {
+        match part {
+            Part::Mem(memory) => LocalPart::Mem(memory),
+            Part::Signal(point) => LocalPart::Point(point, Some(Side::Signallers)),
+            Part::Wait(point) => LocalPart::Point(point, Some(Side::Waiters)),
+            Part::Look(point) => LocalPart::Point(point, None),
+            Part::Own(cap) => LocalPart::Own(cap),
+        }
+    }
+
+    pub(crate) fn of_memory(memory: SharedMem<K>, rights: Rights) -> Self {
+        Self { what: What::Memory(memory), rights, owner: true }
+    }
+
+    pub(crate) fn into_memory(mut self) -> Result<SharedMem<K>, Self> {
+        match core::mem::replace(&mut self.what, What::Nothing) {
+            What::Memory(memory) => Ok(memory.with_rights(self.rights)),
+            what => {
+                self.what = what;
+                Err(self)
+            }
+        }
+    }
+
+    pub(crate) fn of_file(file: Ref<FileObject, K>) -> Self {
+        Self { what: What::File(file), rights: rights_of(Role::File), owner: true }
+    }
+
+    pub(crate) fn into_file(mut self) -> Result<Ref<FileObject, K>, Self> {
+        match core::mem::replace(&mut self.what, What::Nothing) {
+            What::File(file) => Ok(file),
+            what => {
+                self.what = what;
+                Err(self)
+            }
+        }
+    }
+
+    /// A second one, of what several may have.
+    pub(crate) fn try_duplicate(&self) -> Option<Self> {
+        match &self.what {
+            What::Memory(memory) => Some(Self::of_memory(memory.duplicate(), self.rights)),
+            What::File(file) => Some(Self::of_file(file.clone())),
+            What::End(_) | What::Nothing => None,
+        }
+    }
+
+    /// The queue of capabilities that it is an end of.
+    pub(crate) fn queue(&self) -> Option<CapQueue<K>> {
+        let What::End(end) = &self.what else { return None };
+        end.parts().find_map(|part| match part {
+            LocalPart::Queue(queue) => Some(queue.clone()),
+            _ => None,
+        })
+    }
+
+    /// Puts it on the list of what a component holds.
+    pub(crate) fn list(&self, of: &List<EndObject<K>>) {
+        if let What::End(end) = &self.what {
+            let _lists = end.system.lists();
+            // SAFETY: under the lock; the end takes itself off before it goes away.
+            unsafe {
+                List::unlink(end.as_ptr());
+                of.push(end.as_ptr());
+            }
+        }
+    }
+
+    /// Takes it off the list of whoever held it: it is in transit.
+    pub(crate) fn unlist(&self) {
+        if let What::End(end) = &self.what {
+            end.unlist();
+        }
+    }
+
+    /// Puts it on the list that `other` is on: the same component holds both.
+    pub(crate) fn list_beside(&self, other: &Ref<EndObject<K>, K>) {
+        if let What::End(end) = &self.what {
+            let _lists = end.system.lists();
+            // SAFETY: under the lock; the end takes itself off before it goes away.
+            unsafe { List::push_beside(end.as_ptr(), other.as_ptr()) };
+        }
+    }
+
+    /// The end, if it is one.
+    pub(crate) fn end_object(&self) -> Option<Ref<EndObject<K>, K>> {
+        match &self.what {
+            What::End(end) => Some(end.clone()),
+            _ => None,
+        }
+    }
+
+    /// It is lost on its way.
+    pub(crate) fn leave_in_transit(self, why: Gone) {
+        self.leave(why);
+    }
+
+    fn leave(&self, why: Gone) {
+        if let What::End(end) = &self.what {
+            end.leave(why);
+        }
+    }
+
+    fn stop(&self) {
+        if let What::End(end) = &self.what {
+            end.stop();
+        }
+    }
+}
+
+/// Parts on their way into an end.
+struct Chain<K: Kernel> {
+    first: Option<Ref<PartNode<K>, K>>,
+    last: Option<Ref<PartNode<K>, K>>,
+}
+
+impl<K: Kernel> Chain<K> {
+    fn push(&mut self, node: Ref<PartNode<K>, K>) {
+        match self.last.replace(node.clone()) {
+            None => self.first = Some(node),
+            Some(last) => last.next.set(Some(node)),
+        }
+    }
+}
+
+impl<K: Kernel> Drop for Cap<K> {
+    fn drop(&mut self) {
+        if self.owner
+            && let What::End(end) = &self.what
+        {
+            let died = end.system.kernel.unwinding();
+            end.leave(if died { Gone::PeerGone } else { Gone::Closed });
+        }
+    }
+}
+
+impl<K: Kernel> AnyCap for Cap<K> {
+    type Mem = SharedMem<K>;
+    type Blockpoint = Blockpoint<K>;
+
+    fn desc(&self) -> Desc {
+        match &self.what {
+            What::End(end) => end.desc,
+            What::Memory(memory) => memory.desc(),
+            What::File(file) => Desc::plain(Role::File, file.len()),
+            What::Nothing => Desc::plain(Role::Value, 0),
+        }
+    }
+
+    fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    fn narrow(&mut self, rights: Rights) {
+        self.rights &= rights;
+    }
+
+    fn gone(&self) -> Option<Gone> {
+        match &self.what {
+            What::End(end) => end.gone(),
+            _ => None,
+        }
+    }
+
+    fn mem(&self, index: u32) -> Option<SharedMem<K>> {
+        let What::End(end) = &self.what else { return None };
+        let memories = end.parts().filter_map(|part| match part {
+            LocalPart::Mem(memory) => Some(memory.duplicate()),
+            _ => None,
+        });
+        memories.skip(index as usize).next()
+    }
+
+    fn blockpoint(&self, index: u32) -> Option<Blockpoint<K>> {
+        let What::End(end) = &self.what else { return None };
+        let points = end.parts().filter_map(|part| match part {
+            LocalPart::Point(point, _) => Some(point.clone()),
+            _ => None,
+        });
+        points.skip(index as usize).next()
+    }
+
+    fn end(&self, index: u32) -> Option<Self> {
+        let What::End(end) = &self.what else { return None };
+        let ends = end.parts().filter_map(|part| match part {
+            LocalPart::Own(Cap { what: What::End(inner), rights, .. }) => {
+                Some(Self { what: What::End(inner.clone()), rights: *rights, owner: false })
+            }
+            _ => None,
+        });
+        ends.skip(index as usize).next()
+    }
+
+    fn state(&self) -> u64 {
+        match &self.what {
+            // Acquire: partners the Release of `set_state`, in whatever thread that was.
+            What::End(end) => end.state.load(Acquire),
+            _ => 0,
+        }
+    }
+
+    fn set_state(&mut self, state: u64) {
+        if let What::End(end) = &self.what {
+            end.state.store(state, Release);
+        }
+    }
+}
+
+/// What a component does to everything that it holds.
+pub(crate) fn for_each_end<K: Kernel>(
+    system: &SystemRef<K>,
+    ends: &List<EndObject<K>>,
+    each: impl FnMut(Ref<EndObject<K>, K>),
+) {
+    // SAFETY: called under the lock, for an item of the list, whose memory is there until the item
+    // has left the list, which takes the lock.
+    let upgrade = |end| unsafe { Ref::upgrade(end) };
+    ends.for_each(|| system.lists(), upgrade, each);
+}

@@ -1,0 +1,224 @@
+//! Components in one address space: an entry, a name space, and what they hold.
+
+use core::fmt;
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
+
+use res_api::{
+    AnyCap, Deadline, ErrorKind, Exit, Gone, Name, Refused, Rights, Side, Source, SourceKind,
+    Thread as _, WaitError,
+};
+use res_kernel::Kernel;
+use res_sync::Mutex;
+use res_sync::model::Atomic;
+
+use crate::blockpoint::{Blockpoint, Point};
+use crate::cap::{Cap, EndObject, for_each_end};
+use crate::error::LocalError;
+use crate::list::List;
+use crate::mem::Mem;
+use crate::names::{Names, Node};
+use crate::system::{Ref, SystemRef, U32};
+use crate::thread::Thread;
+
+const MADE: u32 = 0;
+const STARTED: u32 = 1;
+const STOPPING: u32 = 2;
+const ENDED: u32 = 3;
+
+/// A component, alive or not.
+pub(crate) struct ComponentObject<K: Kernel> {
+    id: u32,
+    name: Name,
+    /// Runs the entry with the authority of this component.
+    enter: fn(Ref<Self, K>) -> Exit,
+    stage: U32<K>,
+    pub(crate) endowments: Mutex<K, Names<K>>,
+    /// The ends that it holds.
+    pub(crate) ends: List<EndObject<K>>,
+    /// The blockpoints that it made: those of its groups and timers too.
+    pub(crate) points: List<Point<K>>,
+    exit: Mutex<K, Exit>,
+    /// Told when it ends.
+    end: Blockpoint<K>,
+}
+
+impl<K: Kernel> ComponentObject<K> {
+    pub(crate) fn create(
+        system: &SystemRef<K>,
+        name: Name,
+        enter: fn(Ref<Self, K>) -> Exit,
+    ) -> Result<Ref<Self, K>, LocalError> {
+        let kernel = &system.kernel;
+        let barrier = system.barrier;
+        system.create(Self {
+            id: system.next_id(),
+            name,
+            enter,
+            stage: Atomic::new(MADE),
+            endowments: Mutex::new(kernel.clone(), kernel.point()?, barrier, Names::new()),
+            ends: List::new(),
+            points: List::new(),
+            exit: Mutex::new(kernel.clone(), kernel.point()?, barrier, Exit::Success),
+            end: Blockpoint::unowned(system, None)?,
+        })
+    }
+
+    /// Whether it may still make things: not once it was told to stop.
+    pub(crate) fn admit(&self) -> Result<(), LocalError> {
+        if self.stage.load(Acquire) < STOPPING { Ok(()) } else { Err(ErrorKind::Closed.into()) }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Tells all that it waits on, and all that it sends to, that it is to end.
+    fn stop(this: &Ref<Self, K>) {
+        let from = this.stage.load(Acquire);
+        if from < STOPPING {
+            // AcqRel: it makes nothing any more once this is seen. One that was never started
+            // stays so: it can only be dropped.
+            let _ = this.stage.compare_exchange(from, STOPPING, AcqRel, Acquire);
+        }
+        this.close_holdings(|end| end.stop());
+    }
+
+    /// A panic in one of its threads is its death: all its ends leave at once.
+    pub(crate) fn die(this: &Ref<Self, K>) {
+        this.close_holdings(|end| {
+            end.leave(Gone::PeerGone);
+            end.stop();
+        });
+        this.finish(Exit::Died);
+    }
+
+    fn close_holdings(&self, each: impl Fn(&EndObject<K>)) {
+        let system = self.end.0.system();
+        for_each_end(system, &self.ends, |end| each(&end));
+        // SAFETY: as in `for_each_end`: a point leaves the list before its memory goes.
+        let upgrade = |point| unsafe { Ref::<Point<K>, K>::upgrade(point) };
+        self.points.for_each(
+            || system.lists(),
+            upgrade,
+            |point| point.tell(Side::Waiters, Gone::Closed),
+        );
+    }
+
+    /// It has ended. The first exit counts.
+    fn finish(&self, exit: Exit) {
+        // AcqRel: whoever finds it ended sees what it did.
+        if self.stage.swap(ENDED, AcqRel) == ENDED {
+            return;
+        }
+        *self.exit.lock() = exit;
+        self.forget();
+        let why = if exit == Exit::Died { Gone::PeerGone } else { Gone::Closed };
+        self.end.0.tell(Side::Waiters, why);
+    }
+
+    /// Its names and what it was endowed with and did not take go with it.
+    fn forget(&self) {
+        let published = self.end.0.system().lists().remove(Some(self.id));
+        drop(published);
+        let untaken = self.endowments.lock().remove(None);
+        drop(untaken);
+    }
+
+    fn start(this: &Ref<Self, K>) -> Result<(), LocalError> {
+        // AcqRel: one of several that start it does it.
+        if this.stage.compare_exchange(MADE, STARTED, AcqRel, Acquire).is_err() {
+            return Err(ErrorKind::Invalid.into());
+        }
+        let main = this.clone();
+        let body = move || {
+            let exit = (main.enter)(main.clone());
+            // What is left, held by its other threads or leaked, is asked to end.
+            main.close_holdings(EndObject::stop);
+            main.finish(exit);
+        };
+        let started = Mem::new(this.system(), size_of_val(&body) as u64)
+            .and_then(|memory| Thread::new(this, memory, body).map_err(|refused| refused.error))
+            .and_then(|thread| thread.start());
+        if started.is_err() {
+            this.stage.swap(MADE, AcqRel);
+        }
+        started
+    }
+}
+
+impl<K: Kernel> Drop for ComponentObject<K> {
+    fn drop(&mut self) {
+        self.forget();
+        let _lists = self.end.0.system().lists();
+        // SAFETY: under the lock.
+        unsafe {
+            self.ends.clear();
+            self.points.clear();
+        }
+    }
+}
+
+/// A component of a local system.
+pub struct Component<K: Kernel>(pub(crate) Ref<ComponentObject<K>, K>);
+
+impl<K: Kernel> fmt::Debug for Component<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Component({})", self.0.name)
+    }
+}
+
+impl<K: Kernel> res_api::Component<Cap<K>> for Component<K> {
+    type Error = LocalError;
+
+    fn name(&self) -> Name {
+        self.0.name
+    }
+
+    fn endow(&self, name: Name, cap: Cap<K>) -> Result<(), Refused<Cap<K>, LocalError>> {
+        if self.0.stage.load(Acquire) != MADE {
+            return Err(Refused::new(cap, ErrorKind::Invalid));
+        }
+        if !cap.rights().contains(Rights::TRANSFER) {
+            return Err(Refused::new(cap, ErrorKind::Denied));
+        }
+        let node = match Node::create(self.0.system(), name, self.0.id) {
+            Ok(node) => node,
+            Err(error) => return Err(Refused { value: cap, error }),
+        };
+        let end = cap.end_object();
+        self.0.endowments.lock().insert(node, cap)?;
+        // Until it is taken, and nobody takes it before the start, it is held by nobody.
+        if let Some(end) = end {
+            end.unlist();
+        }
+        Ok(())
+    }
+
+    fn start(&self) -> Result<(), LocalError> {
+        ComponentObject::start(&self.0)
+    }
+
+    fn stop(&self) {
+        ComponentObject::stop(&self.0);
+    }
+
+    fn wait(&self, deadline: Deadline) -> Result<Exit, WaitError> {
+        use res_api::Blockpoint as _;
+        self.0.end.wait_until(deadline, || self.ready().then_some(()))?;
+        Ok(*self.0.exit.lock())
+    }
+}
+
+impl<K: Kernel> Source<Blockpoint<K>> for Component<K> {
+    fn source_kind(&self) -> SourceKind {
+        SourceKind::Component
+    }
+
+    fn blockpoint(&self) -> &Blockpoint<K> {
+        &self.0.end
+    }
+
+    fn ready(&self) -> bool {
+        self.0.end.0.event().told(Side::Waiters).is_some()
+    }
+}

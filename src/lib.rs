@@ -1,0 +1,52 @@
+//! One family of resource traits for systems made of isolated components.
+//!
+//! This is the facade: one flat list of what a component author needs, and the backends that the
+//! features switch on. A component is written over `B: Backend`; who composes the system chooses
+//! the backend.
+//!
+//! ```
+//! use res::{Backend, Deadline, Env, Fault, Local, Name, Receiver, Rx, Sender, Slot, Spsc, Tx};
+//!
+//! const WORDS: Slot<Rx<Spsc, u64>> = Slot::new("words");
+//! const TOTAL: Slot<Tx<Spsc, u64>> = Slot::new("total");
+//!
+//! fn adder<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+//!     let (mut words, mut total) = (env.take(WORDS)?, env.take(TOTAL)?);
+//!     let mut sum = 0;
+//!     while let Ok(n) = words.recv() {
+//!         sum += n;
+//!     }
+//!     Ok(total.send(sum)?)
+//! }
+//!
+//! fn main() -> Result<(), Fault> {
+//!     let system = Local::new()?;
+//!     let (mut tx, words) = system.chan::<Spsc, u64>(64)?;
+//!     let (total, mut rx) = system.chan::<Spsc, u64>(1)?;
+//!     let adder = system.component(const { Name::new("adder") }, adder::<Local>)?;
+//!     adder.endow(WORDS, words)?;
+//!     adder.endow(TOTAL, total)?;
+//!     adder.start()?;
+//!     for n in 1..=10 {
+//!         tx.send(n)?;
+//!     }
+//!     drop(tx);
+//!     assert_eq!(rx.recv()?, 55);
+//!     adder.wait(Deadline::NEVER)?.ok()
+//! }
+//! ```
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `local` (default) | [`Local`]: every resource as a library in one address space, on Linux |
+#![no_std]
+
+pub use chan_impls::standalone;
+pub use chan_impls::Spsc;
+pub use res_api::*;
+pub use res_sync as sync;
+
+#[cfg(feature = "local")]
+pub use backend_local::{AllocOnly, Dynamic, Local, LocalError, Region, Static};
+#[cfg(feature = "local")]
+pub use res_kernel as kernel;

@@ -42,7 +42,8 @@
 #![no_std]
 
 pub use chan_impls::standalone;
-pub use chan_impls::Spsc;
+pub use chan_impls::zero_copy;
+pub use chan_impls::{Spsc, ZeroCopy};
 pub use res_api::*;
 pub use res_sync as sync;
 

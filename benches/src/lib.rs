@@ -238,13 +238,11 @@ pub fn on_two_cores(here: impl FnOnce(), there: impl FnOnce() + Send) -> f64 {
     let end = std::thread::scope(|scope| {
         let other = scope.spawn(|| {
             pin(1);
-            watched(|| {
-                meet();
-                there();
-            })
-        });
-        let here_end = watched(|| {
             meet();
+            watched(there)
+        });
+        meet();
+        let here_end = watched(|| {
             start = Some(Instant::now());
             here();
         });
@@ -267,12 +265,16 @@ mod tests {
 
     #[test]
     fn ratios_are_to_the_best_peer() {
-        let table = Table::measure("numbers", 3, vec![
-            Candidate::ours("ours", || 1.0),
-            Candidate::peer("good", || 2.0),
-            Candidate::peer("bad", || 4.0),
-            Candidate::floor("floor", || 0.5),
-        ]);
+        let table = Table::measure(
+            "numbers",
+            3,
+            vec![
+                Candidate::ours("ours", || 1.0),
+                Candidate::peer("good", || 2.0),
+                Candidate::peer("bad", || 4.0),
+                Candidate::floor("floor", || 0.5),
+            ],
+        );
         assert_eq!(table.ratio(), Some(0.5));
         let text = table.to_string();
         assert!(text.contains("* ours") && text.contains("  2.00\n"), "{text}");

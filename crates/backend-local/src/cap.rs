@@ -368,7 +368,7 @@ impl<K: Kernel> AnyCap for Cap<K> {
         }
     }
 
-    fn mem(&self, index: u32) -> Option<SharedMem<K>> {
+    unsafe fn mem(&self, index: u32) -> Option<SharedMem<K>> {
         let What::End(end) = &self.what else { return None };
         let memories = end.parts().filter_map(|part| match part {
             LocalPart::Mem(memory) => Some(memory.duplicate()),

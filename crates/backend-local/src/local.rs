@@ -422,3 +422,6 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
 impl<P: Policy> res_api::Files for Local<P, Linux> {
     type File = crate::file::File<Linux>;
 }
+
+// SAFETY: all components are threads of one process.
+unsafe impl<P: Policy, K: Kernel> res_api::OneSpace for Local<P, K> {}

@@ -235,6 +235,25 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         (self.queue, cap)
     }
 
+    /// Receives, waiting until the deadline or until `other` holds: whoever makes it hold triggers
+    /// this end's blockpoint. `None`: `other` held first. For compositions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::recv_until`].
+    #[inline]
+    pub fn recv_or(
+        &mut self,
+        deadline: Deadline,
+        other: impl Fn() -> bool,
+    ) -> Result<Option<Q::Item>, RecvError> {
+        match self.queue.try_pop() {
+            Ok(Some(message)) => self.popped(message).map(Some).map_err(RecvError::Gone),
+            Ok(None) => self.recv_slow(deadline, other),
+            Err(Misbehaved) => Err(RecvError::Gone(Gone::Misbehaved)),
+        }
+    }
+
     /// Notifies that there is room; the message, unless this side has been revoked.
     #[inline(always)]
     fn popped(&mut self, message: Q::Item) -> Result<Q::Item, Gone> {
@@ -268,10 +287,19 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
 
     #[cold]
     #[inline(never)]
-    fn recv_slow(&mut self, deadline: Deadline) -> Result<Q::Item, RecvError> {
+    fn recv_slow(
+        &mut self,
+        deadline: Deadline,
+        other: impl Fn() -> bool,
+    ) -> Result<Option<Q::Item>, RecvError> {
         let queue = &mut self.queue;
-        match self.end.wait_until(deadline, || queue.try_pop().transpose()) {
-            Ok(Ok(message)) => self.popped(message).map_err(RecvError::Gone),
+        let look = || match queue.try_pop() {
+            Ok(None) if !other() => None,
+            found => Some(found),
+        };
+        match self.end.wait_until(deadline, look) {
+            Ok(Ok(Some(message))) => self.popped(message).map(Some).map_err(RecvError::Gone),
+            Ok(Ok(None)) => Ok(None),
             Ok(Err(Misbehaved)) => Err(RecvError::Gone(Gone::Misbehaved)),
             Err(WaitError::TimedOut) => Err(RecvError::TimedOut),
             Err(WaitError::Gone(gone)) => Err(RecvError::Gone(gone)),
@@ -293,10 +321,11 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
 
     #[inline]
     fn recv_until(&mut self, deadline: Deadline) -> Result<Q::Item, RecvError> {
-        match self.queue.try_pop() {
-            Ok(Some(message)) => self.popped(message).map_err(RecvError::Gone),
-            Ok(None) => self.recv_slow(deadline),
-            Err(Misbehaved) => Err(RecvError::Gone(Gone::Misbehaved)),
+        loop {
+            // Nothing else is waited for, so there is always a message, or a reason.
+            if let Some(message) = self.recv_or(deadline, || false)? {
+                return Ok(message);
+            }
         }
     }
 
@@ -396,7 +425,8 @@ struct Parts<B: Backend, Q> {
 fn attach_parts<B: Backend, Q: InMemory>(cap: &B::Cap) -> Result<Parts<B, Q>, ErrorKind> {
     let capacity = u32::try_from(cap.desc().capacity).map_err(|_| ErrorKind::Invalid)?;
     let bytes = Q::bytes(capacity).ok_or(ErrorKind::Invalid)?;
-    let memory = cap.mem(0).ok_or(ErrorKind::Invalid)?;
+    // SAFETY: `accepts` compared the kind; it is this queue's.
+    let memory = unsafe { cap.mem(0) }.ok_or(ErrorKind::Invalid)?;
     let first = cap.blockpoint(0).ok_or(ErrorKind::Invalid)?;
     let second = cap.blockpoint(1).ok_or(ErrorKind::Invalid)?;
     let map = memory.map(Rights::READ | Rights::WRITE).map_err(|error| error.kind())?;

@@ -21,8 +21,8 @@ mod ring;
 mod slot;
 mod spsc;
 pub mod standalone;
-//pub mod zero_copy;
+pub mod zero_copy;
 
 pub use queue::{Misbehaved, PopQueue, PushQueue};
 pub use spsc::{Spsc, SpscPop, SpscPush};
-//pub use zero_copy::ZeroCopy;
+pub use zero_copy::ZeroCopy;

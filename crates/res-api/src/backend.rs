@@ -255,3 +255,20 @@ pub trait Backend: Clone + Send + Sync + 'static {
         Ok(Comp::new(self.clone(), self.new_component(name, entry)?))
     }
 }
+
+/// A backend all of whose components share one address space, so that a borrowed view of another's
+/// message is sound.
+///
+/// # Safety
+///
+/// No component of the system is isolated from another: memory of a capability is reached only by
+/// the code of this process, which keeps the rules of [`AnyCap::mem`].
+///
+/// # Example
+///
+/// ```
+/// use res_api::OneSpace;
+///
+/// fn only_where_loans_can_be_borrowed<B: OneSpace>(_: &B) {}
+/// ```
+pub unsafe trait OneSpace: Backend {}

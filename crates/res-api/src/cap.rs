@@ -238,7 +238,13 @@ pub trait AnyCap: Sized + Send + 'static {
     fn gone(&self) -> Option<Gone>;
 
     /// The `index`-th part that is memory. For authors of kinds.
-    fn mem(&self, index: u32) -> Option<Self::Mem>;
+    ///
+    /// # Safety
+    ///
+    /// The caller is the kind that bundled the capability ([`Desc::kind`] is its own): what is in
+    /// that memory, and who touches it when, is the kind's to know. (The backend never asks: what
+    /// an isolated peer does to memory is no data race, and kinds believe nothing they read.)
+    unsafe fn mem(&self, index: u32) -> Option<Self::Mem>;
 
     /// The `index`-th part that is a blockpoint, of whichever side. For authors of kinds.
     fn blockpoint(&self, index: u32) -> Option<Self::Blockpoint>;

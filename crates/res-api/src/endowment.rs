@@ -204,7 +204,8 @@ impl<B: Backend, T: Message> Endowment<B> for Value<T> {
 }
 
 fn read_value<B: Backend, T: Message>(cap: &B::Cap) -> Result<T, ErrorKind> {
-    let memory = cap.mem(0).ok_or(ErrorKind::Invalid)?;
+    // SAFETY: `accepts` saw that it is a value, which `into_cap` above bundled.
+    let memory = unsafe { cap.mem(0) }.ok_or(ErrorKind::Invalid)?;
     let map = memory.map(Rights::READ).map_err(|error| crate::BackendError::kind(&error))?;
     let mut value = core::mem::MaybeUninit::<T>::uninit();
     // SAFETY: `T: IntoBytes` has no padding; the bytes are zeroed first, so the slice is

@@ -44,7 +44,7 @@ mod timer;
 #[doc(hidden)]
 pub use zerocopy;
 
-pub use backend::Backend;
+pub use backend::{Backend, OneSpace};
 pub use blockpoint::{Blockpoint, Checkpoint};
 pub use cap::{AnyCap, CastError, CastReason, Desc, FromCap, IntoCap, Part, Role};
 pub use chan::{Chan, ChanChan, Receiver, Sender, Stats};

@@ -21,7 +21,7 @@ pub use core_model::{Core, CoreCell};
 #[cfg(feature = "test-models")]
 pub use hostile::{Hostile, HostileU32, HostileU64, set_adversary};
 #[cfg(feature = "test-models")]
-pub use loom_model::{Loom, LoomCell, LoomPark, LoomPoint};
+pub use loom_model::{Loom, LoomCell, LoomPark, LoomPoint, LoomU32, LoomU64};
 
 /// How the store-load order between a trigger and a sleeper is paid for (H3). Agreed when a
 /// connection is made, by both sides, and kept outside shared memory.

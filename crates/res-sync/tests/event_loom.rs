@@ -120,7 +120,7 @@ trait Protocol: 'static {
     fn idle(ground: &Ground, seen: Snapshot) {
         ground.ready.swap(0, AcqRel);
         if !ground.event().unmoved_since(seen) {
-            ground.ready.store(1, Release);
+            ground.ready.swap(1, Release);
         }
     }
 }
@@ -554,7 +554,7 @@ fn idle_loses_nothing<P: Protocol>() {
         let sender = spawn(&ground, |ground| {
             ground.tokens.fetch_add(1, Release);
             if P::trigger(ground, Wake::All).watched {
-                ground.ready.store(1, Release);
+                ground.ready.swap(1, Release);
             }
         });
         let seen = ground.event().snapshot();

@@ -1,6 +1,7 @@
 //! Both barriers keep the order that sleeping needs: of two that each store and then look, one
 //! sees the other.
 
+use std::hint;
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Relaxed, SeqCst},
@@ -62,12 +63,16 @@ impl Sides {
         }
     }
 
-    /// Goes on when both are here for the `meeting`-th time. (2 is the first.)
+    /// Goes on when both are here for the `meeting`-th time. (2 is the first.) They leave as close
+    /// to each other as can be: spinning, unless the other does not even run.
     fn meet(&self, meeting: u64) {
         let all = 2 * (meeting - 1);
         self.round.0.fetch_add(1, SeqCst);
-        while self.round.0.load(SeqCst) < all {
-            thread::yield_now();
+        for look in 1_u32.. {
+            if self.round.0.load(SeqCst) >= all {
+                break;
+            }
+            if look.is_multiple_of(1000) { thread::yield_now() } else { hint::spin_loop() }
         }
     }
 }

@@ -37,7 +37,8 @@ fn memory_is_whole_pages_of_zeroes() {
         let len = memory.len();
         assert!(len >= bytes && len % page() as u64 == 0 && !memory.is_empty());
         assert_eq!(memory.base().addr().get() % page(), 0);
-        assert!((0..len as usize).all(|at| read(&memory, at) == 0));
+        let step = if cfg!(miri) { 509 } else { 1 };
+        assert!((0..len as usize).step_by(step).all(|at| read(&memory, at) == 0));
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{Deadline, Instant, Park, Parked, Wake};
 pub struct Loom;
 
 impl MemoryModel for Loom {
-    type U32 = AtomicU32;
-    type U64 = AtomicU64;
+    type U32 = LoomU32;
+    type U64 = LoomU64;
     type Cell<T> = LoomCell<T>;
 
     fn fence() {
@@ -56,20 +56,41 @@ impl<T> Cell<T> for LoomCell<T> {
     }
 }
 
-macro_rules! forward_to_loom {
-    ($atomic:ty, $int:ty) => {
-        impl Atomic<$int> for $atomic {
+macro_rules! loom_word {
+    ($name:ident, $atomic:ty, $int:ty) => {
+        /// loom's atomic, with every order of the accesses to it looked at.
+        ///
+        /// loom remembers only the last access to an atomic. Where a thread loads it and then
+        /// writes it, its own load hides that of another thread, and the order in which the write
+        /// comes before that other load is never tried (loom's issues 166 and 392): half the
+        /// protocols here are a load and a compare-and-swap. So each access takes a turn first:
+        /// waking nobody on a condition variable, which loom orders against every other turn and
+        /// which makes nothing visible to anybody.
+        #[derive(Debug)]
+        pub struct $name {
+            word: $atomic,
+            turn: loom::sync::Condvar,
+        }
+
+        impl $name {
+            fn take_turn(&self) -> &$atomic {
+                self.turn.notify_one();
+                &self.word
+            }
+        }
+
+        impl Atomic<$int> for $name {
             fn new(value: $int) -> Self {
-                <$atomic>::new(value)
+                Self { word: <$atomic>::new(value), turn: loom::sync::Condvar::new() }
             }
             fn load(&self, order: Ordering) -> $int {
-                self.load(order)
+                self.take_turn().load(order)
             }
             fn store(&self, value: $int, order: Ordering) {
-                self.store(value, order)
+                self.take_turn().store(value, order)
             }
             fn swap(&self, value: $int, order: Ordering) -> $int {
-                self.swap(value, order)
+                self.take_turn().swap(value, order)
             }
             fn compare_exchange(
                 &self,
@@ -78,16 +99,16 @@ macro_rules! forward_to_loom {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$int, $int> {
-                self.compare_exchange(current, new, success, failure)
+                self.take_turn().compare_exchange(current, new, success, failure)
             }
             fn fetch_add(&self, value: $int, order: Ordering) -> $int {
-                self.fetch_add(value, order)
+                self.take_turn().fetch_add(value, order)
             }
             fn fetch_or(&self, bits: $int, order: Ordering) -> $int {
-                self.fetch_or(bits, order)
+                self.take_turn().fetch_or(bits, order)
             }
             fn fetch_and(&self, mask: $int, order: Ordering) -> $int {
-                self.fetch_and(mask, order)
+                self.take_turn().fetch_and(mask, order)
             }
             fn as_ptr(&self) -> *const $int {
                 core::ptr::from_ref(self).cast()
@@ -96,8 +117,8 @@ macro_rules! forward_to_loom {
     };
 }
 
-forward_to_loom!(AtomicU32, u32);
-forward_to_loom!(AtomicU64, u64);
+loom_word!(LoomU32, AtomicU32, u32);
+loom_word!(LoomU64, AtomicU64, u64);
 
 /// A machine for loom: a futex made of loom's mutex and condition variable. No clock, no spinning.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,7 +168,7 @@ impl Park for LoomPark {
         false
     }
 
-    fn park(&self, point: &LoomPoint, word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
+    fn park(&self, point: &LoomPoint, word: &LoomU64, seen: u64, deadline: Deadline) -> Parked {
         let mut sleepers = point.sleepers.lock().unwrap();
         if word.load(Ordering::SeqCst) != seen {
             return Parked::Awake;
@@ -160,7 +181,7 @@ impl Park for LoomPark {
         Parked::Awake
     }
 
-    fn unpark(&self, point: &LoomPoint, _: &AtomicU64, _: u64, wake: Wake) -> Option<u32> {
+    fn unpark(&self, point: &LoomPoint, _: &LoomU64, _: u64, wake: Wake) -> Option<u32> {
         let mut sleepers = point.sleepers.lock().unwrap();
         let woken = if wake == Wake::All { *sleepers } else { (*sleepers).min(1) };
         *sleepers -= woken;

@@ -1,0 +1,201 @@
+//! Loans: slots of the pool that the user of an end has for a while.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use res_api::{Backend, Blockpoint, ErrorKind, Gone, Map, Message, OneSpace, Wake};
+
+use super::record::{Place, Record};
+use crate::slot;
+
+/// The slots of a channel.
+pub(super) struct Pool<B: Backend> {
+    map: B::Map,
+    stride: u64,
+    capacity: u32,
+}
+
+impl<B: Backend> Clone for Pool<B> {
+    fn clone(&self) -> Self {
+        Self { map: self.map.clone(), stride: self.stride, capacity: self.capacity }
+    }
+}
+
+/// Slots begin at a multiple of this.
+const LINE: usize = 64;
+
+/// Bytes from one slot to the next.
+fn stride<T>() -> u64 {
+    slot::stride::<T>().max(1).next_multiple_of(LINE) as u64
+}
+
+/// Bytes of a pool; none for capacity 0, beyond 2^31, or where they overflow.
+pub(super) fn pool_bytes<T: Message>(capacity: u32) -> Option<u64> {
+    crate::ring::slots(capacity)?;
+    let bytes = stride::<T>().checked_mul(capacity.into())?;
+    (bytes <= isize::MAX as u64).then_some(bytes)
+}
+
+impl<B: Backend> Pool<B> {
+    pub(super) fn new<T: Message>(map: B::Map, capacity: u32) -> Option<Self> {
+        let fits = map.len() >= pool_bytes::<T>(capacity)?;
+        fits.then_some(Self { map, stride: stride::<T>(), capacity })
+    }
+
+    pub(super) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Where a slot begins; `slot` is below the capacity.
+    pub(super) fn slot(&self, slot: u32) -> NonNull<u8> {
+        debug_assert!(slot < self.capacity);
+        // SAFETY: within the pool (`new`).
+        unsafe { self.map.base().add((u64::from(slot) * self.stride) as usize) }
+    }
+}
+
+/// A slot, and whom to tell when it is dropped.
+struct Slot<B: Backend> {
+    pool: Pool<B>,
+    record: Record<B>,
+    /// What the end waits on that has lent it.
+    home: B::Blockpoint,
+    number: u32,
+}
+
+impl<B: Backend> Slot<B> {
+    fn offset(&self, offset: u64, len: usize, size: usize) -> Result<u64, ErrorKind> {
+        let end = offset.checked_add(len as u64).ok_or(ErrorKind::Invalid)?;
+        if end > size as u64 {
+            return Err(ErrorKind::Invalid);
+        }
+        Ok(u64::from(self.number) * self.pool.stride + offset)
+    }
+}
+
+impl<B: Backend> Drop for Slot<B> {
+    fn drop(&mut self) {
+        self.record.drop_loan(self.number);
+        self.home.trigger(Wake::All);
+    }
+}
+
+/// A slot to write a message into, lent by a sender. Dropped unsent, it is free again.
+///
+/// What is in it at first is what the last message left.
+pub struct LoanMut<B: Backend, T> {
+    slot: Slot<B>,
+    of: PhantomData<fn(T) -> T>,
+}
+
+/// A message where it lies, lent by a receiver. Dropped, it goes back.
+pub struct Loan<B: Backend, T> {
+    slot: Slot<B>,
+    of: PhantomData<fn(T) -> T>,
+}
+
+macro_rules! loan {
+    ($loan:ident) => {
+        impl<B: Backend, T> fmt::Debug for $loan<B, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}(slot {})", stringify!($loan), self.slot.number)
+            }
+        }
+
+        impl<B: Backend, T: Message> $loan<B, T> {
+            pub(super) fn new(
+                pool: &Pool<B>,
+                record: &Record<B>,
+                home: &B::Blockpoint,
+                number: u32,
+            ) -> Self {
+                let (pool, record, home) = (pool.clone(), record.clone(), home.clone());
+                Self { slot: Slot { pool, record, home, number }, of: PhantomData }
+            }
+
+            /// Whether the end with that record has lent it.
+            pub(super) fn is_of(&self, record: &Record<B>) -> bool {
+                self.slot.record.is(record) && record.place(self.slot.number) == Some(Place::Lent)
+            }
+
+            /// Ends the loan without giving the slot back; its number.
+            pub(super) fn keep(self) -> u32 {
+                let slot = ManuallyDrop::new(self.slot);
+                // SAFETY: each part is moved out once, and the wrapper is not used any more.
+                unsafe {
+                    drop(core::ptr::read(&slot.pool));
+                    drop(core::ptr::read(&slot.record));
+                    drop(core::ptr::read(&slot.home));
+                }
+                slot.number
+            }
+
+            /// Reads bytes at `offset` of the message.
+            ///
+            /// # Errors
+            ///
+            /// `Invalid` where there are fewer.
+            pub fn copy_out(&self, offset: u64, bytes: &mut [u8]) -> Result<(), ErrorKind> {
+                let offset = self.slot.offset(offset, bytes.len(), size_of::<T>())?;
+                self.slot.pool.map.copy_out(offset, bytes)
+            }
+
+            /// A copy of the message.
+            ///
+            /// # Errors
+            ///
+            /// [`Gone::Misbehaved`] if what is there is no `T`.
+            pub fn get(&self) -> Result<T, Gone> {
+                // SAFETY: a slot of the pool; what a peer does to it meanwhile is no race, and
+                // the value is checked.
+                let value =
+                    unsafe { slot::take::<B::Model, T>(self.slot.pool.slot(self.slot.number)) };
+                value.ok_or(Gone::Misbehaved)
+            }
+        }
+    };
+}
+
+loan!(LoanMut);
+loan!(Loan);
+
+impl<B: Backend, T: Message> LoanMut<B, T> {
+    /// Writes bytes at `offset` of the message.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where they do not fit.
+    pub fn copy_in(&mut self, offset: u64, bytes: &[u8]) -> Result<(), ErrorKind> {
+        let offset = self.slot.offset(offset, bytes.len(), size_of::<T>())?;
+        self.slot.pool.map.copy_in(offset, bytes)
+    }
+
+    /// Writes the whole message.
+    pub fn set(&mut self, message: &T) {
+        // SAFETY: a slot of the pool, which is lent to us alone.
+        unsafe { slot::put::<B::Model, T>(self.slot.pool.slot(self.slot.number), message) };
+    }
+}
+
+impl<B: OneSpace, T: Message> LoanMut<B, T> {
+    /// The bytes of the message, to write in place. Only where all share one address space.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let start = self.slot.pool.slot(self.slot.number);
+        // SAFETY: the bytes of a slot, initialised when the pool was; lent to us alone, in the one
+        // address space there is (`OneSpace`), and borrowed with the loan.
+        unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), size_of::<T>()) }
+    }
+}
+
+impl<B: OneSpace, T: Message> Loan<B, T> {
+    /// The message in place, if it is one. Only where all share one address space.
+    pub fn as_ref(&self) -> Option<&T> {
+        let start = self.slot.pool.slot(self.slot.number);
+        // SAFETY: the bytes of a slot, initialised when the pool was; while it is lent, nobody in
+        // the one address space there is (`OneSpace`) writes it; borrowed with the loan.
+        let bytes = unsafe { core::slice::from_raw_parts(start.as_ptr(), size_of::<T>()) };
+        T::try_ref_from_bytes(bytes).ok()
+    }
+}

@@ -44,11 +44,12 @@ impl<K: Kernel> Linked for Point<K> {
 impl<K: Kernel> Point<K> {
     fn new(system: &SystemRef<K>, barrier: Barrier) -> Result<Self, LocalError> {
         let kernel = &system.kernel;
+        let place = kernel.point()?;
         Ok(Self {
-            word: Atomic::new(0),
+            word: Atomic::new(kernel.first_word(&place)),
             barrier,
             kernel: kernel.clone(),
-            place: kernel.point()?,
+            place,
             waiters: Atomic::new(0),
             signallers: Atomic::new(0),
             watch: Mutex::new(kernel.clone(), kernel.point()?, barrier, None),
@@ -163,6 +164,13 @@ impl<K: Kernel> Blockpoint<K> {
             List::unlink(self.0.as_ptr());
             of.push(self.0.as_ptr());
         }
+    }
+
+    /// Takes it off the list of the component that made it.
+    pub(crate) fn unlist(&self) {
+        let _lists = self.0.system().lists();
+        // SAFETY: under the lock.
+        unsafe { List::unlink(self.0.as_ptr()) };
     }
 }
 

@@ -193,7 +193,14 @@ impl<K: Kernel> Cap<K> {
         // Only now, when nothing can fail any more.
         for part in end.parts() {
             match part {
-                LocalPart::Point(point, Some(side)) => point.0.join(*side),
+                LocalPart::Point(point, side) => {
+                    if let Some(side) = side {
+                        point.0.join(*side);
+                    }
+                    // Its ends tell it from now on, wherever they travel; the component that made
+                    // it may end before.
+                    point.unlist();
+                }
                 // It leaves with its owner, not with the component.
                 LocalPart::Own(inner) => inner.unlist(),
                 _ => {}
@@ -370,31 +377,31 @@ impl<K: Kernel> AnyCap for Cap<K> {
 
     unsafe fn mem(&self, index: u32) -> Option<SharedMem<K>> {
         let What::End(end) = &self.what else { return None };
-        let memories = end.parts().filter_map(|part| match part {
+        let mut memories = end.parts().filter_map(|part| match part {
             LocalPart::Mem(memory) => Some(memory.duplicate()),
             _ => None,
         });
-        memories.skip(index as usize).next()
+        memories.nth(index as usize)
     }
 
     fn blockpoint(&self, index: u32) -> Option<Blockpoint<K>> {
         let What::End(end) = &self.what else { return None };
-        let points = end.parts().filter_map(|part| match part {
+        let mut points = end.parts().filter_map(|part| match part {
             LocalPart::Point(point, _) => Some(point.clone()),
             _ => None,
         });
-        points.skip(index as usize).next()
+        points.nth(index as usize)
     }
 
     fn end(&self, index: u32) -> Option<Self> {
         let What::End(end) = &self.what else { return None };
-        let ends = end.parts().filter_map(|part| match part {
+        let mut ends = end.parts().filter_map(|part| match part {
             LocalPart::Own(Cap { what: What::End(inner), rights, .. }) => {
                 Some(Self { what: What::End(inner.clone()), rights: *rights, owner: false })
             }
             _ => None,
         });
-        ends.skip(index as usize).next()
+        ends.nth(index as usize)
     }
 
     fn state(&self) -> u64 {

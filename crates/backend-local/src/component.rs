@@ -72,15 +72,16 @@ impl<K: Kernel> ComponentObject<K> {
         self.id
     }
 
-    /// Tells all that it waits on, and all that it sends to, that it is to end.
+    /// Tells all that it waits on, and all that it sends to, that it is to end. One that was never
+    /// started has ended with that.
     fn stop(this: &Ref<Self, K>) {
-        let from = this.stage.load(Acquire);
-        if from < STOPPING {
-            // AcqRel: it makes nothing any more once this is seen. One that was never started
-            // stays so: it can only be dropped.
-            let _ = this.stage.compare_exchange(from, STOPPING, AcqRel, Acquire);
+        // AcqRel: it makes nothing any more once this is seen.
+        match this.stage.compare_exchange(STARTED, STOPPING, AcqRel, Acquire) {
+            Err(MADE) if this.stage.compare_exchange(MADE, STOPPING, AcqRel, Acquire).is_ok() => {
+                this.finish(Exit::Success);
+            }
+            _ => this.close_holdings(EndObject::stop),
         }
-        this.close_holdings(|end| end.stop());
     }
 
     /// A panic in one of its threads is its death: all its ends leave at once.

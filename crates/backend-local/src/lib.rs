@@ -13,12 +13,15 @@
 //! A panic in any thread of a component is the death of the component: its ends leave with
 //! [`PeerGone`](res_api::Gone::PeerGone), and who waits for it sees [`Exit::Died`](res_api::Exit).
 #![no_std]
+#![deny(clippy::disallowed_types)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(any(feature = "linux", test))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+mod any_chan;
 mod bitmap;
 mod blockpoint;
 mod cap;
@@ -37,6 +40,8 @@ mod system;
 mod thread;
 mod timer;
 
+#[cfg(feature = "alloc")]
+pub use any_chan::{AnyRcv, AnySnd};
 pub use blockpoint::Blockpoint;
 pub use cap::Cap;
 pub use chanchan::{CapPop, CapPush, CapRcv, CapSnd};
@@ -44,8 +49,6 @@ pub use component::Component;
 pub use error::LocalError;
 pub use evtgrp::{Group, Registration};
 pub use file::File;
-#[cfg(feature = "alloc")]
-pub use local::AnyEnds;
 pub use local::Local;
 pub use mem::{Map, Mem, SharedMem};
 #[cfg(feature = "alloc")]

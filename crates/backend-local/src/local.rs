@@ -4,7 +4,6 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use chan_impls::endpoint::{QueueRcv, QueueSnd};
 use res_api::{
     Backend, Barrier, Deadline, Desc, Entry, ErrorKind, Exit, FromCap, Instant, Name, Part,
     Refused, Rights, Role, ThreadId,
@@ -113,7 +112,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     }
 
     /// What a pair of ends is bundled from: `carrier`, and two points.
-    fn pair(
+    pub(crate) fn pair(
         &self,
         roles: [Role; 2],
         capacity: u32,
@@ -195,7 +194,8 @@ const NAP: Duration = Duration::from_micros(50);
 
 /// Sleeps a little.
 fn nap<K: Kernel>(kernel: &K) -> Result<(), LocalError> {
-    let (point, word) = (kernel.point()?, Atomic::new(0));
+    let point = kernel.point()?;
+    let word = Atomic::new(kernel.first_word(&point));
     let event = Event { park: kernel, point: &point, word: &word, barrier: Barrier::Fence };
     let _ = event.wait_until(Deadline::at(kernel.now() + NAP), || None::<()>);
     Ok(())
@@ -225,63 +225,13 @@ impl<P: crate::policy::OverRegion, K: Kernel> Local<P, K> {
     }
 }
 
-#[cfg(feature = "alloc")]
-mod any {
-    //! Channels of any `T: Send`, which only one address space can have.
-
-    use chan_impls::standalone::{Consumer, Producer, ring_with};
-
-    use super::*;
-
-    /// The two ends of a channel of any `T`.
-    pub type AnyEnds<P, K, T> = (
-        QueueSnd<Local<P, K>, Producer<'static, T, Model<K>>>,
-        QueueRcv<Local<P, K>, Consumer<'static, T, Model<K>>>,
-    );
-
-    type Model<K> = <K as res_sync::Park>::Model;
-
-    impl<P: Policy, K: Kernel> Local<P, K> {
-        /// A channel that carries any `T: Send`, such as a `String`. Its ends cannot become
-        /// capabilities, because they cannot leave the address space.
-        ///
-        /// The ring comes from the global allocator, whatever the policy.
-        ///
-        /// ```
-        /// use backend_local::Local;
-        /// use res_api::{Receiver, Sender};
-        ///
-        /// let system = Local::new()?;
-        /// let (mut tx, mut rx) = system.any_chan::<String>(2)?;
-        /// tx.send("text".to_string())?;
-        /// assert_eq!(rx.recv()?, "text");
-        /// # Ok::<(), Box<dyn std::error::Error>>(())
-        /// ```
-        ///
-        /// # Errors
-        ///
-        /// `Invalid` for capacity 0 or one that overflows; `NoSlots`.
-        pub fn any_chan<T: Send>(&self, capacity: u32) -> Result<AnyEnds<P, K, T>, LocalError> {
-            let (push, pop) = ring_with::<T, K::Model>(capacity).ok_or(ErrorKind::Invalid)?;
-            let roles = [Role::Snd, Role::Rcv];
-            let ([snd, rcv], data, room) = self.pair(roles, capacity, || None)?;
-            let tx = QueueSnd::new(push, snd, data.clone(), room.clone());
-            let rx = QueueRcv::new(pop, rcv, data, room);
-            Ok((tx, rx))
-        }
-    }
-}
-
-#[cfg(feature = "alloc")]
-pub use any::AnyEnds;
-
 /// Runs an entry with the authority of a component.
 fn enter<P: Policy, K: Kernel, E: Entry<Local<P, K>>>(
     component: Ref<ComponentObject<K>, K>,
 ) -> Exit {
     // SAFETY: `new_component` was given such a value, which has no size (it checks that) and is
     // `Copy`: another one of it is no bytes.
-    let entry: E = unsafe { core::mem::MaybeUninit::uninit().assume_init() };
+    let entry: E = unsafe { core::ptr::NonNull::dangling().read() };
     entry.run(Local { component, policy: PhantomData })
 }
 
@@ -396,9 +346,8 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
             Err(error) => return Err(Refused { value: cap, error }),
         };
         cap.unlist();
-        self.system().lists().insert(node, cap).inspect_err(|refused| {
-            refused.value.list(&self.component.ends);
-        })
+        let inserted = self.system().lists().insert(node, cap);
+        inserted.inspect_err(|refused| refused.value.list(&self.component.ends))
     }
 
     fn lookup(&self, name: Name) -> Result<Cap<K>, LocalError> {

@@ -1,6 +1,7 @@
 //! Threads that are made together with the system, for policies that may not make any later.
 
 use core::alloc::Layout;
+use core::cell::Cell;
 use core::ptr::NonNull;
 
 use res_api::{Barrier, Deadline, ErrorKind, ThreadParam};
@@ -29,14 +30,16 @@ unsafe impl<K: Kernel> Send for State<K> {}
 
 /// A thread that waits for something to run.
 pub(crate) struct Worker<K: Kernel> {
-    thread: Option<K::Thread>,
+    thread: K::Thread,
     kernel: K,
     barrier: Barrier,
     place: K::Point,
     word: U64<K>,
     task: Mutex<K, Task<K>>,
-    next_of_all: Option<NonNull<Worker<K>>>,
-    next_idle: Option<NonNull<Worker<K>>>,
+    /// Used under the pool's lock.
+    next_of_all: Cell<Option<NonNull<Worker<K>>>>,
+    /// Used under the pool's lock.
+    next_idle: Cell<Option<NonNull<Worker<K>>>>,
 }
 
 enum Task<K: Kernel> {
@@ -66,11 +69,10 @@ impl<K: Kernel> Pool<K> {
         for _ in 0..count {
             let worker = Worker::create(system)?;
             let mut state = self.state.lock();
-            // SAFETY: new; its thread does not touch the links.
-            unsafe {
-                (*worker.as_ptr()).next_of_all = state.all.replace(worker);
-                (*worker.as_ptr()).next_idle = state.idle.replace(worker);
-            }
+            // SAFETY: just made, and freed by `shut_down` alone.
+            let links = unsafe { worker.as_ref() };
+            links.next_of_all.set(state.all.replace(worker));
+            links.next_idle.set(state.idle.replace(worker));
         }
         Ok(())
     }
@@ -85,14 +87,14 @@ impl<K: Kernel> Pool<K> {
         let mut state = self.state.lock();
         let worker = state.idle?;
         // SAFETY: an idle worker lives; the link is used under the lock.
-        state.idle = unsafe { (*worker.as_ptr()).next_idle.take() };
+        state.idle = unsafe { worker.as_ref() }.next_idle.take();
         Some(Lease(worker))
     }
 
     fn give_back(&self, worker: NonNull<Worker<K>>) {
         let mut state = self.state.lock();
         // SAFETY: a worker of this pool, which nobody else has leased.
-        unsafe { (*worker.as_ptr()).next_idle = state.idle.replace(worker) };
+        unsafe { worker.as_ref() }.next_idle.set(state.idle.replace(worker));
     }
 
     /// Ends all workers, and waits for them. Called when nobody can lease one any more.
@@ -102,7 +104,7 @@ impl<K: Kernel> Pool<K> {
             // SAFETY: its memory is freed here and nowhere else; its thread ends first, or is this
             // one, which touches nothing of it after this.
             unsafe {
-                next = (*worker.as_ptr()).next_of_all;
+                next = worker.as_ref().next_of_all.take();
                 worker.as_ref().end();
                 worker.drop_in_place();
                 system.free(worker.cast(), Layout::new::<Worker<K>>());
@@ -113,37 +115,47 @@ impl<K: Kernel> Pool<K> {
 
 impl<K: Kernel> Worker<K> {
     fn create(system: &SystemRef<K>) -> Result<NonNull<Self>, LocalError> {
-        let kernel = system.kernel.clone();
-        let (place, task_place) = (kernel.point()?, kernel.point()?);
         let memory = system.alloc(Layout::new::<Self>()).ok_or(ErrorKind::NoMemory)?;
         let worker = memory.cast::<Self>();
-        let (barrier, word) = (system.barrier, Atomic::new(0));
-        let task = Mutex::new(kernel.clone(), task_place, barrier, Task::None);
-        let (next_of_all, next_idle) = (None, None);
-        let kernel_of = kernel.clone();
-        let value =
-            Self { thread: None, kernel, barrier, place, word, task, next_of_all, next_idle };
-        // SAFETY: memory of that layout, which nobody else has.
-        unsafe { worker.write(value) };
-        let entry = ThreadEntry { run: work::<K>, data: worker.as_ptr().cast() };
-        // SAFETY: `work` uses the worker, which lives until its thread has ended.
-        let made = unsafe { kernel_of.thread(entry) };
-        let started = made.and_then(|thread| thread.start().map(|()| thread));
-        match started {
-            Ok(thread) => {
-                // SAFETY: the running thread does not touch this field.
-                unsafe { (*worker.as_ptr()).thread = Some(thread) };
-                Ok(worker)
+        let started = Self::new(system, worker).and_then(|value| {
+            // SAFETY: memory of that layout, which nobody else has: the thread does not run yet.
+            let written = unsafe {
+                worker.write(value);
+                worker.as_ref()
+            };
+            let started = written.thread.start();
+            if started.is_err() {
+                // SAFETY: written above; there is no thread that uses it.
+                unsafe { worker.drop_in_place() };
             }
-            Err(error) => {
-                // SAFETY: no thread runs; the memory came from `alloc` with that layout.
-                unsafe {
-                    worker.drop_in_place();
-                    system.free(memory, Layout::new::<Self>());
-                }
-                Err(error.into())
-            }
+            Ok(started?)
+        });
+        if let Err(error) = started {
+            // SAFETY: it came from `alloc` with that layout; what was in it is dropped.
+            unsafe { system.free(memory, Layout::new::<Self>()) };
+            return Err(error);
         }
+        Ok(worker)
+    }
+
+    /// What will be at `place`.
+    fn new(system: &SystemRef<K>, place: NonNull<Self>) -> Result<Self, LocalError> {
+        let (kernel, barrier) = (system.kernel.clone(), system.barrier);
+        let entry = ThreadEntry { run: work::<K>, data: place.as_ptr().cast() };
+        // SAFETY: `work` uses the worker, which is written before the start and lives until its
+        // thread has ended.
+        let thread = unsafe { kernel.thread(entry)? };
+        let point = kernel.point()?;
+        Ok(Self {
+            thread,
+            barrier,
+            word: Atomic::new(kernel.first_word(&point)),
+            place: point,
+            task: Mutex::new(kernel.clone(), kernel.point()?, barrier, Task::None),
+            next_of_all: Cell::new(None),
+            next_idle: Cell::new(None),
+            kernel,
+        })
     }
 
     fn event(&self) -> Event<'_, K> {
@@ -165,10 +177,9 @@ impl<K: Kernel> Worker<K> {
 
     /// Ends its thread, unless that is the calling one.
     fn end(&self) {
-        let Some(thread) = &self.thread else { return };
-        if thread.id() != self.kernel.current() {
+        if self.thread.id() != self.kernel.current() {
             self.assign(Task::End);
-            thread.join();
+            self.thread.join();
         }
     }
 }
@@ -205,14 +216,11 @@ impl<K: Kernel> Lease<K> {
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.worker().thread.as_ref().map_or(0, KernelThread::id)
+        self.worker().thread.id()
     }
 
     pub(crate) fn set(&self, param: ThreadParam) -> Result<(), KernelError> {
-        match &self.worker().thread {
-            Some(thread) => thread.set(param),
-            None => Ok(()),
-        }
+        self.worker().thread.set(param)
     }
 
     pub(crate) fn run(&self, thread: Ref<ThreadObject<K>, K>) {
@@ -220,9 +228,7 @@ impl<K: Kernel> Lease<K> {
     }
 
     pub(crate) fn give_back(self, pool: &Pool<K>) {
-        if let Some(thread) = &self.worker().thread {
-            thread.reset();
-        }
+        self.worker().thread.reset();
         pool.give_back(self.0);
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! A queue knows nothing of blocking, a kind nothing of who owns resources.
 #![no_std]
+#![deny(clippy::disallowed_types)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -201,13 +201,12 @@ struct Attached<B: Backend, S, R> {
     record: Record<B>,
 }
 
-fn attach<B: Backend, S: FromCap<B::Cap>, R: FromCap<B::Cap>, T: Message>(
-    cap: &B::Cap,
-    needs: Rights,
-) -> Result<Attached<B, S, R>, CastReason>
+fn attach<B, S, R, T>(cap: &B::Cap, needs: Rights) -> Result<Attached<B, S, R>, CastReason>
 where
-    S: Source<B::Blockpoint>,
-    R: Source<B::Blockpoint>,
+    B: Backend,
+    S: FromCap<B::Cap>,
+    R: FromCap<B::Cap>,
+    T: Message,
 {
     if !cap.rights().contains(needs) {
         return Err(CastReason::Parts(ErrorKind::Denied));

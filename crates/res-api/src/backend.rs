@@ -8,6 +8,10 @@ use crate::{
     Refused, Sender, SharedMem, Source, Thread, ThreadId, Timer,
 };
 
+/// A thread, or what went wrong, with memory and body.
+pub type ThreadIn<B, F> =
+    Result<<B as Backend>::Thread, Refused<(<B as Backend>::Mem, F), <B as Backend>::Error>>;
+
 /// A supplier of every resource: a small token, and inside a component that component's authority.
 ///
 /// A component is written over `B: Backend` and needs no other bound; which backend it is decides
@@ -119,7 +123,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         &self,
         memory: Self::Mem,
         body: F,
-    ) -> Result<Self::Thread, Refused<(Self::Mem, F), Self::Error>>;
+    ) -> ThreadIn<Self, F>;
 
     /// A component that is not started yet. Users call [`component`](Self::component).
     ///

@@ -31,7 +31,7 @@ pub struct Fault {
 
 impl Fault {
     /// Bytes of text at most; the rest is cut off.
-    pub const TEXT: usize = 120;
+    pub const TEXT: usize = 96;
 
     /// A fault of that kind, here.
     #[track_caller]

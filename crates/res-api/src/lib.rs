@@ -17,6 +17,7 @@
 //! made `From<ErrorKind>`. A backend implements [`Backend`] and the leaf traits; one that wraps
 //! another reuses every associated type that it does not change (`type Mem = P::Mem`).
 #![no_std]
+#![deny(clippy::disallowed_types)]
 
 #[cfg(test)]
 extern crate std;
@@ -44,7 +45,7 @@ mod timer;
 #[doc(hidden)]
 pub use zerocopy;
 
-pub use backend::{Backend, OneSpace};
+pub use backend::{Backend, OneSpace, ThreadIn};
 pub use blockpoint::{Blockpoint, Checkpoint};
 pub use cap::{AnyCap, CastError, CastReason, Desc, FromCap, IntoCap, Part, Role};
 pub use chan::{Chan, ChanChan, Receiver, Sender, Stats};

@@ -78,7 +78,7 @@ impl<P: Park, T> Mutex<P, T> {
     pub fn new(park: P, point: P::Point, barrier: Barrier, value: T) -> Self {
         Self {
             owner: Atomic::new(FREE),
-            word: Atomic::new(0),
+            word: Atomic::new(park.first_word(&point)),
             point,
             park,
             barrier,

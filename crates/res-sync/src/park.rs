@@ -47,6 +47,14 @@ pub trait Park: Clone + Send + Sync + 'static {
     /// The time.
     fn now(&self) -> Instant;
 
+    /// What a word that is slept on at `point` begins with: an epoch that the machine has not seen
+    /// there yet (H4). A machine that keeps the epochs of its places for ever, and uses places
+    /// anew, says what is behind the last one; for all others it is 0.
+    fn first_word(&self, point: &Self::Point) -> u64 {
+        let _ = point;
+        0
+    }
+
     /// How many times a waiter may look again before it parks; 0 on one core (H5).
     fn spin_limit(&self) -> u32;
 

@@ -35,13 +35,17 @@ type Registration<B> = <<B as Backend>::EvtGrp as EvtGrp<<B as Backend>::Blockpo
 /// }
 /// ```
 pub struct Forwarder<B: Backend, T> {
+    links: Links<B>,
+    upstream: ZeroCopyRcv<B, T>,
+}
+
+/// What leads to the receiver there.
+struct Links<B: Backend> {
     onward: NumberSnd<B>,
     back: NumberRcv<B>,
     /// Waits for messages from above and slots from below at once.
     group: B::EvtGrp,
-    /// They go before what they register.
     _registered: [Registration<B>; 2],
-    upstream: ZeroCopyRcv<B, T>,
 }
 
 impl<B: Backend, T> fmt::Debug for Forwarder<B, T> {
@@ -56,36 +60,28 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
         upstream: ZeroCopyRcv<B, T>,
     ) -> Result<(Self, ZeroCopyRcv<B, T>), Refused<ZeroCopyRcv<B, T>, B::Error>> {
         match Self::below(b, &upstream) {
-            Ok((onward, back, group, registered, below)) => {
-                let stage = Self { onward, back, group, _registered: registered, upstream };
-                Ok((stage, below))
-            }
+            Ok((links, below)) => Ok((Self { links, upstream }, below)),
             Err(error) => Err(Refused { value: upstream, error }),
         }
     }
 
     /// Two rings, a group, and the receiver there.
-    #[allow(clippy::type_complexity, reason = "the parts of a struct that does not exist yet")]
     fn below(
         b: &B,
         upstream: &ZeroCopyRcv<B, T>,
-    ) -> Result<
-        (NumberSnd<B>, NumberRcv<B>, B::EvtGrp, [Registration<B>; 2], ZeroCopyRcv<B, T>),
-        B::Error,
-    > {
+    ) -> Result<(Links<B>, ZeroCopyRcv<B, T>), B::Error> {
         let attr = ZeroCopyAttr::default();
         let capacity = upstream.record.capacity();
         let (onward, onward_far) = b.chan_with::<Spsc, u32>(capacity, &attr.of_rings())?;
         let (back_far, back) = b.chan_with::<Spsc, u32>(capacity, &attr.of_rings())?;
         let group = b.evtgrp(2)?;
-        let registered =
+        let _registered =
             [group.add(&upstream.sent, Trigger::Edge, 0)?, group.add(&back, Trigger::Edge, 1)?];
         // SAFETY: a capability of this kind.
-        let pool = unsafe { upstream.cap.mem(0) };
-        let pool = pool.ok_or(ErrorKind::Invalid)?;
+        let pool = unsafe { upstream.cap.mem(0) }.ok_or(ErrorKind::Invalid)?;
         let far = (onward_far, back_far);
         let below = attach_own(create_rcv::<B, T>(b, &pool, capacity, &attr, far)?)?;
-        Ok((onward, back, group, registered, below))
+        Ok((Links { onward, back, group, _registered }, below))
     }
 
     /// The next message where it lies, waiting for one until the deadline; meanwhile slots that
@@ -102,7 +98,7 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
                 Err(TryRecvError::Gone(gone)) => return Err(RecvError::Gone(gone)),
                 Err(TryRecvError::Empty) => {}
             }
-            match self.group.wait(deadline) {
+            match self.links.group.wait(deadline) {
                 Ok(_) => {}
                 Err(WaitError::TimedOut) => return Err(RecvError::TimedOut),
                 Err(WaitError::Gone(gone)) => return Err(RecvError::Gone(gone)),
@@ -123,7 +119,7 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
         }
         let slot = loan.keep();
         self.upstream.record.set(slot, Place::Passed);
-        match self.onward.try_send(slot) {
+        match self.links.onward.try_send(slot) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.upstream.record.set(slot, Place::Away);
@@ -151,14 +147,14 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
 
     /// Why the receiver there is gone, if it is.
     pub fn gone(&self) -> Option<Gone> {
-        self.back.gone()
+        self.links.back.gone()
     }
 
     /// Gives slots that came back to the sender, and all that were there if the receiver there is
     /// gone. A number that was not there is ignored.
     pub fn collect(&mut self) {
         loop {
-            match self.back.try_recv() {
+            match self.links.back.try_recv() {
                 Ok(slot) if self.upstream.record.place(slot) == Some(Place::Passed) => {
                     self.upstream.give_back(slot);
                 }

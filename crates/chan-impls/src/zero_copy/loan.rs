@@ -148,11 +148,10 @@ macro_rules! loan {
             ///
             /// [`Gone::Misbehaved`] if what is there is no `T`.
             pub fn get(&self) -> Result<T, Gone> {
+                let at = self.slot.pool.slot(self.slot.number);
                 // SAFETY: a slot of the pool; what a peer does to it meanwhile is no race, and
                 // the value is checked.
-                let value =
-                    unsafe { slot::take::<B::Model, T>(self.slot.pool.slot(self.slot.number)) };
-                value.ok_or(Gone::Misbehaved)
+                unsafe { slot::take::<B::Model, T>(at) }.ok_or(Gone::Misbehaved)
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Parameters: what Linux holds after it said yes, and everything it says no to.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use res_api::{ErrorKind, ThreadParam};
@@ -12,18 +12,38 @@ use crate::body;
 const PERIOD: Duration = Duration::from_millis(100);
 const BUDGET: Duration = Duration::from_millis(1);
 
-/// How the calling thread is scheduled: the policy without its flags, and the priority.
-fn policy() -> (i32, i32) {
+/// How a thread is scheduled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    Ordinary,
+    Fifo(u32),
+    Deadline { budget: u64, deadline: u64, period: u64 },
+    Another(u32),
+}
+
+/// What Linux says of the calling thread.
+fn policy() -> Policy {
     if cfg!(miri) {
-        return (libc::SCHED_OTHER, 0);
+        return Policy::Ordinary;
     }
-    let mut param = libc::sched_param { sched_priority: -1 };
-    // SAFETY: 0 is the calling thread; the pointer is to a live structure, exclusively borrowed.
-    let policy = unsafe {
-        assert_eq!(libc::sched_getparam(0, &raw mut param), 0);
-        libc::sched_getscheduler(0)
+    // SAFETY: a structure of integers, for which all bytes 0 are a value.
+    let mut found: libc::sched_attr = unsafe { std::mem::zeroed() };
+    let (calling_thread, size, no_flags) = (0, size_of_val(&found) as u32, 0_u32);
+    // SAFETY: the pointer is to a structure of our own, and `size` is its size.
+    let result = unsafe {
+        libc::syscall(libc::SYS_sched_getattr, calling_thread, &raw mut found, size, no_flags)
     };
-    (policy & !libc::SCHED_RESET_ON_FORK, param.sched_priority)
+    assert_eq!(result, 0, "any thread may ask how it is scheduled");
+    match found.sched_policy as i32 {
+        libc::SCHED_OTHER => Policy::Ordinary,
+        libc::SCHED_FIFO => Policy::Fifo(found.sched_priority),
+        libc::SCHED_DEADLINE => Policy::Deadline {
+            budget: found.sched_runtime,
+            deadline: found.sched_deadline,
+            period: found.sched_period,
+        },
+        _ => Policy::Another(found.sched_policy),
+    }
 }
 
 /// Linux's numbers of the cores that the calling thread may use.
@@ -130,6 +150,7 @@ fn a_budget_above_the_period_is_refused_whichever_comes_last() {
         let thread = body::thread(|| {});
         thread.set(first).expect("alone it makes sense");
         assert_eq!(kind(thread.set(last)), Some(ErrorKind::Invalid));
+        assert_eq!(kind(thread.start()), Some(ErrorKind::Invalid), "the first is alone still");
     }
 }
 
@@ -165,7 +186,7 @@ fn half_a_pair_changes_nothing_in_a_running_thread() {
 
 /// Checks a policy that takes privileges, set before the start: either Linux has it, or it said
 /// no and the thread did not run.
-fn before_the_start(params: &[ThreadParam], expected: (i32, i32)) {
+fn before_the_start(params: &[ThreadParam], expected: Policy) {
     let witness = Witness::new(policy);
     for param in params {
         witness.thread.set(*param).expect("it makes sense");
@@ -181,7 +202,7 @@ fn before_the_start(params: &[ThreadParam], expected: (i32, i32)) {
 }
 
 /// The same, set on a running thread: where Linux said no, everything is as it was.
-fn after_the_start(params: &[ThreadParam], expected: (i32, i32)) {
+fn after_the_start(params: &[ThreadParam], expected: Policy) {
     let witness = Witness::new(policy);
     witness.thread.start().expect("a thread");
     let before = witness.sees();
@@ -202,7 +223,7 @@ fn after_the_start(params: &[ThreadParam], expected: (i32, i32)) {
 fn a_priority_is_a_fixed_one() {
     for priority in [1, 31] {
         let params = [ThreadParam::Priority(priority)];
-        let expected = (libc::SCHED_FIFO, priority as i32);
+        let expected = Policy::Fifo(priority);
         before_the_start(&params, expected);
         after_the_start(&params, expected);
     }
@@ -211,9 +232,11 @@ fn a_priority_is_a_fixed_one() {
 #[test]
 fn a_period_with_a_budget_is_a_deadline() {
     let [period, budget] = [ThreadParam::Period(PERIOD), ThreadParam::Budget(BUDGET)];
+    let expected =
+        Policy::Deadline { budget: 1_000_000, deadline: 100_000_000, period: 100_000_000 };
     for params in [[period, budget], [budget, period]] {
-        before_the_start(&params, (libc::SCHED_DEADLINE, 0));
-        after_the_start(&params, (libc::SCHED_DEADLINE, 0));
+        before_the_start(&params, expected);
+        after_the_start(&params, expected);
     }
 }
 
@@ -221,13 +244,16 @@ fn a_period_with_a_budget_is_a_deadline() {
 fn what_linux_says_no_to_is_not_ignored() {
     // Less than Linux can account for.
     let tiny = Duration::from_nanos(1);
-    let thread = body::thread(|| {});
+    let (told, heard) = channel::<()>();
+    let thread = body::thread(move || told.send(()).expect("the test listens"));
     for param in [ThreadParam::Budget(tiny), ThreadParam::Period(tiny)] {
         thread.set(param).expect("it makes sense to us");
     }
     let refused = thread.start().expect_err("it cannot be done");
     assert!(matches!(refused.kind, ErrorKind::Invalid | ErrorKind::Denied));
     assert_ne!(refused.code, 0, "Linux said so");
+    let ran = heard.recv_timeout(Duration::from_millis(20));
+    assert_eq!(ran, Err(RecvTimeoutError::Timeout), "it has not run, and is not about to");
 }
 
 #[test]
@@ -251,14 +277,17 @@ fn a_core_after_a_period_holds_or_changes_nothing() {
 fn a_thread_with_a_period_can_start_another() {
     let (told, heard) = channel();
     let outer = body::thread(move || {
-        let inner = body::thread(move || told.send(policy()).expect("the test listens"));
-        inner.start().expect("a thread");
+        let inside = told.clone();
+        let inner = body::thread(move || inside.send(Ok(policy())).expect("the test listens"));
+        if let Err(refused) = inner.start() {
+            told.send(Err(refused)).expect("the test listens");
+        }
     });
     for param in [ThreadParam::Period(PERIOD), ThreadParam::Budget(BUDGET)] {
         outer.set(param).expect("it makes sense");
     }
     match kind(outer.start()) {
-        None => assert_eq!(heard.recv(), Ok((libc::SCHED_OTHER, 0))),
+        None => assert_eq!(heard.recv(), Ok(Ok(Policy::Ordinary))),
         Some(refused) => assert_eq!(refused, ErrorKind::Denied),
     }
 }

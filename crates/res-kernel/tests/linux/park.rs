@@ -61,14 +61,19 @@ fn nobody_asleep_is_nobody_woken() {
     assert_eq!(MACHINE.unpark(&(), &word, 0, Wake::All), Some(0));
 }
 
+/// When a test has failed.
+fn late() -> Deadline {
+    Deadline::at(MACHINE.now() + Duration::from_secs(20))
+}
+
 /// Parks `sleepers` threads until the word moves, and runs `wake` meanwhile.
 fn with_sleepers(sleepers: usize, wake: impl FnOnce(&AtomicU64)) {
-    let word = AtomicU64::new(0);
+    let (word, late) = (AtomicU64::new(0), late());
     thread::scope(|scope| {
         for _ in 0..sleepers {
             scope.spawn(|| {
-                while word.load(SeqCst) == 0 {
-                    MACHINE.park(&(), &word, 0, Deadline::NEVER);
+                while word.load(SeqCst) == 0 && !late.passed(MACHINE.now()) {
+                    MACHINE.park(&(), &word, 0, late);
                 }
             });
         }
@@ -80,12 +85,14 @@ fn with_sleepers(sleepers: usize, wake: impl FnOnce(&AtomicU64)) {
 
 /// Wakes until one call has woken that many: each sleeper goes back to sleep.
 fn wake_until(word: &AtomicU64, wake: Wake, woken: u32) {
+    let late = late();
     loop {
         let now = MACHINE.unpark(&(), word, 0, wake);
         if now == Some(woken) {
             break;
         }
         assert!(now < Some(woken), "{now:?} woken, no more than {woken} could be");
+        assert!(!late.passed(MACHINE.now()), "never {woken} woken at once");
         thread::yield_now();
     }
 }

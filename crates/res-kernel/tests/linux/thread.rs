@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use res_api::{ErrorKind, ThreadParam};
 use res_kernel::{Kernel, KernelThread, Linux};
@@ -51,7 +52,12 @@ fn nothing_can_be_set_on_an_ended_thread() {
     let thread = body::thread(|| {});
     thread.start().expect("a thread");
     until_ended(&thread);
-    let late = [ThreadParam::Core(0), ThreadParam::Priority(1)];
+    let late = [
+        ThreadParam::Core(0),
+        ThreadParam::Priority(1),
+        // Half a pair, so Linux is not asked.
+        ThreadParam::Period(Duration::from_millis(1)),
+    ];
     for param in late {
         assert_eq!(thread.set(param).unwrap_err().kind, ErrorKind::Stale);
     }

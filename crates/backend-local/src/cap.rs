@@ -161,11 +161,12 @@ impl<K: Kernel> fmt::Debug for Cap<K> {
     }
 }
 
-/// What the holder of an end of that role may do with it.
-fn rights_of(role: Role) -> Rights {
-    match role {
-        Role::Snd | Role::CapSnd => Rights::WRITE | Rights::TRANSFER,
-        Role::Rcv | Role::CapRcv | Role::Value | Role::File => Rights::READ | Rights::TRANSFER,
+/// What the holder of such a thing may do with it.
+fn rights_of(desc: &Desc) -> Rights {
+    let may_travel = if desc.local { Rights::empty() } else { Rights::TRANSFER };
+    match desc.role {
+        Role::Snd | Role::CapSnd => Rights::WRITE | may_travel,
+        Role::Rcv | Role::CapRcv | Role::Value | Role::File => Rights::READ | may_travel,
         _ => Rights::all(),
     }
 }
@@ -206,7 +207,7 @@ impl<K: Kernel> Cap<K> {
                 _ => {}
             }
         }
-        let rights = from.map_or(Rights::all(), |from| from.rights) & rights_of(desc.role);
+        let rights = from.map_or(Rights::all(), |from| from.rights) & rights_of(&desc);
         Ok(Self { what: What::End(end), rights, owner: true })
     }
 
@@ -236,7 +237,7 @@ impl<K: Kernel> Cap<K> {
     }
 
     pub(crate) fn of_file(file: Ref<FileObject, K>) -> Self {
-        Self { what: What::File(file), rights: rights_of(Role::File), owner: true }
+        Self { what: What::File(file), rights: Rights::READ | Rights::TRANSFER, owner: true }
     }
 
     pub(crate) fn into_file(mut self) -> Result<Ref<FileObject, K>, Self> {

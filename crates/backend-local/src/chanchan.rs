@@ -201,9 +201,9 @@ unsafe impl<K: Kernel> PushQueue for CapPush<K> {
         }
     }
 
-    fn retract(&mut self, _: Gone) -> Fate {
+    fn retract(&mut self, _: u32, _: Gone) -> Fate {
         // Either it was received, or it left with the receiver.
-        Fate::Received
+        Fate::TakenBack(0)
     }
 }
 

@@ -122,11 +122,11 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         kept: ManuallyDrop<Q::Item>,
         gone: Gone,
     ) -> Result<(), TrySendError<Q::Item>> {
-        match self.queue.retract(gone) {
-            Fate::Received => Ok(()),
+        match self.queue.retract(1, gone) {
+            Fate::TakenBack(0) => Ok(()),
             // By the contract of `PushQueue`: out of the queue, or plain data, of which a second
             // copy does no harm.
-            Fate::TakenBack | Fate::Unknown => {
+            Fate::TakenBack(_) | Fate::Unknown => {
                 Err(TrySendError::Gone(ManuallyDrop::into_inner(kept), gone))
             }
         }
@@ -202,6 +202,32 @@ impl<B: Backend, Q: PushQueue> Sender for QueueSnd<B, Q> {
             Err(TrySendError::Full(message)) => self.send_slow(message, deadline),
             Err(TrySendError::Gone(message, gone)) => Err(SendError::Gone(message, gone)),
             Err(TrySendError::Refused(message, kind)) => Err(SendError::Refused(message, kind)),
+        }
+    }
+
+    fn try_send_slice(&mut self, messages: &[Q::Item]) -> Result<usize, TrySendError<()>>
+    where
+        Q::Item: Copy,
+    {
+        let pushed = match self.queue.try_push_slice(messages) {
+            Ok(pushed) => pushed,
+            Err(PushError::Misbehaved) => return Err(TrySendError::Gone((), Gone::Misbehaved)),
+            Err(PushError::Refused(kind)) => return Err(TrySendError::Refused((), kind)),
+            // One by one: the slow path looks again, and tells a group.
+            Err(PushError::Full) => {
+                return match messages.first() {
+                    Some(first) => self
+                        .try_send_again(*first)
+                        .map(|()| 1)
+                        .map_err(TrySendError::without_message),
+                    None => Ok(0),
+                };
+            }
+        };
+        let Some(gone) = self.end.pace.notify(&self.end.signal) else { return Ok(pushed) };
+        match self.queue.retract(pushed as u32, gone) {
+            Fate::TakenBack(back) if (back as usize) < pushed => Ok(pushed - back as usize),
+            _ => Err(TrySendError::Gone((), gone)),
         }
     }
 
@@ -326,6 +352,26 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
             if let Some(message) = self.recv_or(deadline, || false)? {
                 return Ok(message);
             }
+        }
+    }
+
+    fn try_recv_slice(&mut self, into: &mut [Q::Item]) -> Result<usize, TryRecvError>
+    where
+        Q::Item: Copy,
+    {
+        match self.queue.try_pop_slice(into) {
+            Err(Misbehaved) => Err(TryRecvError::Gone(Gone::Misbehaved)),
+            Ok(0) => match into.first_mut() {
+                Some(first) => self.try_recv_again().map(|message| {
+                    *first = message;
+                    1
+                }),
+                None => Ok(0),
+            },
+            Ok(popped) => match self.end.pace.notify(&self.end.signal) {
+                Some(Gone::Revoked) => Err(TryRecvError::Gone(Gone::Revoked)),
+                _ => Ok(popped),
+            },
         }
     }
 
@@ -492,6 +538,7 @@ where
         msg: <Q::Item as Message>::TAG,
         trust: Q::TRUST,
         notify: attr.notify,
+        local: attr.local,
         ..Desc::plain(role, capacity.into())
     };
     let bundle = |role, signal: &B::Blockpoint, wait: &B::Blockpoint| {

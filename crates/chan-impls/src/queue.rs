@@ -20,14 +20,13 @@ pub enum PushError {
     Refused(ErrorKind),
 }
 
-/// What became of an item that was pushed to a half that is gone.
+/// What became of items that were pushed to a half that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The other half popped it before it went.
-    Received,
-    /// It is out of the queue; nobody else has it.
-    TakenBack,
-    /// The other half may be reading it.
+    /// So many of them are out of the queue again, and nobody else has them; what was pushed
+    /// before these was received.
+    TakenBack(u32),
+    /// The other half may be reading them.
     Unknown,
 }
 
@@ -65,9 +64,9 @@ pub trait Half {
 ///
 /// # Safety
 ///
-/// After [`retract`](Self::retract) said [`Fate::TakenBack`], the item pushed last is neither given
-/// out by the other half nor dropped by the queue. Where it may say [`Fate::Unknown`], items are
-/// plain data.
+/// After [`retract`](Self::retract) said [`Fate::TakenBack`], so many of the items pushed last are
+/// neither given out by the other half nor dropped by the queue. Where it may say
+/// [`Fate::Unknown`], items are plain data.
 ///
 /// # Example
 ///
@@ -96,9 +95,28 @@ pub unsafe trait PushQueue: Half {
     /// The item, and why.
     fn try_push(&mut self, item: Self::Item) -> Result<(), (Self::Item, PushError)>;
 
-    /// Takes back the item pushed last, because the other half is `gone` (H22), if it can be. Only
-    /// directly after that push.
-    fn retract(&mut self, gone: Gone) -> Fate;
+    /// Pushes as many of `items` as there is room for, in order; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// Why not even the first was pushed.
+    fn try_push_slice(&mut self, items: &[Self::Item]) -> Result<usize, PushError>
+    where
+        Self::Item: Copy,
+    {
+        for (pushed, item) in items.iter().enumerate() {
+            match self.try_push(*item) {
+                Ok(()) => {}
+                Err(_) if pushed > 0 => return Ok(pushed),
+                Err((_, why)) => return Err(why),
+            }
+        }
+        Ok(items.len())
+    }
+
+    /// Takes back the `count` items pushed last, because the other half is `gone` (H22), as far as
+    /// they can be. Only directly after these pushes.
+    fn retract(&mut self, count: u32, gone: Gone) -> Fate;
 }
 
 /// The popping half of a queue.
@@ -129,6 +147,25 @@ pub trait PopQueue: Half {
     ///
     /// The other half broke the protocol.
     fn try_pop(&mut self) -> Result<Option<Self::Item>, Misbehaved>;
+
+    /// Pops as many items as are there and fit, in order; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The other half broke the protocol, before the first item.
+    fn try_pop_slice(&mut self, into: &mut [Self::Item]) -> Result<usize, Misbehaved>
+    where
+        Self::Item: Copy,
+    {
+        for (popped, place) in into.iter_mut().enumerate() {
+            match self.try_pop() {
+                Ok(Some(item)) => *place = item,
+                Err(misbehaved) if popped == 0 => return Err(misbehaved),
+                Ok(None) | Err(_) => return Ok(popped),
+            }
+        }
+        Ok(into.len())
+    }
 }
 
 /// A half of a queue that lives in memory which another component may map.

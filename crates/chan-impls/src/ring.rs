@@ -19,7 +19,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use res_sync::MemoryModel;
 use res_sync::model::Atomic;
 
-use crate::queue::{Fate, Misbehaved};
+use crate::queue::Misbehaved;
 
 /// Bytes between the two indices, and before the slots: a pair of cache lines, because processors
 /// fetch neighbours too.
@@ -153,17 +153,16 @@ impl<M: MemoryModel> TxIndex<M> {
         self.header().tail.word.store(self.tail, Release);
     }
 
-    /// Takes the last push back, unless it was popped. Only where the consumer has left (H22), and
-    /// the caller has seen what it did before.
-    pub(crate) fn retract(&mut self) -> Fate {
+    /// Takes the last `count` pushes back, as far as they were not popped; returns how many. Only
+    /// where the consumer has left (H22), and the caller has seen what it did before.
+    pub(crate) fn retract(&mut self, count: u32) -> u32 {
         // Acquire: partners the Release in `RxIndex::release`.
-        if self.header().head.word.load(Acquire) == self.tail {
-            return Fate::Received;
-        }
-        self.tail -= 1;
+        let unread = self.tail.wrapping_sub(self.header().head.word.load(Acquire));
+        let count = unread.min(count.into());
+        self.tail -= count;
         // Relaxed: nobody is there to read it but who looks at the length.
         self.header().tail.word.store(self.tail, Relaxed);
-        Fate::TakenBack
+        count as u32
     }
 
     pub(crate) fn len(&self) -> u32 {

@@ -207,9 +207,27 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
         Ok(())
     }
 
-    fn retract(&mut self, gone: Gone) -> Fate {
+    fn try_push_slice(&mut self, items: &[T]) -> Result<usize, PushError>
+    where
+        T: Copy,
+    {
+        let want = items.len().min(self.index.capacity() as usize);
+        let room = self.index.room(want as u32).map_err(|Misbehaved| PushError::Misbehaved)?;
+        let count = want.min(room as usize);
+        if count == 0 && want != 0 {
+            return Err(PushError::Full);
+        }
+        for (position, item) in (self.index.position()..).zip(&items[..count]) {
+            // SAFETY: `count` slots from the position on are within the memory, and free.
+            unsafe { slot::put::<M, T>(self.slots.at(position), item) };
+        }
+        self.index.publish(count as u32);
+        Ok(count)
+    }
+
+    fn retract(&mut self, count: u32, gone: Gone) -> Fate {
         match gone {
-            Gone::Closed => self.index.retract(),
+            Gone::Closed => Fate::TakenBack(self.index.retract(count)),
             _ => Fate::Unknown,
         }
     }
@@ -232,5 +250,21 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
         let item = unsafe { slot::take::<M, T>(self.slots.at(self.index.position())) };
         self.index.release(1);
         item.map(Some).ok_or(Misbehaved)
+    }
+
+    fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, Misbehaved>
+    where
+        T: Copy,
+    {
+        let want = into.len().min(self.index.capacity() as usize);
+        let count = want.min(self.index.items(want as u32)? as usize);
+        for (position, place) in (self.index.position()..).zip(&mut into[..count]) {
+            // SAFETY: `count` slots from the position on are within the memory; an honest producer
+            // has written them.
+            let item = unsafe { slot::take::<M, T>(self.slots.at(position)) };
+            *place = item.ok_or(Misbehaved)?;
+        }
+        self.index.release(count as u32);
+        Ok(count)
     }
 }

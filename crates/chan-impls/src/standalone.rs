@@ -296,6 +296,16 @@ impl<T, M: MemoryModel> Consumer<'_, T, M> {
         Some(item)
     }
 
+    /// The next item, which stays in the ring.
+    pub fn peek(&mut self) -> Option<&T> {
+        if self.index.items(1) == Ok(0) {
+            return None;
+        }
+        // SAFETY: the producer has written the slot, and does not touch it before it is released,
+        // which takes this end, borrowed here.
+        Some(unsafe { self.place.slot(self.index.position()).peek() })
+    }
+
     /// Pops as many items as are there and fit; returns how many.
     #[inline]
     pub fn pop_slice(&mut self, items: &mut [T]) -> usize
@@ -370,9 +380,9 @@ unsafe impl<T, M: MemoryModel> PushQueue for Producer<'_, T, M> {
         self.push(item).map_err(|item| (item, PushError::Full))
     }
 
-    fn retract(&mut self, _: Gone) -> Fate {
+    fn retract(&mut self, count: u32, _: Gone) -> Fate {
         // In one address space the other end is gone only when it was dropped.
-        self.index.retract()
+        Fate::TakenBack(self.index.retract(count))
     }
 }
 

@@ -11,7 +11,7 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::{ErrorKind, Gone, KindId, Notify, Rights, Tag, Trust};
+use crate::{ChanFlags, ErrorKind, Gone, KindId, Notify, Rights, Tag, Trust};
 
 /// What a capability is a handle to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,8 +51,12 @@ pub struct Desc {
     pub trust: Trust,
     /// Messages that fit, or bytes of memory.
     pub capacity: u64,
-    /// Which lane of a kind that has several.
+    /// How many ends may share a side.
+    pub lanes: u32,
+    /// Which of them this is.
     pub lane: u32,
+    /// It never leaves the component that made it.
+    pub local: bool,
     /// When the other side is notified.
     pub notify: Notify,
 }
@@ -66,12 +70,34 @@ impl Desc {
             msg: Tag::NONE,
             trust: Trust::None,
             capacity,
+            lanes: 1,
             lane: 0,
+            local: false,
             notify: Notify::OnReady,
         }
     }
 
-    /// Whether it is an `role` end of that kind and message; what [`FromCap::accepts`] of most
+    /// Which end of what kind of channel it is; empty for what is not an end.
+    ///
+    /// ```
+    /// use res_api::{ChanFlags, Desc, Role};
+    ///
+    /// assert_eq!(Desc::plain(Role::CapRcv, 4).flags(), ChanFlags::RCV | ChanFlags::CHAN);
+    /// ```
+    pub fn flags(&self) -> ChanFlags {
+        let end = match self.role {
+            Role::Snd => ChanFlags::SND,
+            Role::Rcv => ChanFlags::RCV,
+            Role::CapSnd => ChanFlags::SND | ChanFlags::CHAN,
+            Role::CapRcv => ChanFlags::RCV | ChanFlags::CHAN,
+            _ => return ChanFlags::empty(),
+        };
+        let local = if self.local { ChanFlags::LOCAL } else { ChanFlags::empty() };
+        let multi = if self.lanes > 1 { ChanFlags::MULTI } else { ChanFlags::empty() };
+        end | local | multi
+    }
+
+    /// Whether it is a `role` end of that kind and message; what [`FromCap::accepts`] of most
     /// kinds is.
     ///
     /// # Errors

@@ -68,6 +68,26 @@ pub trait Sender {
         self.send_until(message, Deadline::NEVER)
     }
 
+    /// Sends as many of `messages` as there is room for, in order, and notifies at most once;
+    /// returns how many. The rest can be sent later.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send), if not even the first one was sent.
+    fn try_send_slice(&mut self, messages: &[Self::Msg]) -> Result<usize, TrySendError<()>>
+    where
+        Self::Msg: Copy,
+    {
+        for (sent, message) in messages.iter().enumerate() {
+            match self.try_send(*message) {
+                Ok(()) => {}
+                Err(_) if sent > 0 => return Ok(sent),
+                Err(error) => return Err(error.without_message()),
+            }
+        }
+        Ok(messages.len())
+    }
+
     /// How many messages fit.
     fn capacity(&self) -> u32;
 
@@ -132,6 +152,26 @@ pub trait Receiver {
     /// [`RecvError::Gone`].
     fn recv(&mut self) -> Result<Self::Msg, RecvError> {
         self.recv_until(Deadline::NEVER)
+    }
+
+    /// Receives as many messages as are there and fit into `into`, in order, and notifies at most
+    /// once; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv), if there was not even one.
+    fn try_recv_slice(&mut self, into: &mut [Self::Msg]) -> Result<usize, TryRecvError>
+    where
+        Self::Msg: Copy,
+    {
+        for (received, place) in into.iter_mut().enumerate() {
+            match self.try_recv() {
+                Ok(message) => *place = message,
+                Err(_) if received > 0 => return Ok(received),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(into.len())
     }
 
     /// Receives everything that is there, without waiting. `Some` once nothing will come any

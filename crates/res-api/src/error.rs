@@ -209,6 +209,15 @@ pub enum TrySendError<T> {
 }
 
 impl<T> TrySendError<T> {
+    /// The reason alone.
+    pub fn without_message(self) -> TrySendError<()> {
+        match self {
+            Self::Full(_) => TrySendError::Full(()),
+            Self::Gone(_, gone) => TrySendError::Gone((), gone),
+            Self::Refused(_, kind) => TrySendError::Refused((), kind),
+        }
+    }
+
     /// The message.
     pub fn into_inner(self) -> T {
         match self {

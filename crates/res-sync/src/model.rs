@@ -159,4 +159,12 @@ pub trait Cell<T> {
     /// No other thread writes the slot at the same time; it was [written](Self::write) before
     /// and not read since (unless `T` is plain data).
     unsafe fn read(&self) -> T;
+
+    /// Looks at the value where it is.
+    ///
+    /// # Safety
+    ///
+    /// No other thread writes the slot as long as the reference lives; it was
+    /// [written](Self::write) before and not read since.
+    unsafe fn peek(&self) -> &T;
 }

@@ -73,6 +73,12 @@ impl<T> Cell<T> for CoreCell<T> {
         // SAFETY: nobody writes meanwhile and a value is there, says the caller.
         unsafe { self.0.get().read().assume_init() }
     }
+
+    #[inline(always)]
+    unsafe fn peek(&self) -> &T {
+        // SAFETY: nobody writes meanwhile and a value is there, says the caller.
+        unsafe { (*self.0.get()).assume_init_ref() }
+    }
 }
 
 macro_rules! forward_to_core {

@@ -54,6 +54,12 @@ impl<T> Cell<T> for LoomCell<T> {
         // SAFETY: nobody writes meanwhile (loom checks it) and a value is there.
         self.0.with(|slot| unsafe { slot.read().assume_init() })
     }
+
+    unsafe fn peek(&self) -> &T {
+        // SAFETY: nobody writes as long as the reference lives, says the caller (loom checks the
+        // moment it is made), and a value is there.
+        self.0.with(|slot| unsafe { (*slot).assume_init_ref() })
+    }
 }
 
 macro_rules! loom_word {

@@ -144,3 +144,95 @@ impl<K: Kernel> Drop for Bitmap<K> {
         }
     }
 }
+
+#[cfg(all(test, feature = "linux"))]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::thread;
+    use std::vec::Vec;
+
+    use res_kernel::Linux;
+
+    use super::Bitmap;
+    use crate::Local;
+
+    fn bitmap(bits: u32) -> Bitmap<Linux> {
+        Bitmap::new(Local::new().expect("memory is there").system(), bits).expect("memory is there")
+    }
+
+    /// A small generator of numbers, from a seed.
+    fn numbers(mut seed: u64) -> impl FnMut(u32) -> u32 {
+        move |below| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            ((seed >> 33) % u64::from(below)) as u32
+        }
+    }
+
+    #[test]
+    fn finds_what_a_set_holds() {
+        for (seed, bits) in
+            [1, 2, 63, 64, 65, 127, 128, 129, 4096, 4097, 10_000].into_iter().enumerate()
+        {
+            let (map, mut set) = (bitmap(bits), BTreeSet::new());
+            let mut number = numbers(seed as u64);
+            for _ in 0..3000 {
+                let bit = number(bits);
+                match number(3) {
+                    0 => {
+                        map.set(bit);
+                        set.insert(bit);
+                    }
+                    1 => assert_eq!(map.clear(bit), set.remove(&bit)),
+                    _ => {
+                        let expected = set.range(bit..).next().or_else(|| set.iter().next());
+                        let found = map.find_from(bit);
+                        // Any order among the rest is fair, but what there is must be found, and
+                        // the neighbours behind come first.
+                        assert_eq!(found.is_some(), expected.is_some(), "{bits} bits, from {bit}");
+                        assert!(found.is_none_or(|found| set.contains(&found)));
+                        if let Some(near) = set.range(bit..(bit / 64 + 1) * 64).next() {
+                            assert_eq!(found, Some(*near));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_bit_is_lost_between_setters_and_a_sweeper() {
+        const BITS: u32 = 300;
+        const ROUNDS: usize = 2000;
+        let map = bitmap(BITS);
+        thread::scope(|scope| {
+            let setters: Vec<_> = (0..2)
+                .map(|of| {
+                    let map = &map;
+                    scope.spawn(move || {
+                        for round in 0..ROUNDS {
+                            let bit = ((round * 7 + of * 150) as u32) % BITS;
+                            // The last setting of each bit must be found: a sweeper that has
+                            // cleared it since has found it.
+                            map.set(bit);
+                        }
+                    })
+                })
+                .collect();
+            let mut start = 0;
+            let mut sweep = || {
+                while let Some(bit) = map.find_from(start) {
+                    map.clear(bit);
+                    start = (bit + 1) % BITS;
+                }
+            };
+            while setters.iter().any(|setter| !setter.is_finished()) {
+                sweep();
+            }
+            sweep();
+        });
+        let left: Vec<_> = (0..BITS).filter(|bit| map.clear(*bit)).collect();
+        assert!(left.is_empty(), "set, but not found: {left:?}");
+    }
+}

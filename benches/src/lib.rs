@@ -164,15 +164,15 @@ fn undisturbed(round: &mut dyn FnMut() -> f64) -> f64 {
 }
 
 /// Runs `work`, and notes if the thread was taken off its core meanwhile. Returns when it was
-/// done.
-fn watched(work: impl FnOnce()) -> Instant {
+/// done, and what came of it.
+fn watched<R>(work: impl FnOnce() -> R) -> (Instant, R) {
     let before = times_taken_off();
-    work();
+    let result = work();
     let end = Instant::now();
     if times_taken_off() != before {
         DISTURBED.store(true, SeqCst);
     }
-    end
+    (end, result)
 }
 
 /// How often the system has taken the calling thread off its core.
@@ -194,12 +194,8 @@ fn times_taken_off() -> i64 {
 
 /// Nanoseconds for each of `operations` that `work` does.
 pub fn time<R>(operations: u64, work: impl FnOnce() -> R) -> f64 {
-    let mut start = None;
-    let end = watched(|| {
-        start = Some(Instant::now());
-        black_box(work());
-    });
-    start.map_or(0.0, |start| (end - start).as_nanos() as f64 / operations as f64)
+    let (end, (start, _result)) = watched(|| (Instant::now(), black_box(work())));
+    (end - start).as_nanos() as f64 / operations as f64
 }
 
 /// Keeps the calling thread on one core.
@@ -225,7 +221,13 @@ pub fn pin(_: usize) {}
 
 /// Runs both at the same time, `here` on core 0 and `there` on core 1; both begin together.
 /// Returns nanoseconds from then until both are done.
-pub fn on_two_cores(here: impl FnOnce(), there: impl FnOnce() + Send) -> f64 {
+///
+/// Each should own what it uses, and return it: then the two do not share the cache lines of a
+/// stack, and what is dropped is dropped when the time has been taken.
+pub fn on_two_cores<A, B: Send>(
+    here: impl FnOnce() -> A + Send,
+    there: impl FnOnce() -> B + Send,
+) -> f64 {
     let arrived = AtomicU32::new(0);
     let meet = || {
         arrived.fetch_add(1, SeqCst);
@@ -233,22 +235,20 @@ pub fn on_two_cores(here: impl FnOnce(), there: impl FnOnce() + Send) -> f64 {
             std::hint::spin_loop();
         }
     };
-    pin(0);
-    let mut start = None;
-    let end = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
+        // A thread begins where its parent may run: on core 1, so that it need not wait for this
+        // one, which spins, to leave core 0.
+        pin(1);
         let other = scope.spawn(|| {
-            pin(1);
             meet();
             watched(there)
         });
+        pin(0);
         meet();
-        let here_end = watched(|| {
-            start = Some(Instant::now());
-            here();
-        });
-        here_end.max(other.join().expect("the other core's thread panicked"))
-    });
-    start.map_or(0.0, |start| (end - start).as_nanos() as f64)
+        let (here_end, (start, _a)) = watched(|| (Instant::now(), here()));
+        let (there_end, _b) = other.join().expect("the other core's thread panicked");
+        (here_end.max(there_end) - start).as_nanos() as f64
+    })
 }
 
 #[cfg(test)]

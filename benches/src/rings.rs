@@ -101,18 +101,24 @@ impl<T: Item> Work<T> for Throughput {
 
     fn on(self, mut tx: impl Push<T>, mut rx: impl Pop<T>) -> f64 {
         let Self(items) = self;
-        let push = || (0..items).for_each(|k| until(|| tx.push(T::numbered(k)).then_some(())));
-        let pop = || {
+        let push = move || {
+            for k in 0..items {
+                until(|| tx.push(T::numbered(k)).then_some(()));
+            }
+            tx
+        };
+        let pop = move || {
             let mut next = 0;
             while next < items {
                 let any = rx.drain(|item| {
-                    assert_eq!(item.number(), next);
+                    expect(item.number(), next);
                     next += 1;
                 });
                 if !any {
                     std::hint::spin_loop();
                 }
             }
+            rx
         };
         on_two_cores(push, pop) / items as f64
     }
@@ -130,7 +136,7 @@ impl<T: Item> Work<T> for Batches {
 
     fn on(self, mut tx: impl Push<T>, mut rx: impl Pop<T>) -> f64 {
         let Self(items) = self;
-        let push = || {
+        let push = move || {
             for batch in 0..items / BATCH as u64 {
                 let batch: [T; BATCH] =
                     std::array::from_fn(|k| T::numbered(batch * BATCH as u64 + k as u64));
@@ -139,17 +145,19 @@ impl<T: Item> Work<T> for Batches {
                     rest = &rest[tx.push_slice(rest)..];
                 }
             }
+            tx
         };
-        let pop = || {
+        let pop = move || {
             let mut batch = [T::default(); BATCH];
             let mut next = 0;
             while next < items {
                 let count = rx.pop_slice(&mut batch);
                 for item in &batch[..count] {
-                    assert_eq!(item.number(), next);
+                    expect(item.number(), next);
                     next += 1;
                 }
             }
+            rx
         };
         on_two_cores(push, pop) / items as f64
     }
@@ -187,17 +195,19 @@ impl<T: Item, A: Push<T>, B: Pop<T>> Work<T> for Back<A, B> {
 
     fn on(self, mut back: impl Push<T>, mut at_client: impl Pop<T>) -> f64 {
         let Self { mut there, mut at_server, trips } = self;
-        let client = || {
+        let client = move || {
             for k in 0..trips {
                 until(|| there.push(T::numbered(k)).then_some(()));
-                assert_eq!(until(|| at_client.pop()).number(), k);
+                expect(until(|| at_client.pop()).number(), k);
             }
+            (there, at_client)
         };
-        let server = || {
+        let server = move || {
             for _ in 0..trips {
                 let item = until(|| at_server.pop());
                 until(|| back.push(item).then_some(()));
             }
+            (back, at_server)
         };
         on_two_cores(client, server) / trips as f64
     }
@@ -213,12 +223,26 @@ impl<T: Item> Work<T> for OneThread {
     fn on(self, mut tx: impl Push<T>, mut rx: impl Pop<T>) -> f64 {
         let Self(items) = self;
         crate::pin(0);
-        crate::time(items, || {
+        crate::time(items, move || {
             for k in 0..items {
-                assert!(tx.push(T::numbered(std::hint::black_box(k))));
-                assert_eq!(rx.pop().map(|item| item.number()), Some(k));
+                until(|| tx.push(T::numbered(k)).then_some(()));
+                expect(until(|| rx.pop()).number(), k);
             }
+            (tx, rx)
         })
+    }
+}
+
+/// An assertion that stores nothing on its way.
+#[inline(always)]
+fn expect(number: u64, wanted: u64) {
+    #[cold]
+    #[inline(never)]
+    fn wrong(number: u64, wanted: u64) -> ! {
+        panic!("item {number} came instead of {wanted}")
+    }
+    if number != wanted {
+        wrong(number, wanted);
     }
 }
 
@@ -319,12 +343,20 @@ impl<T: Item> Push<T> for SpscPush<Core, T> {
     fn push(&mut self, item: T) -> bool {
         self.try_push(item).is_ok()
     }
+    #[inline(always)]
+    fn push_slice(&mut self, items: &[T]) -> usize {
+        self.try_push_slice(items).unwrap_or(0)
+    }
 }
 
 impl<T: Item> Pop<T> for SpscPop<Core, T> {
     #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         self.try_pop().expect("the other half is honest")
+    }
+    #[inline(always)]
+    fn pop_slice(&mut self, items: &mut [T]) -> usize {
+        self.try_pop_slice(items).expect("the other half is honest")
     }
 }
 

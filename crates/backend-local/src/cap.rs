@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 use res_api::{AnyCap, Desc, Gone, Part, Rights, Role, Side};
 use res_kernel::Kernel;
+use res_sync::MutexGuard;
 use res_sync::model::Atomic;
 
 use crate::blockpoint::Blockpoint;
@@ -14,6 +15,7 @@ use crate::error::LocalError;
 use crate::file::FileObject;
 use crate::list::{Link, Linked, List};
 use crate::mem::SharedMem;
+use crate::names::Names;
 use crate::system::{Ref, SystemRef, U32, U64};
 
 /// An end of a channel, or whatever else is bundled from parts.
@@ -23,6 +25,8 @@ pub(crate) struct EndObject<K: Kernel> {
     state: U64<K>,
     /// Whether it has left; an end leaves once.
     left: U32<K>,
+    /// Whether its holder was told to stop: what it receives is told so, too.
+    stopped: U32<K>,
     parts: Option<Ref<PartNode<K>, K>>,
     link: Link<Self>,
     system: SystemRef<K>,
@@ -80,6 +84,8 @@ impl<K: Kernel> EndObject<K> {
 
     /// Tells the holder that it is to stop: what it waits on is closed, and a sender is refused.
     pub(crate) fn stop(&self) {
+        // Release: partners the Acquire of `list_beside`.
+        self.stopped.store(1, Release);
         let sends = matches!(self.desc.role, Role::Snd | Role::CapSnd);
         for part in self.parts() {
             match part {
@@ -98,9 +104,33 @@ impl<K: Kernel> EndObject<K> {
 
     /// Takes it off the list of who holds it.
     pub(crate) fn unlist(&self) {
-        let _lists = self.system.lists();
+        self.unlist_under(&self.system.lists());
+    }
+
+    /// The same where the caller has taken the lock of its system.
+    pub(crate) fn unlist_under(&self, _: &MutexGuard<'_, K, Names<K>>) {
         // SAFETY: under the lock.
         unsafe { List::unlink(self) };
+    }
+
+    /// Whether it is of that system, and so are the inner ends.
+    fn is_of(&self, system: &SystemRef<K>) -> bool {
+        self.system.same(system)
+            && self.parts().all(|part| match part {
+                LocalPart::Own(inner) => inner.is_of(system),
+                _ => true,
+            })
+    }
+
+    /// Calls `each` with every queue that is received from by this end, or by an inner one.
+    pub(crate) fn each_receiving(&self, each: &mut dyn FnMut(&CapQueue<K>)) {
+        for part in self.parts() {
+            match part {
+                LocalPart::Queue(queue) if self.desc.role == Role::CapRcv => each(queue),
+                LocalPart::Own(inner) => inner.each_receiving(each),
+                _ => {}
+            }
+        }
     }
 
     fn gone(&self) -> Option<Gone> {
@@ -187,6 +217,7 @@ impl<K: Kernel> Cap<K> {
             desc,
             state: Atomic::new(0),
             left: Atomic::new(0),
+            stopped: Atomic::new(0),
             parts: chain.first,
             link: Link::new(),
             system: system.clone(),
@@ -268,6 +299,21 @@ impl<K: Kernel> Cap<K> {
         })
     }
 
+    /// Whether that system's lists can hold it. Memory and files are on no list.
+    pub(crate) fn is_of(&self, system: &SystemRef<K>) -> bool {
+        match &self.what {
+            What::End(end) => end.is_of(system),
+            _ => true,
+        }
+    }
+
+    /// Calls `each` with every queue that it receives from.
+    pub(crate) fn each_receiving(&self, each: &mut dyn FnMut(&CapQueue<K>)) {
+        if let What::End(end) = &self.what {
+            end.each_receiving(each);
+        }
+    }
+
     /// Puts it on the list of what a component holds.
     pub(crate) fn list(&self, of: &List<EndObject<K>>) {
         if let What::End(end) = &self.what {
@@ -294,6 +340,9 @@ impl<K: Kernel> Cap<K> {
             // SAFETY: under the lock; the end takes itself off before it goes away.
             unsafe { List::push_beside(end.as_ptr(), other.as_ptr()) };
         }
+        if other.stopped.load(Acquire) != 0 {
+            self.stop();
+        }
     }
 
     /// The end, if it is one.
@@ -315,7 +364,8 @@ impl<K: Kernel> Cap<K> {
         }
     }
 
-    fn stop(&self) {
+    /// Tells whoever holds it that it is to stop.
+    pub(crate) fn stop(&self) {
         if let What::End(end) = &self.what {
             end.stop();
         }

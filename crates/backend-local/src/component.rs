@@ -75,12 +75,24 @@ impl<K: Kernel> ComponentObject<K> {
     /// Tells all that it waits on, and all that it sends to, that it is to end. One that was never
     /// started has ended with that.
     fn stop(this: &Ref<Self, K>) {
-        // AcqRel: it makes nothing any more once this is seen.
-        match this.stage.compare_exchange(STARTED, STOPPING, AcqRel, Acquire) {
-            Err(MADE) if this.stage.compare_exchange(MADE, STOPPING, AcqRel, Acquire).is_ok() => {
-                this.finish(Exit::Success);
+        let mut from = this.stage.load(Acquire);
+        while from < STOPPING {
+            // AcqRel: it makes nothing any more once this is seen.
+            match this.stage.compare_exchange(from, STOPPING, AcqRel, Acquire) {
+                Ok(MADE) => return this.finish(Exit::Success),
+                Ok(_) => break,
+                Err(found) => from = found,
             }
-            _ => this.close_holdings(EndObject::stop),
+        }
+        this.stop_holdings();
+    }
+
+    /// Tells whatever it holds that it is to end.
+    fn stop_holdings(&self) {
+        // Twice: a capability that was received meanwhile, over an end that had not been told yet,
+        // is on the list by the second time.
+        for _ in 0..2 {
+            self.close_holdings(EndObject::stop);
         }
     }
 
@@ -134,7 +146,7 @@ impl<K: Kernel> ComponentObject<K> {
         let body = move || {
             let exit = (main.enter)(main.clone());
             // What is left, held by its other threads or leaked, is asked to end.
-            main.close_holdings(EndObject::stop);
+            main.stop_holdings();
             main.finish(exit);
         };
         let started = Mem::new(this.system(), size_of_val(&body) as u64)
@@ -160,6 +172,19 @@ impl<K: Kernel> Drop for ComponentObject<K> {
 }
 
 /// A component of a local system.
+///
+/// ```
+/// use backend_local::Local;
+/// use res_api::{Backend, Component, Deadline, Env, Exit, Name};
+///
+/// fn idle(_: Env<Local>) {}
+///
+/// let system = Local::new()?;
+/// let component = system.new_component(const { Name::new("idle") }, idle)?;
+/// component.start()?;
+/// assert_eq!(component.wait(Deadline::NEVER)?, Exit::Success);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Component<K: Kernel>(pub(crate) Ref<ComponentObject<K>, K>);
 
 impl<K: Kernel> fmt::Debug for Component<K> {
@@ -181,6 +206,9 @@ impl<K: Kernel> res_api::Component<Cap<K>> for Component<K> {
         }
         if !cap.rights().contains(Rights::TRANSFER) {
             return Err(Refused::new(cap, ErrorKind::Denied));
+        }
+        if !cap.is_of(self.0.system()) {
+            return Err(Refused::new(cap, ErrorKind::Invalid));
         }
         let node = match Node::create(self.0.system(), name, self.0.id) {
             Ok(node) => node,

@@ -26,7 +26,9 @@ pub(crate) struct GroupObject<K: Kernel> {
     cursor: U32<K>,
     /// A timer was set meanwhile: whoever waits has to compute its deadline anew.
     rearm: U32<K>,
-    /// Which slots are free, and which hold timers.
+    /// How many slots hold timers. Changed under the table's lock.
+    timers: U32<K>,
+    /// Which slots are free.
     table: Mutex<K, Table>,
 }
 
@@ -34,7 +36,6 @@ struct Table {
     used: u32,
     /// The lowest slot that may be free.
     hint: u32,
-    timers: u32,
 }
 
 /// One source: what the waiter reads of it. Written under the table's lock while free.
@@ -167,13 +168,15 @@ impl<K: Kernel> GroupObject<K> {
 
     /// Marks the timers that are due; the time when the next one will be.
     fn fire_timers(&self) -> Deadline {
-        let table = self.table.lock();
-        if table.timers == 0 {
-            return Deadline::NEVER;
-        }
-        let now = self.wake.0.now();
+        // Acquire: partners the AcqRel of `add_timer`. A timer that is added after this wakes the
+        // waiter by `rearm`.
+        let mut left = self.timers.load(Acquire);
         let mut next = Deadline::NEVER;
-        let mut left = table.timers;
+        if left == 0 {
+            return next;
+        }
+        let _table = self.table.lock();
+        let now = self.wake.0.now();
         for index in 0..self.slots.count {
             let Some(slot) = self.slots.at(index) else { break };
             let point = slot.timer.load(Relaxed) as usize as *const Point<K>;
@@ -188,7 +191,7 @@ impl<K: Kernel> GroupObject<K> {
                 self.pending.set(index);
             }
             next = next.min(timing.due());
-            left -= 1;
+            left = left.saturating_sub(1);
             if left == 0 {
                 break;
             }
@@ -240,7 +243,7 @@ impl<K: Kernel> Group<K> {
         if capacity == 0 {
             return Err(ErrorKind::Invalid.into());
         }
-        let table = Table { used: 0, hint: 0, timers: 0 };
+        let table = Table { used: 0, hint: 0 };
         let table =
             Mutex::new(system.kernel.clone(), system.kernel.point()?, system.barrier, table);
         Ok(Self(system.create(GroupObject {
@@ -249,6 +252,7 @@ impl<K: Kernel> Group<K> {
             slots: Slots::new(system, capacity)?,
             cursor: Atomic::new(0),
             rearm: Atomic::new(0),
+            timers: Atomic::new(0),
             table,
         })?))
     }
@@ -278,7 +282,7 @@ impl<K: Kernel> Group<K> {
         let mut table = self.0.table.lock();
         let Some(slot) = self.0.slots.at(index) else { return };
         if slot.timer.swap(0, Relaxed) != 0 {
-            table.timers -= 1;
+            self.0.timers.fetch_add(u32::MAX, AcqRel);
         }
         slot.state.store(0, Release);
         self.0.pending.clear(index);
@@ -288,10 +292,10 @@ impl<K: Kernel> Group<K> {
 
     /// From now on the group fires the timer.
     fn add_timer(&self, index: u32, point: &Ref<Point<K>, K>) {
-        let mut table = self.0.table.lock();
+        let _table = self.0.table.lock();
         if let Some(slot) = self.0.slots.at(index) {
             slot.timer.store(point.as_ptr().expose_provenance() as u64, Relaxed);
-            table.timers += 1;
+            self.0.timers.fetch_add(1, AcqRel);
         }
     }
 }
@@ -366,6 +370,19 @@ impl<K: Kernel> EvtGrp<Blockpoint<K>> for Group<K> {
 }
 
 /// Keeps a source in a group of a local system.
+///
+/// ```
+/// use backend_local::Local;
+/// use res_api::{Backend, EvtGrp, Trigger};
+///
+/// let system = Local::new()?;
+/// let (group, changed) = (system.evtgrp(1)?, system.blockpoint()?);
+/// let registration = group.add(&changed, Trigger::Edge, 0)?;
+/// assert!(group.add(&changed, Trigger::Edge, 0).is_err(), "it is full");
+/// drop(registration);
+/// assert!(group.add(&changed, Trigger::Edge, 0).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Registration<K: Kernel> {
     group: Group<K>,
     point: Ref<Point<K>, K>,

@@ -96,6 +96,10 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         self.component.admit()?;
         let point = Blockpoint::unowned(self.system(), barrier)?;
         point.list(&self.component.points);
+        if self.component.admit().is_err() {
+            // Stopped meanwhile, perhaps before it was on the list.
+            point.0.tell(res_api::Side::Waiters, res_api::Gone::Closed);
+        }
         Ok(point)
     }
 
@@ -107,8 +111,17 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     ) -> Result<Cap<K>, LocalError> {
         self.component.admit()?;
         let cap = Cap::bundle(self.system(), desc, from, parts)?;
-        cap.list(&self.component.ends);
+        self.hold(&cap);
         Ok(cap)
+    }
+
+    /// From now on the component holds it. One that was stopped is told so by whatever it gets
+    /// later, too.
+    fn hold(&self, cap: &Cap<K>) {
+        cap.list(&self.component.ends);
+        if self.component.admit().is_err() {
+            cap.stop();
+        }
     }
 
     /// What a pair of ends is bundled from: `carrier`, and two points.
@@ -317,7 +330,12 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
     }
 
     fn new_component<E: Entry<Self>>(&self, name: Name, _: E) -> Result<Component<K>, LocalError> {
-        const { assert!(size_of::<E>() == 0, "the entry of a component captures variables") };
+        const {
+            assert!(
+                size_of::<E>() == 0,
+                "the entry of a component captures variables: give it what it needs as endowments"
+            )
+        };
         self.component.admit()?;
         Ok(Component(ComponentObject::create(self.system(), name, enter::<P, K, E>)?))
     }
@@ -328,7 +346,7 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
 
     fn take_endowment(&self, name: Name) -> Result<Cap<K>, LocalError> {
         let cap = self.component.endowments.lock().take(name).ok_or(ErrorKind::NotFound)?;
-        cap.list(&self.component.ends);
+        self.hold(&cap);
         Ok(cap)
     }
 
@@ -336,6 +354,9 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
         use res_api::AnyCap as _;
         if !cap.rights().contains(Rights::TRANSFER) {
             return Err(Refused::new(cap, ErrorKind::Denied));
+        }
+        if !cap.is_of(self.system()) {
+            return Err(Refused::new(cap, ErrorKind::Invalid));
         }
         let node = self
             .component
@@ -353,7 +374,7 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
     fn lookup(&self, name: Name) -> Result<Cap<K>, LocalError> {
         self.component.admit()?;
         let cap = self.system().lists().share(name).ok_or(ErrorKind::NotFound)?;
-        cap.list(&self.component.ends);
+        self.hold(&cap);
         Ok(cap)
     }
 

@@ -188,6 +188,19 @@ impl<K: Kernel> FromCap<Cap<K>> for SharedMem<K> {
 }
 
 /// A view of shared memory of a local system.
+///
+/// ```
+/// use core::sync::atomic::Ordering::Relaxed;
+///
+/// use backend_local::Local;
+/// use res_api::{Backend, Map, Mem, Rights, SharedMem};
+///
+/// let view = Local::new()?.mem(64)?.share().map(Rights::READ | Rights::WRITE)?;
+/// view.word(8)?.store(7, Relaxed);
+/// assert_eq!(view.load(8)?, 7);
+/// assert!(view.load(64).is_err(), "behind the end");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Map<K: Kernel> {
     object: Ref<MemObject<K>, K>,
     rights: Rights,

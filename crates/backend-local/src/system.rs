@@ -73,6 +73,11 @@ impl<K: Kernel> SystemRef<K> {
         NonNull::new(erased).map(Self).ok_or(ErrorKind::NoMemory.into())
     }
 
+    /// The same system.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     /// An object of this system.
     pub(crate) fn create<T>(&self, value: T) -> Result<Ref<T, K>, LocalError> {
         let layout = Layout::new::<Object<T, K>>();

@@ -40,6 +40,10 @@ pub enum Fate {
 /// fn full(half: &impl Half) -> bool {
 ///     half.len() == half.capacity()
 /// }
+/// # let (mut tx, _rx) = chan_impls::standalone::ring::<u8>(1).unwrap();
+/// # assert!(!full(&tx));
+/// # tx.push(1).unwrap();
+/// # assert!(full(&tx));
 /// ```
 pub trait Half {
     /// How many items fit.
@@ -76,6 +80,10 @@ pub trait Half {
 /// fn fill<Q: PushQueue<Item = u8>>(queue: &mut Q) {
 ///     while queue.has_room() == Ok(true) && queue.try_push(0).is_ok() {}
 /// }
+/// # use chan_impls::queue::Half;
+/// # let (mut tx, _rx) = chan_impls::standalone::ring::<u8>(3).unwrap();
+/// # fill(&mut tx);
+/// # assert_eq!(tx.len(), 3);
 /// ```
 pub unsafe trait PushQueue: Half {
     /// What it holds.
@@ -129,6 +137,9 @@ pub unsafe trait PushQueue: Half {
 /// fn count<Q: PopQueue>(queue: &mut Q) -> usize {
 ///     core::iter::from_fn(|| queue.try_pop().ok().flatten()).count()
 /// }
+/// # let (mut tx, mut rx) = chan_impls::standalone::ring::<u8>(3).unwrap();
+/// # tx.push(1).unwrap();
+/// # assert_eq!(count(&mut rx), 1);
 /// ```
 pub trait PopQueue: Half {
     /// What it holds.
@@ -183,6 +194,10 @@ pub trait PopQueue: Half {
 /// fn fits<Q: InMemory>(capacity: u32, memory: u64) -> bool {
 ///     Q::bytes(capacity).is_some_and(|bytes| bytes <= memory)
 /// }
+/// # use chan_impls::SpscPush;
+/// # use res_sync::model::Core;
+/// # assert!(fits::<SpscPush<Core, u64>>(8, 512));
+/// # assert!(!fits::<SpscPush<Core, u64>>(0, 512));
 /// ```
 pub unsafe trait InMemory: Sized + Send {
     /// The kind of channel that it is a half of.

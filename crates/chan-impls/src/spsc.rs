@@ -26,6 +26,8 @@ use crate::slot;
 ///     tx.send(42)?;
 ///     Ok(rx.recv()?)
 /// }
+/// # assert_eq!(hello(&backend_local::Local::new()?)?, 42);
+/// # Ok::<(), Fault>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Spsc;
@@ -61,12 +63,36 @@ fn bytes<T: Message>(capacity: u32) -> Option<u64> {
 }
 
 /// The pushing half of a ring of messages in mapped memory.
+///
+/// ```
+/// use core::ptr::NonNull;
+///
+/// use chan_impls::queue::InMemory;
+/// use chan_impls::{PopQueue, PushQueue, SpscPop, SpscPush};
+/// use res_sync::model::Core;
+///
+/// #[repr(align(64))]
+/// struct Memory([u8; 1024]);
+///
+/// let mut memory = Memory([0; 1024]);
+/// let start = NonNull::from(&mut memory).cast();
+/// assert!(SpscPush::<Core, u64>::bytes(8).unwrap() <= 1024);
+/// // SAFETY: aligned, large enough, ours alone, and longer-lived than the halves.
+/// let (mut tx, mut rx) = unsafe {
+///     SpscPush::<Core, u64>::init(start, 8);
+///     (SpscPush::<Core, u64>::attach(start, 8, 0), SpscPop::<Core, u64>::attach(start, 8, 0))
+/// };
+/// tx.try_push(42).unwrap();
+/// assert_eq!(rx.try_pop(), Ok(Some(42)));
+/// ```
 pub struct SpscPush<M: Mapped, T> {
     index: TxIndex<M>,
     slots: Slots<T>,
 }
 
 /// The popping half of a ring of messages in mapped memory.
+///
+/// See [`SpscPush`] for an example.
 pub struct SpscPop<M: Mapped, T> {
     index: RxIndex<M>,
     slots: Slots<T>,

@@ -8,7 +8,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use res_api::Gone;
 use res_sync::MemoryModel;
@@ -37,6 +37,7 @@ struct Place<T, M: MemoryModel> {
     /// Number of slots less one.
     mask: u64,
     /// It came from the allocator; the last end gives it back.
+    #[cfg(feature = "alloc")]
     boxed: bool,
 }
 
@@ -73,7 +74,7 @@ impl<T, M: MemoryModel> Place<T, M> {
             (TxIndex::new(self.header(), capacity, 0), RxIndex::new(self.header(), capacity, 0))
         };
         (
-            Producer { index: tx, place: self, of: PhantomData },
+            Producer { index: tx, place: self, refused: false, of: PhantomData },
             Consumer { index: rx, place: self, of: PhantomData },
         )
     }
@@ -119,6 +120,8 @@ impl<T, M: MemoryModel> Place<T, M> {
 pub struct Producer<'a, T, M: MemoryModel = Core> {
     index: TxIndex<M>,
     place: Place<T, M>,
+    /// As a queue it takes nothing any more: it was told that the consumer is gone.
+    refused: bool,
     of: PhantomData<(&'a (), T)>,
 }
 
@@ -227,6 +230,7 @@ impl<T: Send, const N: usize, M: MemoryModel> StaticRing<T, N, M> {
             shared: NonNull::from(&mut self.shared),
             slots: NonNull::from(&mut self.slots).cast(),
             mask: N as u64 - 1,
+            #[cfg(feature = "alloc")]
             boxed: false,
         };
         // SAFETY: the memory is borrowed as long as the ends live; a new header each time.
@@ -372,16 +376,25 @@ unsafe impl<T, M: MemoryModel> PushQueue for Producer<'_, T, M> {
 
     #[inline(always)]
     fn has_room(&mut self) -> Result<bool, Misbehaved> {
-        Ok(self.index.room(1)? != 0)
+        Ok(!self.refused && self.index.room(1)? != 0)
     }
 
     #[inline(always)]
     fn try_push(&mut self, item: T) -> Result<(), (T, PushError)> {
+        if self.refused {
+            return Err((item, PushError::Full));
+        }
         self.push(item).map_err(|item| (item, PushError::Full))
     }
 
     fn retract(&mut self, count: u32, _: Gone) -> Fate {
-        // In one address space the other end is gone only when it was dropped.
+        // Who was told that an end is gone (its component was stopped, or died) cannot conclude
+        // that nobody uses it any more; that it was dropped is the only proof.
+        // Acquire: partners the AcqRel of `leave`, so that what it popped is known.
+        if self.place.shared().gone.load(Acquire) == 0 {
+            self.refused = true;
+            return Fate::TakenBack(0);
+        }
         Fate::TakenBack(self.index.retract(count))
     }
 }

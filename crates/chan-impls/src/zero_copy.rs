@@ -55,6 +55,8 @@ use record::{Place, Record};
 ///     page.copy_out(0, &mut text)?;
 ///     Ok(text.len())
 /// }
+/// # assert_eq!(page(&backend_local::Local::new()?)?, 5);
+/// # Ok::<(), Fault>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ZeroCopy;
@@ -86,6 +88,8 @@ type NumberSnd<B> = <Spsc as Kind<B>>::Snd<u32>;
 type NumberRcv<B> = <Spsc as Kind<B>>::Rcv<u32>;
 
 /// The sending end of a [`ZeroCopy`] channel.
+///
+/// See [`ZeroCopy`] and [`LoanMut`] for examples.
 pub struct ZeroCopySnd<B: Backend, T> {
     sent: NumberSnd<B>,
     returned: NumberRcv<B>,
@@ -97,6 +101,8 @@ pub struct ZeroCopySnd<B: Backend, T> {
 }
 
 /// The receiving end of a [`ZeroCopy`] channel.
+///
+/// See [`ZeroCopy`], [`Loan`] and [`Forwarder`] for examples.
 pub struct ZeroCopyRcv<B: Backend, T> {
     sent: NumberRcv<B>,
     returned: NumberSnd<B>,

@@ -3,9 +3,9 @@
 use core::time::Duration;
 
 use crate::{
-    AnyCap, BackendError, Barrier, Blockpoint, Comp, Component, Deadline, Desc, Ends, EndsIn,
-    Entry, EvtGrp, FromCap, Instant, Kind, Map, Mapped, Mem, Message, Name, Part, Receiver,
-    Refused, Sender, SharedMem, Source, Thread, ThreadId, Timer,
+    AnyCap, BackendError, Barrier, Blockpoint, CastError, CastReason, Comp, Component, Deadline,
+    Desc, Endowment, Ends, EndsIn, Entry, EvtGrp, FromCap, Instant, Kind, Map, Mapped, Mem,
+    Message, Name, Part, Receiver, Refused, Sender, SharedMem, Source, Thread, ThreadId, Timer,
 };
 
 /// A thread, or what went wrong, with memory and body.
@@ -31,6 +31,18 @@ pub type ThreadIn<B, F> =
 ///     }
 ///     Ok(())
 /// }
+/// # use res_api::Name;
+/// # use backend_local::Local;
+/// # use chan_impls::Spsc;
+/// # let system = Local::new()?;
+/// # let ((mut tx, from), (to, mut rx)) = (system.chan::<Spsc, u64>(1)?, system.chan::<Spsc, u64>(1)?);
+/// # let double = system.component(const { Name::new("double") }, double::<Local, Spsc>)?;
+/// # double.endow(Slot::<Rx<Spsc, u64>>::new("from"), from)?;
+/// # double.endow(Slot::<Tx<Spsc, u64>>::new("to"), to)?;
+/// # double.start()?;
+/// # tx.send(21)?;
+/// # assert_eq!(rx.recv()?, 42);
+/// # Ok::<(), Fault>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend",
@@ -240,6 +252,34 @@ pub trait Backend: Clone + Send + Sync + 'static {
         K::create_in::<T>(self, memory, capacity, attr)
     }
 
+    /// What a capability is, with the type checked: direction, data or capabilities, kind, message.
+    /// `D` is what a slot would hold: `Rx<Spsc, u64>`, `CapTx`, `Memory`, ...
+    ///
+    /// ```
+    /// use backend_local::Local;
+    /// use chan_impls::Spsc;
+    /// use res_api::{Backend, IntoCap, Rx, Tx};
+    ///
+    /// let system = Local::new()?;
+    /// let (tx, _rx) = system.chan::<Spsc, u64>(1)?;
+    /// let wrong = system.cast::<Rx<Spsc, u64>>(tx.into_cap()).unwrap_err();
+    /// assert!(system.cast::<Tx<Spsc, u64>>(wrong.cap).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The capability itself, with the reason.
+    fn cast<D: Endowment<Self>>(&self, cap: Self::Cap) -> Result<D::Handle, CastError<Self::Cap>> {
+        if let Some(gone) = cap.gone() {
+            return Err(CastError::new(cap, CastReason::Gone(gone)));
+        }
+        match D::accepts(&cap.desc()) {
+            Ok(()) => D::from_cap(cap),
+            Err(reason) => Err(CastError::new(cap, reason)),
+        }
+    }
+
     /// A thread that will run `body`; start it with [`Thread::start`].
     ///
     /// # Errors
@@ -274,5 +314,6 @@ pub trait Backend: Clone + Send + Sync + 'static {
 /// use res_api::OneSpace;
 ///
 /// fn only_where_loans_can_be_borrowed<B: OneSpace>(_: &B) {}
+/// # only_where_loans_can_be_borrowed(&backend_local::Local::new().unwrap());
 /// ```
 pub unsafe trait OneSpace: Backend {}

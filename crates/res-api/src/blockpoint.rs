@@ -22,6 +22,13 @@ use crate::{Deadline, Gone, Instant, Side, Snapshot, ThreadId, WaitError, Wake};
 /// fn pass(gate: &AtomicBool, changed: &impl Blockpoint, by: Deadline) -> bool {
 ///     changed.wait_until(by, || gate.load(Ordering::Acquire).then_some(())).is_ok()
 /// }
+/// # use res_api::Backend;
+/// # let system = backend_local::Local::new()?;
+/// # let (gate, changed) = (AtomicBool::new(false), system.blockpoint()?);
+/// # assert!(!pass(&gate, &changed, Deadline::PASSED));
+/// # open(&gate, &changed);
+/// # assert!(pass(&gate, &changed, Deadline::NEVER));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Blockpoint: Clone + Send + Sync + 'static {
     /// Announces a change. With nobody subscribed it is one load and no system call.

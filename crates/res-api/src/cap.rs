@@ -244,6 +244,13 @@ impl<C: AnyCap> fmt::Debug for Part<C> {
 /// fn only<C: AnyCap, H: FromCap<C>>(cap: C) -> Result<H, C> {
 ///     cap.cast().map_err(|CastError { cap, .. }| cap)
 /// }
+/// # use res_api::{Backend, IntoCap, Kind};
+/// # use backend_local::Local;
+/// # use chan_impls::Spsc;
+/// # let (tx, _rx) = Local::new()?.chan::<Spsc, u64>(1)?;
+/// # let cap = only::<_, <Spsc as Kind<Local>>::Rcv<u64>>(tx.into_cap()).unwrap_err();
+/// # assert!(only::<_, <Spsc as Kind<Local>>::Snd<u64>>(cap).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait AnyCap: Sized + Send + 'static {
     /// The backend's shared memory.
@@ -313,6 +320,12 @@ pub trait AnyCap: Sized + Send + 'static {
 /// fn pass<C>(over: &mut impl Sender<Msg = C>, end: impl IntoCap<C>) -> bool {
 ///     over.send(end.into_cap()).is_ok()
 /// }
+/// # use res_api::Backend;
+/// # let system = backend_local::Local::new()?;
+/// # let (mut over, _other) = system.chanchan(1)?;
+/// # let (tx, _rx) = system.chan::<chan_impls::Spsc, u64>(1)?;
+/// # assert!(pass(&mut over, tx));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait IntoCap<C> {
     /// The capability in it. Cannot fail.

@@ -36,6 +36,11 @@ pub struct Stats {
 /// fn offer(tx: &mut dyn Sender<Msg = u64>, value: u64) -> Option<u64> {
 ///     tx.send_until(value, Deadline::PASSED).map_err(SendError::into_inner).err()
 /// }
+/// # use res_api::Backend;
+/// # let (mut tx, _rx) = backend_local::Local::new()?.chan::<chan_impls::Spsc, u64>(1)?;
+/// # assert_eq!(offer(&mut tx, 1), None);
+/// # assert_eq!(offer(&mut tx, 2), Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Sender {
     /// What it carries.
@@ -126,6 +131,13 @@ pub trait Sender {
 ///     }
 ///     sum
 /// }
+/// # use res_api::{Backend, Sender};
+/// # let (mut tx, mut rx) = backend_local::Local::new()?.chan::<chan_impls::Spsc, u64>(2)?;
+/// # tx.send(1)?;
+/// # tx.send(2)?;
+/// # drop(tx);
+/// # assert_eq!(total(&mut rx), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Receiver {
     /// What it carries.
@@ -219,6 +231,10 @@ pub trait Receiver {
 ///     tx.send(1).ok()?;
 ///     rx.recv().ok()
 /// }
+/// # use res_api::Backend;
+/// # let pair = backend_local::Local::new()?.chan::<chan_impls::Spsc, u8>(1)?;
+/// # assert_eq!(echo(pair), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Chan<Snd, Rcv>: Sized {
     /// The two ends, to give to two holders.
@@ -253,6 +269,12 @@ impl<S: Sender, R: Receiver<Msg = S::Msg>> Chan<S, R> for (S, R) {
 ///     tx.send(end.into_cap())?;
 ///     Ok(rx)
 /// }
+/// # use res_api::{AnyCap, Receiver};
+/// # let system = backend_local::Local::new()?;
+/// # let (mut tx, rx) = system.chan::<chan_impls::Spsc, u64>(1)?;
+/// # let mut over = hand_over::<_, chan_impls::Spsc>(&system, rx)?;
+/// # assert!(system.cast::<res_api::Rx<chan_impls::Spsc, u64>>(over.recv()?).is_ok());
+/// # Ok::<(), Fault>(())
 /// ```
 pub trait ChanChan<C>: Chan<Self::Snd, Self::Rcv> {
     /// The sending end.

@@ -27,6 +27,8 @@ use crate::{
 ///     b.component(const { Name::new("worker") }, worker)?.start()?;
 ///     Ok(())
 /// }
+/// # compose(&backend_local::Local::new()?)?;
+/// # Ok::<(), Fault>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the entry of a component on `{B}`",
@@ -66,6 +68,12 @@ where
 /// fn name<C: AnyCap>(component: &impl Component<C>) -> String {
 ///     component.name().to_string()
 /// }
+/// # use res_api::{Backend, Env, Name};
+/// # fn idle(_: Env<backend_local::Local>) {}
+/// # let system = backend_local::Local::new()?;
+/// # let component = system.component(const { Name::new("idle") }, idle)?;
+/// # assert_eq!(name(component.as_inner()), "idle");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Component<C> {
     /// The backend's error.
@@ -128,6 +136,8 @@ pub trait Component<C> {
 ///     drop(tx);
 ///     counter.wait(Deadline::NEVER)?.ok()
 /// }
+/// # compose::<_, chan_impls::Spsc>(&backend_local::Local::new()?)?;
+/// # Ok::<(), Fault>(())
 /// ```
 pub struct Comp<B: Backend> {
     backend: B,

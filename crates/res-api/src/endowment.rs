@@ -92,6 +92,17 @@ impl TakeError {
 /// fn limit<B: Backend>(env: &Env<B>) -> Result<u64, Fault> {
 ///     Ok(env.take(LIMIT)?)
 /// }
+/// # use res_api::{Deadline, Name};
+/// # fn entry(env: Env<backend_local::Local>) -> Result<(), Fault> {
+/// #     assert_eq!(limit(&env)?, 7);
+/// #     Ok(())
+/// # }
+/// # let system = backend_local::Local::new()?;
+/// # let component = system.component(const { Name::new("limited") }, entry)?;
+/// # component.endow(LIMIT, 7)?;
+/// # component.start()?;
+/// # component.wait(Deadline::NEVER)?.ok()?;
+/// # Ok::<(), Fault>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not something that a slot can hold on `{B}`",

@@ -21,9 +21,16 @@ use crate::{Backend, CastError, Desc, Endowment, Name, Slot, TakeError};
 ///     }
 ///     Ok(())
 /// }
+/// # use res_api::{Deadline, Name};
+/// # let system = backend_local::Local::new()?;
+/// # let component = system.component(const { Name::new("rounds") }, run)?;
+/// # component.endow(ROUNDS, 3)?;
+/// # component.start()?;
+/// # component.wait(Deadline::NEVER)?.ok()?;
+/// # Ok::<(), Fault>(())
 /// ```
 #[derive(Clone)]
-pub struct Env<B>(B);
+pub struct Env<B: Backend>(B);
 
 impl<B: Backend> Env<B> {
     /// For backends and wrappers: what the entry of a component is given.
@@ -64,7 +71,7 @@ impl<B: Backend> Env<B> {
     }
 }
 
-impl<B> Deref for Env<B> {
+impl<B: Backend> Deref for Env<B> {
     type Target = B;
 
     fn deref(&self) -> &B {
@@ -72,7 +79,7 @@ impl<B> Deref for Env<B> {
     }
 }
 
-impl<B> fmt::Debug for Env<B> {
+impl<B: Backend> fmt::Debug for Env<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Env")
     }

@@ -248,29 +248,62 @@ impl<T> SendError<T> {
 }
 
 /// Nothing received now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryRecvError {
     /// Nothing there.
-    #[error("nothing there")]
     Empty,
     /// Nothing there, and nothing will come.
-    #[error("nothing will come: {0}")]
-    Gone(#[source] Gone),
+    Gone(Gone),
 }
 
 /// Nothing received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecvError {
     /// Nothing came until the deadline.
-    #[error("nothing came until the deadline")]
     TimedOut,
     /// Everything that was sent has been received, and nothing will come.
-    #[error("nothing will come: {0}")]
-    Gone(#[source] Gone),
+    Gone(Gone),
 }
 
 static TIMED_OUT: ErrorKind = ErrorKind::TimedOut;
 static FULL: ErrorKind = ErrorKind::NoSlots;
+static EMPTY: ErrorKind = ErrorKind::NotFound;
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("nothing there"),
+            Self::Gone(gone) => write!(f, "nothing will come: {gone}"),
+        }
+    }
+}
+
+impl core::error::Error for TryRecvError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(match self {
+            Self::Empty => &EMPTY,
+            Self::Gone(gone) => gone,
+        })
+    }
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("nothing came until the deadline"),
+            Self::Gone(gone) => write!(f, "nothing will come: {gone}"),
+        }
+    }
+}
+
+impl core::error::Error for RecvError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(match self {
+            Self::TimedOut => &TIMED_OUT,
+            Self::Gone(gone) => gone,
+        })
+    }
+}
 
 impl<T> fmt::Debug for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -31,6 +31,11 @@ pub enum SourceKind {
 /// fn ready<P>(sources: &[&dyn Source<P>]) -> usize {
 ///     sources.iter().filter(|source| source.ready()).count()
 /// }
+/// # use res_api::{Backend, Sender};
+/// # let system = backend_local::Local::new()?;
+/// # let (mut tx, rx) = system.chan::<chan_impls::Spsc, u64>(1)?;
+/// # assert_eq!(ready(&[&tx, &rx]), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Source<P> {
     /// What it is.
@@ -71,11 +76,10 @@ pub struct Event {
 /// # Example
 ///
 /// ```
-/// use res_api::{Backend, Deadline, EvtGrp, Fault, Receiver, Spsclike, Trigger};
-/// # mod res_api { pub use ::res_api::*; pub use ::res_api::Kind as Spsclike; }
+/// use res_api::{Backend, Deadline, EvtGrp, Fault, Kind, Receiver, Trigger};
 ///
 /// /// Adds up what comes over two channels of any kind.
-/// fn sum<B: Backend, K: Spsclike<B>>(b: &B, mut ends: [K::Rcv<u64>; 2]) -> Result<u64, Fault> {
+/// fn sum<B: Backend, K: Kind<B>>(b: &B, mut ends: [K::Rcv<u64>; 2]) -> Result<u64, Fault> {
 ///     let group = b.evtgrp(2)?;
 ///     let _left = group.add(&ends[0], Trigger::Edge, 0)?;
 ///     let _right = group.add(&ends[1], Trigger::Edge, 1)?;
@@ -88,6 +92,15 @@ pub struct Event {
 ///     }
 ///     Ok(sum)
 /// }
+/// # use res_api::Sender;
+/// # let system = backend_local::Local::new()?;
+/// # let (mut left, a) = system.chan::<chan_impls::Spsc, u64>(1)?;
+/// # let (mut right, b) = system.chan::<chan_impls::Spsc, u64>(1)?;
+/// # left.send(1)?;
+/// # right.send(2)?;
+/// # drop((left, right));
+/// # assert_eq!(sum::<_, chan_impls::Spsc>(&system, [a, b])?, 3);
+/// # Ok::<(), Fault>(())
 /// ```
 pub trait EvtGrp<P> {
     /// The backend's error.

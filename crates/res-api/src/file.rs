@@ -14,6 +14,9 @@ use crate::{Backend, ErrorKind, FromCap};
 ///     let mut byte = [0];
 ///     Ok((file.read_at(0, &mut byte)? == 1).then_some(byte[0]))
 /// }
+/// # let file = backend_local::Local::new()?.file(std::fs::File::open("Cargo.toml")?)?;
+/// # assert_eq!(first_byte(&file)?, Some(b'['));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait File: Send {
     /// How many bytes it has now.
@@ -44,6 +47,17 @@ pub trait File: Send {
 /// fn size<B: Files>(env: Env<B>) -> Result<u64, Fault> {
 ///     Ok(env.take(INPUT)?.len())
 /// }
+/// # use res_api::{Backend, Deadline, Name};
+/// # fn entry(env: Env<backend_local::Local>) -> Result<(), Fault> {
+/// #     assert!(size(env)? > 0);
+/// #     Ok(())
+/// # }
+/// # let system = backend_local::Local::new()?;
+/// # let component = system.component(const { Name::new("size") }, entry)?;
+/// # component.endow(INPUT, system.file(std::fs::File::open("Cargo.toml")?)?)?;
+/// # component.start()?;
+/// # component.wait(Deadline::NEVER)?.ok()?;
+/// # Ok::<(), Fault>(())
 /// ```
 pub trait Files: Backend {
     /// An open file.

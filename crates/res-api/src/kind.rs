@@ -129,6 +129,10 @@ pub type EndsIn<B, K, T> =
 ///     tx.send(42)?;
 ///     Ok(rx.recv()?)
 /// }
+/// # let system = backend_local::Local::new()?;
+/// # assert_eq!(echo::<_, chan_impls::Spsc>(&system)?, 42);
+/// # assert_eq!(echo::<_, chan_impls::ZeroCopy>(&system)?, 42);
+/// # Ok::<(), Fault>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a kind of channel on the backend `{B}`",

@@ -19,6 +19,11 @@ use crate::{ErrorKind, MemoryModel, Rights};
 ///     page.bytes_mut()[..5].copy_from_slice(b"hello");
 ///     Ok(page.share())
 /// }
+/// # let view = prepared(&backend_local::Local::new()?)?.map(Rights::READ)?;
+/// # let mut text = [0; 5];
+/// # view.copy_out(0, &mut text)?;
+/// # assert_eq!(&text, b"hello");
+/// # Ok::<(), Fault>(())
 /// ```
 pub trait Mem: Send + Sized {
     /// What it becomes when it is shared.
@@ -59,6 +64,8 @@ pub trait Mem: Send + Sized {
 ///     reader.map(Rights::READ)?.copy_out(0, &mut byte)?;
 ///     Ok(byte == [7])
 /// }
+/// # assert!(both_see(&backend_local::Local::new()?)?);
+/// # Ok::<(), Fault>(())
 /// ```
 pub trait SharedMem: Send + Sized {
     /// The backend's error.

@@ -38,6 +38,8 @@ pub enum ThreadParam {
 ///     thread.start()?;
 ///     thread.join(Deadline::NEVER)?.ok()
 /// }
+/// # aside(&backend_local::Local::new()?)?;
+/// # Ok::<(), Fault>(())
 /// ```
 pub trait Thread {
     /// The backend's error.

@@ -19,6 +19,8 @@ use crate::{Deadline, Instant, WaitError};
 ///     let timer = b.timer(b.now() + tick, Some(tick))?;
 ///     Ok(timer.wait(Deadline::NEVER)? + timer.wait(Deadline::NEVER)?)
 /// }
+/// # assert!(two_ticks(&backend_local::Local::new()?)? >= 2);
+/// # Ok::<(), Fault>(())
 /// ```
 pub trait Timer {
     /// Sets it anew. What has expired and was not reported is forgotten.

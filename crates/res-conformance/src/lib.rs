@@ -39,6 +39,7 @@
 //! What it does not do: measure time (no case asserts that something is fast), and simulate a
 //! hostile peer, which needs a machine with several address spaces.
 #![no_std]
+#![deny(clippy::disallowed_types)]
 
 #[cfg(feature = "std")]
 extern crate std;
@@ -61,10 +62,13 @@ pub mod mem;
 #[cfg(feature = "proptest")]
 pub mod model;
 pub mod names;
+#[cfg(feature = "std")]
+pub mod shared;
 pub mod thread;
 pub mod timer;
+pub mod trace;
 
-pub use harness::{Budget, Case, Failure, Harness, Verdict};
 #[cfg(feature = "std")]
 pub use harness::run_as_test;
+pub use harness::{Budget, Case, Failure, Harness, Verdict};
 pub use table::cases;

@@ -29,6 +29,11 @@ pub(crate) fn stage<H: Harness>(h: &H) -> Stage<H::Backend> {
     Stage { backend: h.fresh(), patience: h.patience(), effort: h.effort() }
 }
 
+/// That many rounds of a case that makes things in each, or more where a long run was asked for.
+pub(crate) fn rounds<H: Harness>(h: &H, count: u64) -> u64 {
+    count * u64::from(h.effort())
+}
+
 /// A channel of the kind and with the attributes under test.
 pub(crate) fn chan<H: Harness, T: res_api::Message>(
     h: &H,
@@ -111,5 +116,17 @@ impl<B: Backend> Words<B> {
 
     pub(crate) fn add(&self, index: u64, value: u64) -> u64 {
         self.word(index).fetch_add(value, AcqRel)
+    }
+
+    /// Takes one off the word, unless it is 0.
+    pub(crate) fn take(&self, index: u64) -> bool {
+        let mut seen = self.get(index);
+        while seen != 0 {
+            match self.word(index).compare_exchange(seen, seen - 1, AcqRel, Acquire) {
+                Ok(_) => return true,
+                Err(found) => seen = found,
+            }
+        }
+        false
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | kernel | feature | needs |
 //! |---|---|---|
-//! | [`Linux`](linux::Linux) | `linux` (default) | std |
+//! | [`Linux`] | `linux` (default) | std |
 //!
 //! ARCHITECTURE.md maps each operation to Linux, the deterministic simulator and Composite.
 #![no_std]

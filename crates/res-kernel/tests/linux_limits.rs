@@ -17,7 +17,7 @@ const MIB: u64 = 1 << 20;
 /// Runs `body` with a lower limit, and sets it back.
 fn limited(resource: Resource, limit: u64, body: impl FnOnce()) {
     let before = getrlimit(resource);
-    let lower = Rlimit { current: Some(limit), ..before.clone() };
+    let lower = Rlimit { current: Some(limit), ..before };
     setrlimit(resource, lower).expect("anybody may lower a limit");
     body();
     setrlimit(resource, before).expect("and raise it again");

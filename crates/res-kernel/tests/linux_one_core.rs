@@ -15,6 +15,7 @@ use rustix::process::getpid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 const MACHINE: Linux = Linux::new();
+const ROUNDS: u64 = if cfg!(miri) { 40 } else { 2000 };
 
 #[test]
 fn on_one_core_nobody_spins() {
@@ -55,7 +56,7 @@ fn to_and_fro() {
     let play = |mine: u64| {
         let event = Event { park: &MACHINE, point: &point, word: &word, barrier };
         let late = Deadline::at(MACHINE.now() + Duration::from_secs(20));
-        for mine in (mine..2000).step_by(2) {
+        for mine in (mine..ROUNDS).step_by(2) {
             let look = || (turn.load(SeqCst) == mine).then_some(());
             event.wait_until(late, look).expect("a wake-up was lost");
             turn.store(mine + 1, SeqCst);

@@ -3,48 +3,70 @@
 use proc_macro::TokenStream;
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream as Tokens};
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
-use syn::{Attribute, Error, Fields, Ident, ItemStruct, LitInt, LitStr, Path, Token};
+use syn::punctuated::Punctuated;
+use syn::{
+    Attribute, Data, DataStruct, DeriveInput, Error, Field, Fields, GenericParam, Ident, LitInt,
+    LitStr, Path, Token,
+};
+
+mod fields;
 
 /// Makes a struct a message: plain data that may travel between components.
 ///
 /// `#[message("name", version = 1)]` declares its identity, lays it out like C, and derives what
-/// zerocopy needs to prove that it has no padding and no pointers. The fields are messages too.
+/// zerocopy needs to prove that it has no padding and no pointers. The fields are messages too; the
+/// type of the last one is as visible as the message, because zerocopy's derive mentions it.
 /// The crate that uses it depends on `res-api` or on the facade `res`, under whatever name.
 ///
 /// The struct also becomes `Clone` and `Copy`.
 #[proc_macro_attribute]
 pub fn message(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let arguments = syn::parse_macro_input!(arguments as Arguments);
-    let item = syn::parse_macro_input!(item as ItemStruct);
-    expand(&arguments, item).unwrap_or_else(Error::into_compile_error).into()
+    let kept = item.clone();
+    match syn::parse(arguments).and_then(|arguments| expand(&arguments, &syn::parse(item)?)) {
+        Ok(message) => message.into(),
+        // With the item, what uses it does not complain too.
+        Err(error) => {
+            kept.into_iter().chain(TokenStream::from(error.into_compile_error())).collect()
+        }
+    }
 }
 
 struct Arguments {
     name: LitStr,
-    version: LitInt,
+    version: u32,
 }
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let usage = "write #[message(\"name\", version = 1)]";
-        let name: LitStr = input.parse().map_err(|error| Error::new(error.span(), usage))?;
+        let (name, version) = parse_arguments(input).map_err(|error| {
+            let usage =
+                "a message declares a name and a version: #[message(\"name\", version = 1)]";
+            Error::new(error.span(), usage)
+        })?;
         check_name(&name)?;
-        let mut version = None;
-        while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
-            let key: Ident = input.parse()?;
-            if key != "version" {
-                return Err(Error::new(key.span(), usage));
-            }
-            input.parse::<Token![=]>()?;
-            version = Some(input.parse::<LitInt>()?);
-        }
-        let version = version.ok_or_else(|| Error::new(name.span(), usage))?;
-        version.base10_parse::<u32>()?;
+        let version = version.base10_parse().map_err(|_| {
+            Error::new(version.span(), "the version of a message is a number that fits a `u32`")
+        })?;
         Ok(Self { name, version })
     }
+}
+
+fn parse_arguments(input: ParseStream<'_>) -> syn::Result<(LitStr, LitInt)> {
+    let name: LitStr = input.parse()?;
+    if input.is_empty() {
+        return Err(Error::new(name.span(), "no version"));
+    }
+    input.parse::<Token![,]>()?;
+    let key: Ident = input.parse()?;
+    if key != "version" {
+        return Err(Error::new(key.span(), "not a version"));
+    }
+    input.parse::<Token![=]>()?;
+    let version = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    if input.is_empty() { Ok((name, version)) } else { Err(input.error("too much")) }
 }
 
 fn check_name(name: &LitStr) -> syn::Result<()> {
@@ -52,40 +74,42 @@ fn check_name(name: &LitStr) -> syn::Result<()> {
     if text.is_empty() || text.len() > 31 || text.starts_with('.') || text.contains('\0') {
         return Err(Error::new(
             name.span(),
-            "the name of a message has 1 to 31 bytes and does not begin with '.'",
+            "the name of a message has 1 to 31 bytes, none of them 0, and does not begin with '.'",
         ));
     }
     Ok(())
 }
 
-fn expand(arguments: &Arguments, item: ItemStruct) -> syn::Result<Tokens> {
-    let Fields::Named(fields) = &item.fields else {
-        return Err(Error::new(item.fields.span(), "a message is a struct with named fields"));
-    };
-    if !item.generics.params.is_empty() {
-        let why = "a message has no generic parameters: its layout must be known";
-        return Err(Error::new(item.generics.span(), why));
-    }
-    reject_repr(&item.attrs)?;
+fn expand(arguments: &Arguments, item: &DeriveInput) -> syn::Result<Tokens> {
+    let fields = named_fields(item)?;
+    reject_generics(item)?;
+    reject_attributes(&item.attrs)?;
+    fields::check(fields)?;
     let Arguments { name, version } = arguments;
     let api = api_path();
     let ident = &item.ident;
-    let layout = fields.named.iter().map(|field| {
+    // A constant of that name where the attribute is used would be taken for a pattern.
+    let hash = Ident::new("__layout_hash", Span::mixed_site());
+    let layout = fields.iter().map(|field| {
         let (name, ty) = (&field.ident, &field.ty);
         let text = name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let cfgs = field.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
         quote! {
-            hash = #api::layout_hash(hash, #text.as_bytes());
-            hash = #api::layout_hash(hash, &<#ty as #api::Message>::TAG.layout.to_le_bytes());
-            hash = #api::layout_hash(
-                hash,
-                &(::core::mem::offset_of!(#ident, #name) as u64).to_le_bytes(),
-            );
+            #(#cfgs)* {
+                #hash = #api::layout_hash(#hash, #text.as_bytes());
+                #hash = #api::layout_hash(#hash, &<#ty as #api::Message>::TAG.name.to_bytes());
+                #hash = #api::layout_hash(#hash, &<#ty as #api::Message>::TAG.version.to_le_bytes());
+                #hash = #api::layout_hash(#hash, &<#ty as #api::Message>::TAG.layout.to_le_bytes());
+                #hash = #api::layout_hash(
+                    #hash,
+                    &(::core::mem::offset_of!(Self, #name) as ::core::primitive::u64).to_le_bytes(),
+                );
+            }
         }
     });
-    let zerocopy = format!("{}", quote!(#api::zerocopy)).replace(' ', "");
-    let derive = format_ident!("derive");
+    let zerocopy = quote!(#api::zerocopy).to_string().replace(' ', "");
     Ok(quote! {
-        #[#derive(
+        #[::core::prelude::v1::derive(
             ::core::clone::Clone,
             ::core::marker::Copy,
             #api::zerocopy::TryFromBytes,
@@ -102,13 +126,60 @@ fn expand(arguments: &Arguments, item: ItemStruct) -> syn::Result<Tokens> {
                 #api::Name::new(#name),
                 #version,
                 {
-                    let mut hash = #api::LAYOUT_SEED;
+                    let mut #hash = #api::LAYOUT_SEED;
                     #(#layout)*
-                    hash
+                    #hash
                 },
             );
         }
     })
+}
+
+fn named_fields(item: &DeriveInput) -> syn::Result<&Punctuated<Field, Token![,]>> {
+    let ident = &item.ident;
+    let (span, cure) = match &item.data {
+        Data::Struct(DataStruct { fields: Fields::Named(fields), .. }) => return Ok(&fields.named),
+        Data::Struct(DataStruct { fields: fields @ Fields::Unnamed(_), .. }) => {
+            (quote!(#fields), "give its fields names")
+        }
+        Data::Struct(_) => (quote!(#ident), "without any, write `{}`, or send `()`"),
+        Data::Enum(_) => (quote!(#ident), "an enum travels as an integer, such as a field `u8`"),
+        Data::Union(_) => (quote!(#ident), "a union travels as bytes, such as a field `[u8; 8]`"),
+    };
+    Err(Error::new_spanned(span, format!("a message is a struct with named fields: {cure}")))
+}
+
+fn reject_generics(item: &DeriveInput) -> syn::Result<()> {
+    let why = match item.generics.params.first() {
+        None => return Ok(()),
+        Some(GenericParam::Lifetime(_)) => {
+            "a message borrows nothing, as what it borrows does not travel: send the data itself"
+        }
+        Some(_) => {
+            "a message has no parameters, as its layout must be known: write a struct for each type"
+        }
+    };
+    Err(Error::new_spanned(&item.generics, why))
+}
+
+/// Rejects what the expansion would collide with.
+fn reject_attributes(attributes: &[Attribute]) -> syn::Result<()> {
+    for attribute in attributes {
+        if attribute.path().is_ident("repr") {
+            let why = "a message is laid out like C: leave `repr` out";
+            return Err(Error::new_spanned(attribute, why));
+        }
+        if attribute.path().is_ident("derive") {
+            attribute.parse_nested_meta(|meta| match meta.path.segments.last() {
+                Some(last) if last.ident == "Clone" || last.ident == "Copy" => {
+                    let why = "a message is `Clone` and `Copy` already: leave them out";
+                    Err(Error::new_spanned(meta.path, why))
+                }
+                _ => Ok(()),
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// The path of the api crate where the attribute is used.
@@ -124,11 +195,4 @@ fn api_path() -> Path {
         return syn::parse_quote!(::#name);
     }
     syn::parse_quote!(::res_api)
-}
-
-fn reject_repr(attributes: &[Attribute]) -> syn::Result<()> {
-    match attributes.iter().find(|attribute| attribute.path().is_ident("repr")) {
-        Some(repr) => Err(Error::new(repr.span(), "a message is laid out like C: leave repr out")),
-        None => Ok(()),
-    }
 }

@@ -20,6 +20,7 @@ use res_sync::{Barrier, Deadline, Event, Gone, Park, Side, Triggered, WaitError,
 
 // The layout of the word, as the documentation of `res_sync::event` has it.
 const SUBSCRIBED: u64 = 1 << 0;
+const WATCHED: u64 = 1 << 1;
 const EPOCH_ONE: u64 = 1 << 8;
 const WAITERS_SHIFT: u32 = 2;
 
@@ -115,6 +116,10 @@ trait Protocol: 'static {
         ground.event().tell(side, gone);
     }
 
+    fn watch(ground: &Ground) {
+        ground.event().watch(true);
+    }
+
     /// Takes the source off the ready list, unless something came since `seen` (H23). Off first,
     /// compared then: a trigger moves the epoch before it marks the source.
     fn idle(ground: &Ground, seen: Snapshot) {
@@ -151,24 +156,22 @@ struct Shape {
     preemptions: Preemptions,
 }
 
-const ONE_BY_ONE: Shape =
-    Shape { waiters: 1, posts: &[1], wake: Wake::All, preemptions: Preemptions::ANY };
-const ONE_BY_TWO: Shape =
-    Shape { waiters: 1, posts: &[1, 1], wake: Wake::All, preemptions: up_to(4, 6) };
-const ONE_BY_THREE: Shape =
-    Shape { waiters: 1, posts: &[1, 1, 1], wake: Wake::All, preemptions: up_to(2, 3) };
-const TWO_BY_ONE: Shape =
-    Shape { waiters: 2, posts: &[1], wake: Wake::All, preemptions: up_to(3, 5) };
-const TWO_BY_TWO: Shape =
-    Shape { waiters: 2, posts: &[1, 1], wake: Wake::All, preemptions: up_to(1, 2) };
-const TWO_TOKENS_OF_ONE: Shape =
-    Shape { waiters: 2, posts: &[2], wake: Wake::One, preemptions: up_to(2, 3) };
-const TWO_TOKENS_OF_TWO: Shape =
-    Shape { waiters: 2, posts: &[1, 1], wake: Wake::One, preemptions: up_to(1, 2) };
+/// For models that are small enough to be looked at from end to end.
+const ANY: Preemptions = Preemptions { daily: None, long: None };
 
-const fn up_to(daily: usize, long: usize) -> Preemptions {
-    Preemptions { daily: Some(daily), long: Some(long) }
-}
+const ONE_BY_ONE: Shape = Shape { waiters: 1, posts: &[1], wake: Wake::All, preemptions: ANY };
+const ONE_BY_TWO: Shape =
+    Shape { waiters: 1, posts: &[1, 1], wake: Wake::All, preemptions: Preemptions::up_to(3, 4) };
+const ONE_BY_THREE: Shape =
+    Shape { waiters: 1, posts: &[1, 1, 1], wake: Wake::All, preemptions: Preemptions::up_to(1, 2) };
+const TWO_BY_ONE: Shape =
+    Shape { waiters: 2, posts: &[1], wake: Wake::All, preemptions: Preemptions::up_to(2, 4) };
+const TWO_BY_TWO: Shape =
+    Shape { waiters: 2, posts: &[1, 1], wake: Wake::All, preemptions: Preemptions::up_to(1, 2) };
+const TWO_TOKENS_OF_ONE: Shape =
+    Shape { waiters: 2, posts: &[2], wake: Wake::One, preemptions: Preemptions::up_to(2, 3) };
+const TWO_TOKENS_OF_TWO: Shape =
+    Shape { waiters: 2, posts: &[1, 1], wake: Wake::One, preemptions: Preemptions::up_to(1, 2) };
 
 /// No thread of that shape waits for ever: loom reports a deadlock otherwise.
 fn nobody_sleeps_on<P: Protocol>(shape: Shape) {
@@ -248,8 +251,8 @@ fn two_waiters_and_two_threads_that_wake_one() {
 /// What is wrong with a mutant is its one step, not the loop that it shares with this.
 #[test]
 fn the_loop_of_the_mutants_is_right() {
-    nobody_sleeps_on::<Steps>(ONE_BY_TWO);
-    nobody_sleeps_on::<Steps>(TWO_TOKENS_OF_ONE);
+    nobody_sleeps_on::<Steps>(ONE_BY_ONE);
+    nobody_sleeps_on::<Steps>(TWO_TOKENS_OF_TWO);
 }
 
 /// H1: moves the epoch, keeps the bit, wakes, and clears the bit in a second step.
@@ -377,7 +380,7 @@ fn mutant_that_clears_the_bit_because_nobody_slept_is_found() {
 
 /// The end of a wait that was armed before the trigger orders the trigger's side before it.
 fn a_trigger_publishes<P: Protocol>() {
-    check(Preemptions::ANY, || {
+    check(ANY, || {
         let ground = Ground::new();
         let armed = P::checkpoint(&ground);
         let sender = spawn(&ground, |ground| {
@@ -417,7 +420,7 @@ fn mutant_that_moves_the_epoch_relaxed_is_found() {
 /// The waiter ends with the reason, has seen what the teller did before, and finds in its last
 /// look what was sent before.
 fn closing_wakes<P: Protocol>() {
-    check(Preemptions::ANY, || {
+    check(ANY, || {
         let ground = Ground::new();
         let closer = spawn(&ground, |ground| {
             ground.write_payload();
@@ -445,7 +448,7 @@ fn closing_wakes_a_waiter_which_sees_all_that_was_sent() {
 /// The last thing that was sent is found however close behind it the closing comes.
 #[test]
 fn a_waiter_told_of_the_end_looks_once_more() {
-    check(Preemptions::ANY, || {
+    check(Preemptions { daily: Some(4), long: None }, || {
         let ground = Ground::new();
         let closer = spawn(&ground, |ground| {
             ground.tokens.store(1, Relaxed);
@@ -473,7 +476,7 @@ fn mutant_that_tells_without_waking_is_found() {
 /// Whoever is told sees what the teller did before; a later trigger is told for certain.
 #[test]
 fn signallers_are_told() {
-    check(Preemptions::ANY, || {
+    check(ANY, || {
         let ground = Ground::new();
         let teller = spawn(&ground, |ground| {
             ground.write_payload();
@@ -491,7 +494,7 @@ fn signallers_are_told() {
 /// Telling the other side clears the waiter's bit: it is woken for that, and arms again.
 #[test]
 fn telling_the_signallers_costs_the_waiter_no_wake_up() {
-    check(up_to(3, 5), || {
+    check(Preemptions::up_to(2, 3), || {
         let ground = Ground::new();
         let teller = spawn(&ground, |ground| Real::tell(ground, Side::Signallers, Gone::Closed));
         let sender = spawn(&ground, |ground| post::<Real>(ground, 1, Wake::All));
@@ -505,7 +508,7 @@ fn telling_the_signallers_costs_the_waiter_no_wake_up() {
 /// Three tell at once: the strongest reason stays, none is followed by a weaker one, and the
 /// other side hears nothing.
 fn the_strongest_stays<P: Protocol>() {
-    check(up_to(3, 5), || {
+    check(Preemptions::up_to(3, 5), || {
         let ground = Ground::new();
         let tellers = [Gone::Closed, Gone::Revoked]
             .map(|gone| spawn(&ground, move |ground| P::tell(ground, Side::Waiters, gone)));
@@ -513,7 +516,7 @@ fn the_strongest_stays<P: Protocol>() {
         let first = ground.event().told(Side::Waiters);
         assert!(first >= Some(Gone::PeerGone));
         assert!(ground.event().told(Side::Waiters) >= first);
-        tellers.map(|teller| teller.join().expect("no thread panics"));
+        tellers.into_iter().for_each(|teller| teller.join().expect("no thread panics"));
         assert_eq!(ground.event().told(Side::Waiters), Some(Gone::Revoked));
         assert_eq!(ground.event().told(Side::Signallers), None);
     });
@@ -542,29 +545,67 @@ fn mutant_that_tells_in_two_steps_is_found() {
     assert_found("assertion", the_strongest_stays::<TellsInTwoSteps>);
 }
 
-// ---- Idle ----
+// ---- Groups ----
 
-/// A level-triggered source in a group: the sender marks it as ready where the group watches; the
-/// receiver that finds it empty takes it off. Afterwards it is empty, or on the list.
-fn idle_loses_nothing<P: Protocol>() {
-    check(Preemptions::ANY, || {
+/// What the sender does: posts, and marks the source as ready where the group watches.
+fn post_to_group<P: Protocol>(ground: &Ground) {
+    ground.tokens.fetch_add(1, Release);
+    if P::trigger(ground, Wake::All).watched {
+        ground.ready.swap(1, Release);
+    }
+}
+
+/// The token is taken, or the source is on the ready list.
+fn assert_not_lost(ground: &Ground, found: Option<()>) {
+    let listed = ground.ready.load(Acquire) == 1;
+    assert!(found.is_some() || listed, "the event is lost");
+}
+
+/// A group that begins to watch and looks behind that misses nothing.
+fn watching_misses_nothing<P: Protocol>() {
+    check(ANY, || {
         let ground = Ground::new();
-        ground.event().watch(true);
-        ground.ready.store(1, Release);
-        let sender = spawn(&ground, |ground| {
-            ground.tokens.fetch_add(1, Release);
-            if P::trigger(ground, Wake::All).watched {
-                ground.ready.swap(1, Release);
-            }
-        });
+        let sender = spawn(&ground, post_to_group::<P>);
+        P::watch(&ground);
+        let found = ground.take();
+        sender.join().expect("no thread panics");
+        assert_not_lost(&ground, found);
+    });
+}
+
+#[test]
+fn a_group_that_begins_to_watch_misses_nothing() {
+    watching_misses_nothing::<Real>();
+}
+
+/// Sets the bit without a barrier before the look that follows.
+struct WatchesUnfenced;
+
+impl Protocol for WatchesUnfenced {
+    fn watch(ground: &Ground) {
+        ground.word.fetch_or(WATCHED, AcqRel);
+    }
+}
+
+#[test]
+fn mutant_that_watches_without_a_barrier_is_found() {
+    assert_found("is lost", watching_misses_nothing::<WatchesUnfenced>);
+}
+
+/// A level-triggered source in a group: the receiver that finds it empty takes it off the list.
+fn idle_loses_nothing<P: Protocol>() {
+    check(ANY, || {
+        let ground = Ground::new();
+        P::watch(&ground);
+        ground.ready.swap(1, Release);
+        let sender = spawn(&ground, post_to_group::<P>);
         let seen = ground.event().snapshot();
         let found = ground.take();
         if found.is_none() {
             P::idle(&ground, seen);
         }
         sender.join().expect("no thread panics");
-        let listed = ground.ready.load(Acquire) == 1;
-        assert!(found.is_some() || listed, "the event between the look and the list is lost");
+        assert_not_lost(&ground, found);
     });
 }
 
@@ -606,7 +647,7 @@ fn mutant_that_compares_before_it_goes_idle_is_found() {
 /// An epoch that has moved since a snapshot brings what its trigger announced.
 #[test]
 fn a_moved_epoch_brings_what_it_announces() {
-    check(Preemptions::ANY, || {
+    check(ANY, || {
         let ground = Ground::new();
         let seen = ground.event().checkpoint();
         let sender = spawn(&ground, |ground| {

@@ -33,6 +33,8 @@ type Registration<B> = <<B as Backend>::EvtGrp as EvtGrp<<B as Backend>::Blockpo
 ///     stage.forward(message)?;
 ///     Ok(last.recv()?)
 /// }
+/// # assert_eq!(three_stages(&backend_local::Local::new()?)?, 42);
+/// # Ok::<(), Fault>(())
 /// ```
 pub struct Forwarder<B: Backend, T> {
     links: Links<B>,

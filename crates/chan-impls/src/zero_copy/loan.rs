@@ -85,12 +85,38 @@ impl<B: Backend> Drop for Slot<B> {
 /// A slot to write a message into, lent by a sender. Dropped unsent, it is free again.
 ///
 /// What is in it at first is what the last message left.
+///
+/// ```
+/// use chan_impls::ZeroCopy;
+/// use res_api::{Backend, Receiver};
+///
+/// let (mut tx, mut rx) = backend_local::Local::new()?.chan::<ZeroCopy, [u8; 100]>(2)?;
+/// let mut draft = tx.loan()?;
+/// draft.bytes_mut().fill(7);
+/// draft.copy_in(1, &[8])?;
+/// tx.send_loan(draft)?;
+/// assert_eq!(rx.recv()?[..3], [7, 8, 7]);
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub struct LoanMut<B: Backend, T> {
     slot: Slot<B>,
     of: PhantomData<fn(T) -> T>,
 }
 
 /// A message where it lies, lent by a receiver. Dropped, it goes back.
+///
+/// ```
+/// use chan_impls::ZeroCopy;
+/// use res_api::{Backend, Sender};
+///
+/// let (mut tx, mut rx) = backend_local::Local::new()?.chan::<ZeroCopy, u64>(2)?;
+/// tx.send(1)?;
+/// tx.send(2)?;
+/// let (first, second) = (rx.recv_loan()?, rx.recv_loan()?);
+/// rx.release(second).unwrap();
+/// assert_eq!(first.as_ref(), Some(&1));
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub struct Loan<B: Backend, T> {
     slot: Slot<B>,
     of: PhantomData<fn(T) -> T>,

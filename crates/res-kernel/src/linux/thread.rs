@@ -148,11 +148,13 @@ impl KernelThread for LinuxThread {
     }
 
     fn join(&self) {
-        let handle = self.0.handle().take();
-        match handle {
+        let handle = {
+            let mut place = self.0.handle();
+            place.take_if(|handle| handle.thread().id() != current().id())
+        };
+        if let Some(handle) = handle {
             // A panic in it concerns nobody here: entries do not unwind.
-            Some(handle) if handle.thread().id() != current().id() => drop(handle.join()),
-            _ => {}
+            drop(handle.join());
         }
     }
 }

@@ -35,7 +35,7 @@ fn memory_is_whole_pages_of_zeroes() {
     for bytes in [1, 4095, 4096, 4097, 100_000] {
         let memory = memory(bytes);
         let len = memory.len();
-        assert!(len >= bytes && len % page() as u64 == 0 && !memory.is_empty());
+        assert!(len >= bytes && len.is_multiple_of(page() as u64) && !memory.is_empty());
         assert_eq!(memory.base().addr().get() % page(), 0);
         let step = if cfg!(miri) { 509 } else { 1 };
         assert!((0..len as usize).step_by(step).all(|at| read(&memory, at) == 0));

@@ -1,0 +1,88 @@
+//! A global allocator that counts: calls for each thread, and bytes that are live in all of them.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const MOST_THREADS: usize = 4096;
+/// Calls of each thread, in the order of their first calls.
+static CALLS: [AtomicU64; MOST_THREADS] = [const { AtomicU64::new(0) }; MOST_THREADS];
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+const NONE: usize = usize::MAX;
+
+thread_local! {
+    /// Where this thread counts.
+    static MINE: Cell<usize> = const { Cell::new(NONE) };
+    /// How many more allocations of whole cache lines succeed.
+    static LINES_LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
+/// Where the calling thread counts. All beyond the most share a place.
+fn mine() -> usize {
+    if MINE.get() == NONE {
+        MINE.set(THREADS.fetch_add(1, Relaxed).min(MOST_THREADS - 1));
+    }
+    MINE.get()
+}
+
+// SAFETY: the system's allocator, which counting does not disturb: it allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if refused(layout) {
+            return null_mut();
+        }
+        CALLS[mine()].fetch_add(1, Relaxed);
+        LIVE.fetch_add(layout.size(), Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        CALLS[mine()].fetch_add(1, Relaxed);
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// Whether it is a block of a system with the policy `Dynamic`, whose blocks begin a line, and
+/// there are to be no more of them.
+fn refused(layout: Layout) -> bool {
+    layout.align() == 64
+        && LINES_LEFT.get() != u64::MAX
+        && LINES_LEFT.replace(LINES_LEFT.get().saturating_sub(1)) == 0
+}
+
+/// How often the calling thread has called the allocator.
+pub(crate) fn calls() -> u64 {
+    CALLS[mine()].load(Relaxed)
+}
+
+/// How many threads have called the allocator.
+pub(crate) fn threads() -> usize {
+    THREADS.load(Relaxed)
+}
+
+/// How often the threads called the allocator that were the first to do so after `threads` had.
+pub(crate) fn calls_of_threads_after(threads: usize) -> u64 {
+    CALLS[threads.min(MOST_THREADS)..].iter().map(|calls| calls.load(Relaxed)).sum()
+}
+
+/// Bytes that are allocated now.
+pub(crate) fn live() -> usize {
+    LIVE.load(Relaxed)
+}
+
+/// From the `count`-th block on, a system gets none in this thread; `None`: no end to them.
+pub(crate) fn refuse_after(count: Option<u64>) {
+    LINES_LEFT.set(count.unwrap_or(u64::MAX));
+}

@@ -1,0 +1,185 @@
+//! The suite on `Local`, with each memory policy.
+
+use std::time::Duration;
+
+use backend_local::{AllocOnly, Local, LocalError, OverRegion, Region, Static};
+use chan_impls::{Spsc, ZeroCopy};
+use res_api::{ChanAttr, Deadline, Notify};
+use res_conformance::any::AnyChan;
+use res_conformance::{Budget, Failure, Harness, conformance};
+
+/// Memory of the global allocator.
+#[derive(Default)]
+struct OnHeap;
+
+impl Harness for OnHeap {
+    type Backend = Local;
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Dynamic>";
+
+    fn budget() -> Budget {
+        Budget::UNLIMITED
+    }
+
+    fn fresh(&self) -> Local {
+        Local::new().expect("a system")
+    }
+}
+
+const REGION: usize = 4 << 20;
+const THREADS: u32 = 3;
+const BUDGET: Budget = Budget { threads: THREADS, objects: 2_000, bytes: 1 << 20 };
+
+/// Memory for systems, one at a time in each. Tests run side by side.
+type Regions = [Region<REGION>; 4];
+
+/// A system in whichever region is free first.
+fn in_one_of<P: OverRegion>(regions: &'static Regions) -> Local<P> {
+    for _ in 0..10_000 {
+        for region in regions {
+            let by = Deadline::PASSED;
+            match Local::<P>::over_by(region, THREADS, by) {
+                Ok(system) => return system,
+                Err(LocalError::Kind(res_api::ErrorKind::Exists)) => {}
+                Err(error) => panic!("no system: {error}"),
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("no region gets free")
+}
+
+/// Memory of a region, in pools.
+#[derive(Default)]
+struct InPools;
+
+impl Harness for InPools {
+    type Backend = Local<Static>;
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Static>";
+
+    fn budget() -> Budget {
+        BUDGET
+    }
+
+    fn fresh(&self) -> Local<Static> {
+        static REGIONS: Regions = [const { Region::new() }; 4];
+        in_one_of(&REGIONS)
+    }
+}
+
+/// Memory of a region, never given back.
+#[derive(Default)]
+struct NeverFreed;
+
+impl Harness for NeverFreed {
+    type Backend = Local<AllocOnly>;
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<AllocOnly>";
+
+    fn budget() -> Budget {
+        BUDGET
+    }
+
+    fn fresh(&self) -> Local<AllocOnly> {
+        static REGIONS: Regions = [const { Region::new() }; 4];
+        in_one_of(&REGIONS)
+    }
+}
+
+conformance!(dynamic, OnHeap);
+conformance!(pools, InPools);
+conformance!(alloc_only, NeverFreed);
+
+/// The same channels, where one side never notifies the other: it polls.
+#[derive(Default)]
+struct Polled;
+
+impl Harness for Polled {
+    type Backend = Local;
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Dynamic>, polled";
+
+    fn budget() -> Budget {
+        Budget::UNLIMITED
+    }
+
+    fn fresh(&self) -> Local {
+        OnHeap.fresh()
+    }
+
+    fn attr(&self) -> ChanAttr {
+        let notify = Notify::Never { poll: Duration::from_micros(200) };
+        ChanAttr { notify, ..ChanAttr::default() }
+    }
+
+    /// Each wait takes a poll.
+    fn effort(&self) -> u32 {
+        1
+    }
+}
+
+/// The same channels with a budget of notifications, behind which the other side polls (R30).
+#[derive(Default)]
+struct Limited;
+
+impl Harness for Limited {
+    type Backend = Local;
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Dynamic>, limited";
+
+    fn budget() -> Budget {
+        Budget::UNLIMITED
+    }
+
+    fn fresh(&self) -> Local {
+        OnHeap.fresh()
+    }
+
+    fn attr(&self) -> ChanAttr {
+        let (period, poll) = (Duration::from_millis(1), Duration::from_micros(200));
+        ChanAttr { notify: Notify::Limited { events: 2, period, poll }, ..ChanAttr::default() }
+    }
+
+    fn effort(&self) -> u32 {
+        1
+    }
+}
+
+/// Loans of slots of a pool.
+#[derive(Default)]
+struct Loans;
+
+impl Harness for Loans {
+    type Backend = Local;
+    type Kind = ZeroCopy;
+    const NAME: &'static str = "ZeroCopy on Local<Dynamic>";
+
+    fn budget() -> Budget {
+        Budget::UNLIMITED
+    }
+
+    fn fresh(&self) -> Local {
+        OnHeap.fresh()
+    }
+}
+
+impl AnyChan for OnHeap {
+    type Snd<T: Send + 'static> =
+        chan_impls::endpoint::QueueSnd<Local, chan_impls::standalone::Producer<'static, T>>;
+    type Rcv<T: Send + 'static> =
+        chan_impls::endpoint::QueueRcv<Local, chan_impls::standalone::Consumer<'static, T>>;
+
+    fn any_chan<T: Send + 'static>(
+        &self,
+        b: &Local,
+        capacity: u32,
+    ) -> Result<(Self::Snd<T>, Self::Rcv<T>), Failure> {
+        Ok(b.any_chan(capacity)?)
+    }
+}
+
+conformance!(channel polled, Polled);
+conformance!(channel limited, Limited);
+conformance!(channel zero_copy, Loans);
+conformance!(any any_type, OnHeap);

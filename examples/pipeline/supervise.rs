@@ -1,0 +1,150 @@
+//! The composing program, second half: opens files for the reader, lets workers join, and sees to
+//! the end of all.
+
+use std::fs;
+use std::time::Duration;
+
+use res::{
+    Backend, Deadline, ErrorKind, EvtGrp, Exit, Fault, Files, IntoCap, Kind, Name, Receiver, Sender,
+};
+
+use super::compose::{HAS_ROOM, PROGRESS, Pipeline, Stages, compose};
+use super::ends::next;
+use super::files::{Input, Unreadable};
+use super::messages::{Entry, Figures, Totals};
+
+/// How a backend makes one of its files of an open one.
+pub(crate) type Open<B> = fn(&B, fs::File) -> Result<<B as Files>::File, <B as Backend>::Error>;
+
+/// What the pipeline found, and how it went.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) totals: Totals,
+    pub(crate) top: Vec<Entry>,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) elapsed: Duration,
+}
+
+/// How one component did.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) name: Name,
+    /// Whether it joined while the pipeline ran.
+    pub(crate) late: bool,
+    pub(crate) figures: Figures,
+}
+
+/// Counts `inputs` with that many workers, over channels of kind `K`, on any backend with files.
+/// `watch` is told now and again how many bytes have been counted.
+pub(crate) fn run<B: Files, K: Kind<B>>(
+    system: &B,
+    open: Open<B>,
+    inputs: &[Input],
+    workers: u32,
+    watch: &mut dyn FnMut(u64),
+) -> Result<Result<Outcome, Unreadable>, Fault> {
+    let start = system.now();
+    let bytes = inputs.iter().map(|input| input.bytes).sum();
+    let mut pipeline = compose::<B, K>(system, bytes, workers)?;
+    let mut inputs = inputs.iter();
+    let mut unreadable = None;
+    let mut left = pipeline.stages.running.len();
+    while left > 0 {
+        match pipeline.stages.group.wait(Deadline::NEVER)?.data {
+            HAS_ROOM => {
+                if let Err(why) = pipeline.feed(system, open, &mut inputs)? {
+                    // No more files: the pipeline comes to its end.
+                    pipeline.files = None;
+                    unreadable = Some(why);
+                }
+            }
+            PROGRESS => {
+                pipeline.progress.drain(&mut *watch);
+                if let Some(joiners) = pipeline.joiners.take() {
+                    let before = pipeline.stages.running.len();
+                    joiners.join(system, &mut pipeline.stages)?;
+                    left += pipeline.stages.running.len() - before;
+                }
+            }
+            stage => {
+                left -= 1;
+                if stage == 0 {
+                    // The reader has ended: there is nothing left to join, and nobody to feed.
+                    pipeline.joiners = None;
+                    pipeline.files = None;
+                }
+            }
+        }
+    }
+    pipeline.stages.check()?;
+    match unreadable {
+        Some(why) => Ok(Err(why)),
+        None => Ok(Ok(pipeline.outcome(system.now() - start)?)),
+    }
+}
+
+impl<B: Files, K: Kind<B>> Pipeline<B, K> {
+    /// Opens files as long as there is room for them, and hands them to the reader.
+    fn feed<'a>(
+        &mut self,
+        system: &B,
+        open: Open<B>,
+        inputs: &mut impl Iterator<Item = &'a Input>,
+    ) -> Result<Result<(), Unreadable>, Fault> {
+        while let Some(files) = &mut self.files
+            && files.len() < files.capacity()
+        {
+            let Some(input) = inputs.next() else {
+                self.files = None;
+                break;
+            };
+            let file = match fs::File::open(&input.path) {
+                Ok(file) => file,
+                Err(why) => return Ok(Err(Unreadable { path: input.path.clone(), why })),
+            };
+            let file = open(system, file)?.into_cap();
+            if files.send(file).is_err() {
+                // Why the reader is gone will be seen at its end.
+                self.files = None;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn outcome(mut self, elapsed: Duration) -> Result<Outcome, Fault> {
+        let totals = self.totals.recv()?;
+        let mut top = Vec::new();
+        while let Some(entry) = next(&mut self.top)? {
+            top.push(entry);
+        }
+        let mut stages = Vec::new();
+        for stage in &mut self.stages.running {
+            let (name, late) = (stage.component.name(), stage.late);
+            stages.push(Stage { name, late, figures: stage.figures.recv()? });
+        }
+        // In the order in which text goes through them.
+        stages.sort_by_key(|stage| stage.name.as_str() == "aggregator");
+        Ok(Outcome { totals, top, stages, elapsed })
+    }
+}
+
+impl<B: Backend, K: Kind<B>> Stages<B, K> {
+    /// Whether all have ended well; if not, why. One that only saw another go is not the cause.
+    fn check(&self) -> Result<(), Fault> {
+        let mut failed = Vec::new();
+        for stage in &self.running {
+            let exit = stage.component.wait(Deadline::PASSED)?;
+            if let Err(fault) = exit.ok() {
+                let cause = exit == Exit::Died
+                    || !matches!(fault.kind(), ErrorKind::Closed | ErrorKind::PeerGone);
+                failed.push((!cause, stage.component.name(), fault));
+            }
+        }
+        match failed.iter().min_by_key(|(consequence, ..)| *consequence) {
+            None => Ok(()),
+            Some((_, name, fault)) => {
+                Err(Fault::new(fault.kind(), format_args!("{name}: {fault}")))
+            }
+        }
+    }
+}

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use res::{
     AnyCap, Backend, CapRx, CastError, Deadline, Env, ErrorKind, EvtGrp, Fault, Kind, Name,
-    Receiver, Rx, Sender, Slot, Source, Timer, Trigger, Tx, Value,
+    Receiver, Rx, Sender, Slot, Source, Stats, Timer, Trigger, Tx, Value,
 };
 
 use super::ends::drained;
-use super::messages::{Entries, Entry, Figures, Flow, Summary, Totals, nanos};
+use super::messages::{ENTRIES, Entries, Entry, Figures, Flow, Summary, Totals, nanos};
 use super::stitch::Stitcher;
-use super::table::Table;
+use super::table::{self, Table};
 
 /// What the aggregator is endowed with, over channels of kind `K`.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ impl<K> Aggregator<K> {
 const TICK: Duration = Duration::from_millis(100);
 /// More different words than these are too many: the rarest are forgotten.
 const WORDS: usize = 1 << 20;
+const _: () = assert!(WORDS + ENTRIES <= table::MOST);
 
 /// What an event of the group is about; beyond these, the number of an inlet.
 const JOINERS: u64 = u64::MAX;
@@ -66,7 +67,9 @@ pub(crate) fn aggregator<B: Backend, K: Kind<B>>(env: Env<B>) -> Result<(), Faul
         top.send(entry)?;
     }
     let input = inlets.flow().waited(0, waited);
-    let output = Flow::default().through(sum.credits.stats());
+    let credits = sum.credits.stats();
+    let given = Stats { messages: credits.messages - sum.granted, ..credits };
+    let output = Flow::default().through(given);
     let nanos = nanos(env.now() - start);
     Ok(figures.send(Figures { input, output, bytes: end.bytes, nanos })?)
 }
@@ -74,103 +77,114 @@ pub(crate) fn aggregator<B: Backend, K: Kind<B>>(env: Env<B>) -> Result<(), Faul
 /// All that comes from workers, and the group that waits for it.
 struct Inlets<B: Backend, K: Kind<B>> {
     group: B::EvtGrp,
-    registrations: Vec<Registration<B>>,
-    inlets: Vec<Inlet<B, K>>,
     joiners: B::CapRcv,
-    /// Sources from which something may still come.
-    open: usize,
+    /// `None` when all have joined.
+    joining: Option<Registration<B>>,
+    inlets: Vec<Inlet<B, K>>,
 }
 
-type Registration<B> = <<B as Backend>::EvtGrp as EvtGrp<<B as Backend>::Blockpoint>>::Registration;
+struct Inlet<B: Backend, K: Kind<B>> {
+    from: From<B, K>,
+    /// `None` when nothing comes any more. The source leaves the group then: it must not be
+    /// counted twice if one more event of it is on its way.
+    open: Option<Registration<B>>,
+}
 
-enum Inlet<B: Backend, K: Kind<B>> {
+enum From<B: Backend, K: Kind<B>> {
     Summaries(K::Rcv<Summary>),
     Words(K::Rcv<Entries>),
 }
+
+type Registration<B> = <<B as Backend>::EvtGrp as EvtGrp<<B as Backend>::Blockpoint>>::Registration;
 
 impl<B: Backend, K: Kind<B>> Inlets<B, K> {
     fn new(env: &Env<B>) -> Result<Self, Fault> {
         // Two for each worker, those who join, the clock.
         let group = env.evtgrp(2 * env.take(Aggregator::<K>::WORKERS)? + 2)?;
         let joiners = env.take(Aggregator::<K>::JOINERS)?;
-        let registrations = vec![group.add(&joiners, Trigger::Edge, JOINERS)?];
-        let mut this = Self { group, registrations, inlets: Vec::new(), joiners, open: 1 };
+        let joining = Some(group.add(&joiners, Trigger::Edge, JOINERS)?);
+        let mut this = Self { group, joiners, joining, inlets: Vec::new() };
         for worker in 0.. {
             let summaries = Aggregator::<K>::summaries(worker)?;
             if !env.has(summaries) {
                 break;
             }
-            this.add(Inlet::Summaries(env.take(summaries)?))?;
-            this.add(Inlet::Words(env.take(Aggregator::<K>::words(worker)?)?))?;
+            this.add(From::Summaries(env.take(summaries)?))?;
+            this.add(From::Words(env.take(Aggregator::<K>::words(worker)?)?))?;
         }
         Ok(this)
     }
 
-    fn add(&mut self, inlet: Inlet<B, K>) -> Result<(), Fault> {
-        let source: &dyn Source<B::Blockpoint> = match &inlet {
-            Inlet::Summaries(from) => from,
-            Inlet::Words(from) => from,
+    fn add(&mut self, from: From<B, K>) -> Result<(), Fault> {
+        let source: &dyn Source<B::Blockpoint> = match &from {
+            From::Summaries(from) => from,
+            From::Words(from) => from,
         };
-        self.registrations.push(self.group.add(source, Trigger::Edge, self.inlets.len() as u64)?);
-        self.inlets.push(inlet);
-        self.open += 1;
+        let open = Some(self.group.add(source, Trigger::Edge, self.inlets.len() as u64)?);
+        self.inlets.push(Inlet { from, open });
         Ok(())
     }
 
     /// Takes what comes until nothing can come any more; how long it waited.
     fn run(&mut self, env: &Env<B>, sum: &mut Sum<B, K>) -> Result<Duration, Fault> {
         let clock = env.timer(env.after(TICK), Some(TICK))?;
-        let _registration = self.group.add(&clock, Trigger::Edge, TICKED)?;
+        let _ticking = self.group.add(&clock, Trigger::Edge, TICKED)?;
         let mut waited = Duration::ZERO;
-        while self.open > 0 {
+        while self.joining.is_some() || self.inlets.iter().any(|inlet| inlet.open.is_some()) {
             let before = env.now();
             let event = self.group.wait(Deadline::NEVER)?;
             waited += env.now() - before;
-            let ended = match event.data {
+            match event.data {
                 JOINERS => self.welcome()?,
                 TICKED => {
                     clock.expirations();
                     sum.report();
-                    false
                 }
-                index => match &mut self.inlets[index as usize] {
-                    Inlet::Summaries(from) => {
-                        let mut result = Ok(());
-                        let ended = drained(from, |summary| {
-                            if result.is_ok() {
-                                result = sum.summary(summary);
-                            }
-                        })?;
-                        result?;
-                        ended
-                    }
-                    Inlet::Words(from) => drained(from, |entries| sum.words(&entries))?,
-                },
-            };
-            self.open -= usize::from(ended);
+                index => self.inlets[index as usize].drain(sum)?,
+            }
         }
         Ok(waited)
     }
 
-    /// Takes in who has joined; whether that were all.
-    fn welcome(&mut self) -> Result<bool, Fault> {
+    /// Takes in who has joined.
+    fn welcome(&mut self) -> Result<(), Fault> {
         let mut joined = Vec::new();
-        let ended = drained(&mut self.joiners, |end| joined.push(end))?;
+        if drained(&mut self.joiners, |end| joined.push(end))? {
+            self.joining = None;
+        }
         for end in joined {
             // It says of itself what it is.
             match end.cast() {
-                Ok(summaries) => self.add(Inlet::Summaries(summaries))?,
-                Err(CastError { cap, .. }) => self.add(Inlet::Words(cap.cast()?))?,
+                Ok(summaries) => self.add(From::Summaries(summaries))?,
+                Err(CastError { cap, .. }) => self.add(From::Words(cap.cast()?))?,
             }
         }
-        Ok(ended)
+        Ok(())
     }
 
     fn flow(&self) -> Flow {
-        self.inlets.iter().fold(Flow::default(), |flow, inlet| match inlet {
-            Inlet::Summaries(from) => flow.through(from.stats()),
-            Inlet::Words(from) => flow.through(from.stats()),
+        self.inlets.iter().fold(Flow::default(), |flow, inlet| match &inlet.from {
+            From::Summaries(from) => flow.through(from.stats()),
+            From::Words(from) => flow.through(from.stats()),
         })
+    }
+}
+
+impl<B: Backend, K: Kind<B>> Inlet<B, K> {
+    fn drain(&mut self, sum: &mut Sum<B, K>) -> Result<(), Fault> {
+        let mut result = Ok(());
+        let ended = match &mut self.from {
+            From::Summaries(from) => drained(from, |summary| {
+                if result.is_ok() {
+                    result = sum.summary(summary);
+                }
+            })?,
+            From::Words(from) => drained(from, |entries| sum.words(&entries))?,
+        };
+        if ended {
+            self.open = None;
+        }
+        result
     }
 }
 
@@ -180,16 +194,20 @@ struct Sum<B: Backend, K: Kind<B>> {
     table: Table,
     forgotten: u64,
     credits: K::Snd<()>,
+    /// How many credits there were before those that are given back here.
+    granted: u64,
     progress: K::Snd<u64>,
 }
 
 impl<B: Backend, K: Kind<B>> Sum<B, K> {
     fn new(env: &Env<B>) -> Result<Self, Fault> {
+        let credits = env.take(Aggregator::<K>::CREDITS)?;
         Ok(Self {
             stitcher: Stitcher::new(env.take(Aggregator::<K>::WINDOW)? as usize),
             table: Table::new(),
             forgotten: 0,
-            credits: env.take(Aggregator::<K>::CREDITS)?,
+            granted: credits.stats().messages,
+            credits,
             progress: env.take(Aggregator::<K>::PROGRESS)?,
         })
     }

@@ -97,3 +97,53 @@ fn spaces(word: u64) -> u64 {
 fn gather(highest: u64) -> u64 {
     (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Byte by byte: the runs with white space on both sides, and the rest.
+    fn slowly(text: &[u8]) -> (Split, Vec<(usize, usize)>) {
+        let runs: Vec<_> = text.split(|byte| b" \t\n\x0b\x0c\r".contains(byte)).collect();
+        let (mut inner, mut at) = (Vec::new(), 0);
+        for (index, run) in runs.iter().enumerate() {
+            if index != 0 && index != runs.len() - 1 && !run.is_empty() {
+                inner.push((at, run.len()));
+            }
+            at += run.len() + 1;
+        }
+        let lines = text.iter().filter(|byte| **byte == b'\n').count() as u32;
+        (Split { lines, head: runs[0].len(), tail: runs[runs.len() - 1].len() }, inner)
+    }
+
+    fn check(text: &[u8]) {
+        let mut inner = Vec::new();
+        let found = split(text, |start, len| inner.push((start, len)));
+        assert_eq!((found, inner), slowly(text), "{}", text.escape_ascii());
+    }
+
+    #[test]
+    fn each_byte_is_of_its_class() {
+        for byte in 0..=u8::MAX {
+            check(&[b' ', byte, b' ']);
+            check(&[b'x', byte, b'x']);
+        }
+    }
+
+    #[test]
+    fn short_texts_at_every_place() {
+        let alphabet = *b"a \n\x8a";
+        for number in 0..4_usize.pow(5) {
+            let text: [u8; 5] = std::array::from_fn(|at| alphabet[number >> (2 * at) & 3]);
+            for filler in *b"x " {
+                for before in [0, 1, 59, 60, 61, 62, 63, 64, 123] {
+                    let mut all = vec![filler; before];
+                    all.extend(text);
+                    check(&all);
+                    all.extend([filler; 70]);
+                    check(&all);
+                }
+            }
+        }
+    }
+}

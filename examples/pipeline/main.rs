@@ -18,7 +18,7 @@ mod compose;
 mod count;
 mod ends;
 mod files;
-mod messages;
+pub(crate) mod messages;
 mod reader;
 mod report;
 mod stitch;
@@ -28,15 +28,17 @@ mod word;
 mod worker;
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use res::{Fault, Files, Local, Spsc, ZeroCopy};
 
-use args::{Args, BackendName, KindName};
-use files::{Input, Unreadable};
-use supervise::{Open, Outcome, run};
+pub(crate) use args::Args;
+use args::{BackendName, KindName};
+pub(crate) use files::{Input, Unreadable};
+pub(crate) use report::Report;
+use supervise::{Open, run};
 
 fn main() -> Result<ExitCode, Fault> {
     let args = match Args::parse(env::args_os().skip(1)) {
@@ -47,33 +49,32 @@ fn main() -> Result<ExitCode, Fault> {
         println!("{}", args::USAGE);
         return Ok(ExitCode::SUCCESS);
     }
-    let inputs = match files::find(&args.paths) {
-        Ok(inputs) => inputs,
+    match count(&args)? {
+        Ok(report) if args.json => println!("{:#}", report.json()),
+        Ok(report) => report.text(&mut io::stdout().lock())?,
         Err(unreadable) => return Ok(refuse(&unreadable.to_string())),
-    };
-    let outcome = match args.backend {
-        BackendName::Local => over_kind(&Local::new()?, Local::file, &args, &inputs)?,
-    };
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
-        Err(unreadable) => return Ok(refuse(&unreadable.to_string())),
-    };
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{:#}", report::json(&args, inputs.len(), &outcome))?;
-    } else {
-        report::text(&mut out, &args, inputs.len(), &outcome)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The same on any backend.
-fn over_kind<B: Files>(
+/// Counts what is asked for, on the backend that is asked for.
+pub(crate) fn count(args: &Args) -> Result<Result<Report<'_>, Unreadable>, Fault> {
+    let inputs = match files::find(&args.paths) {
+        Ok(inputs) => inputs,
+        Err(unreadable) => return Ok(Err(unreadable)),
+    };
+    match args.backend {
+        BackendName::Local => over_kind(&Local::new()?, Local::file, args, &inputs),
+    }
+}
+
+/// The same on any backend, over the kind of channel that is asked for.
+pub(crate) fn over_kind<'a, B: Files>(
     system: &B,
     open: Open<B>,
-    args: &Args,
+    args: &'a Args,
     inputs: &[Input],
-) -> Result<Result<Outcome, Unreadable>, Fault> {
+) -> Result<Result<Report<'a>, Unreadable>, Fault> {
     let bar = bar(inputs);
     let watch = &mut |bytes| bar.set_position(bytes);
     let outcome = match args.kind {
@@ -81,7 +82,7 @@ fn over_kind<B: Files>(
         KindName::ZeroCopy => run::<B, ZeroCopy>(system, open, inputs, args.workers, watch),
     };
     bar.finish_and_clear();
-    outcome
+    Ok(outcome?.map(|outcome| Report { args, files: inputs.len(), outcome }))
 }
 
 /// A bar where somebody looks.

@@ -9,7 +9,7 @@ use super::word::Word;
 /// Bytes of text in a block: a few hundred of these fit the caches of a processor.
 pub(crate) const BLOCK: usize = 64 * 1024;
 /// Words in a message.
-pub(crate) const ENTRIES: usize = 100;
+pub(crate) const ENTRIES: usize = 400;
 
 /// A piece of a file, from the reader to one of the workers.
 #[message("block", version = 1)]

@@ -5,7 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use res::{
-    Backend, Deadline, ErrorKind, EvtGrp, Exit, Fault, Files, IntoCap, Kind, Name, Receiver, Sender,
+    Backend, Deadline, ErrorKind, EvtGrp, Exit, Fault, Files, IntoCap, Kind, Name, Receiver,
+    Sender, Source,
 };
 
 use super::compose::{HAS_ROOM, PROGRESS, Pipeline, Stages, compose};
@@ -48,8 +49,7 @@ pub(crate) fn run<B: Files, K: Kind<B>>(
     let mut pipeline = compose::<B, K>(system, bytes, workers)?;
     let mut inputs = inputs.iter();
     let mut unreadable = None;
-    let mut left = pipeline.stages.running.len();
-    while left > 0 {
+    while pipeline.stages.running.iter().any(|stage| !stage.component.ready()) {
         match pipeline.stages.group.wait(Deadline::NEVER)?.data {
             HAS_ROOM => {
                 if let Err(why) = pipeline.feed(system, open, &mut inputs)? {
@@ -61,19 +61,15 @@ pub(crate) fn run<B: Files, K: Kind<B>>(
             PROGRESS => {
                 pipeline.progress.drain(&mut *watch);
                 if let Some(joiners) = pipeline.joiners.take() {
-                    let before = pipeline.stages.running.len();
                     joiners.join(system, &mut pipeline.stages)?;
-                    left += pipeline.stages.running.len() - before;
                 }
             }
-            stage => {
-                left -= 1;
-                if stage == 0 {
-                    // The reader has ended: there is nothing left to join, and nobody to feed.
-                    pipeline.joiners = None;
-                    pipeline.files = None;
-                }
+            _ if pipeline.stages.running[0].component.ready() => {
+                // The reader has ended: there is nothing left to join, and nobody to feed.
+                pipeline.joiners = None;
+                pipeline.files = None;
             }
+            _ => {}
         }
     }
     pipeline.stages.check()?;

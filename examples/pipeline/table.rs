@@ -15,9 +15,8 @@ pub(crate) struct Table {
 }
 
 /// The most entries that a table can have.
-pub(crate) const MOST: usize = (1 << NUMBER_BITS) - 2;
-const NUMBER_BITS: u32 = 21;
-const NUMBER: u32 = (1 << NUMBER_BITS) - 1;
+pub(crate) const MOST: usize = NUMBER as usize;
+const NUMBER: u32 = (1 << 21) - 1;
 const SMALLEST: usize = 1 << 12;
 
 impl Table {
@@ -111,4 +110,31 @@ impl Table {
 /// The bits of the hash that a slot keeps.
 fn tag(hash: u64) -> u32 {
     (hash >> 32) as u32 & !NUMBER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(number: u64) -> Word {
+        let text = format!("word{number}");
+        Word::of(text.as_bytes(), 0, text.len())
+    }
+
+    #[test]
+    fn the_frequent_words_survive_forgetting() {
+        let mut table = Table::new();
+        for number in 0..10_000 {
+            table.add(word(number), 1 + number % 100);
+        }
+        assert_eq!(table.len(), 10_000);
+        let forgotten = table.forget(5_000);
+        assert_eq!(table.len() as u64 + forgotten, 10_000);
+        assert!(table.len() <= 5_000);
+        table.add(word(9_999), 7);
+        let top: Vec<_> = table.top(2).into_iter().map(|it| (it.word, it.count)).collect();
+        assert_eq!(top, [(word(9_999), 107), (word(1_099), 100)]);
+        assert_eq!(table.take().len(), 10_000 - forgotten as usize);
+        assert_eq!(table.len(), 0);
+    }
 }

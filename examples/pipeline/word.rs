@@ -121,3 +121,23 @@ fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_parts_joined_are_the_whole() {
+        let text = b"\0\x01\x7f\xffabcdefghijklmnopqrstuvwxyz0123456789\x80\x80";
+        for end in 1..=text.len() {
+            let whole = Word::of(text, 0, end);
+            assert_eq!(whole.bytes().text(), &text[..end.min(KEPT)]);
+            assert_eq!(whole.bytes().is_longer(), end > KEPT);
+            assert_eq!(whole.is_visible(), end > 4);
+            for at in 0..=end {
+                let (head, tail) = (Word::of(text, 0, at), Word::of(text, at, end - at));
+                assert_eq!(head.join(tail), whole, "{at} of {end}");
+            }
+        }
+    }
+}

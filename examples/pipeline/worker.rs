@@ -23,7 +23,7 @@ impl<K> Worker<K> {
 }
 
 /// More different words than these are handed on before the end.
-const WORDS: usize = 1 << 16;
+const WORDS: usize = 1 << 17;
 
 pub(crate) fn worker<B: Backend, K: Kind<B>>(env: Env<B>) -> Result<(), Fault> {
     let start = env.now();

@@ -20,6 +20,7 @@ use crate::timer::Timing;
 ///
 /// The word is loaded by every trigger and written only when somebody sleeps or watches; the rest
 /// of the line is as good as constant.
+#[repr(C)]
 pub(crate) struct Point<K: Kernel> {
     word: U64<K>,
     barrier: Barrier,
@@ -104,8 +105,18 @@ impl<K: Kernel> Point<K> {
         self.kernel.now()
     }
 
+    #[inline(always)]
     pub(crate) fn trigger(&self, wake: Wake) -> Option<Gone> {
-        let triggered = self.event().trigger(wake);
+        match self.event().somebody() {
+            None => None,
+            Some(word) => self.trigger_from(word, wake),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn trigger_from(&self, word: u64, wake: Wake) -> Option<Gone> {
+        let triggered = self.event().trigger_from(word, wake);
         if triggered.watched {
             self.notify_group();
         }
@@ -193,12 +204,16 @@ impl<K: Kernel> res_api::Blockpoint for Blockpoint<K> {
     }
 
     #[inline]
-    fn wait_until<R>(
+    fn spin<R>(&self, look: impl FnMut() -> Option<R>) -> Option<R> {
+        self.0.event().spin(look)
+    }
+
+    fn sleep_until<R>(
         &self,
         deadline: Deadline,
         look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
-        self.0.event().wait_until(deadline, look)
+        self.0.event().sleep_until(deadline, look)
     }
 
     fn now(&self) -> Instant {

@@ -264,9 +264,10 @@ impl Dynamic {
         Self(())
     }
 
-    /// As a block that begins a line, as the others' do.
+    /// As a block of whole pairs of lines: what is written often in one block must not slow down
+    /// another, and processors fetch lines in pairs.
     fn lined(layout: Layout) -> Option<Layout> {
-        layout.align_to(LINE).ok()
+        Some(layout.align_to(2 * LINE).ok()?.pad_to_align())
     }
 }
 

@@ -75,7 +75,7 @@ impl<K: Kernel> SystemRef<K> {
 
     /// The same system.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.0.addr() == other.0.addr()
     }
 
     /// An object of this system.

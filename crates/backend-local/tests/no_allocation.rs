@@ -202,15 +202,16 @@ fn capabilities(system: &Local) -> Result<(), Fault> {
     // Ends go round: over the channel, and become ends again.
     let (mut over, mut other) = system.chanchan(1)?;
     let (mut tx, mut rx) = system.chan::<Spsc, u64>(1)?;
-    quiet(|| {
-        for n in 0..10 {
+    for n in 0..10 {
+        rx = quiet(|| -> Result<_, Fault> {
             over.send(rx.into_cap())?;
             tx.send(n)?;
-            rx = other.recv()?.cast::<<Spsc as Kind<Local>>::Rcv<u64>>()?;
+            let mut rx = other.recv()?.cast::<<Spsc as Kind<Local>>::Rcv<u64>>()?;
             assert_eq!(rx.recv(), Ok(n));
-        }
-        Ok(())
-    })
+            Ok(rx)
+        })?;
+    }
+    Ok(())
 }
 
 fn waits(system: &Local) -> Result<(), Fault> {

@@ -15,7 +15,9 @@ use res_api::{
     TrySendError, WaitError,
 };
 
+use crate::distance::Distance;
 use crate::pace::Pace;
+use crate::patience::Patience;
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
 
 /// The sending end of a channel made of the pushing half `Q` of a queue.
@@ -27,6 +29,7 @@ pub struct QueueSnd<B: Backend, Q> {
 /// The receiving end of a channel made of the popping half `Q` of a queue.
 pub struct QueueRcv<B: Backend, Q> {
     queue: Q,
+    distance: Distance<B::Model>,
     end: End<B>,
 }
 
@@ -37,6 +40,7 @@ struct End<B: Backend> {
     /// Waited on by this side.
     wait: B::Blockpoint,
     pace: Pace,
+    patience: Patience,
     blocked: u64,
     blocked_for: Duration,
     /// Leaves when it is dropped, so it comes after the queue.
@@ -48,13 +52,36 @@ struct End<B: Backend> {
 impl<B: Backend> End<B> {
     fn new(cap: B::Cap, signal: B::Blockpoint, wait: B::Blockpoint, map: Option<B::Map>) -> Self {
         let pace = Pace::new(cap.desc().notify);
-        Self { signal, wait, pace, blocked: 0, blocked_for: Duration::ZERO, cap, _map: map }
+        Self {
+            signal,
+            wait,
+            pace,
+            patience: Patience::default(),
+            blocked: 0,
+            blocked_for: Duration::ZERO,
+            cap,
+            _map: map,
+        }
     }
 
     /// Waits until `look` finds something, the deadline, or the other side is gone.
+    #[inline]
+    fn wait_until<R>(
+        &mut self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        for _ in 0..self.patience.rounds() {
+            if let Some(found) = self.wait.spin(&mut look) {
+                return Ok(found);
+            }
+        }
+        self.sleep_until(deadline, look)
+    }
+
     #[cold]
     #[inline(never)]
-    fn wait_until<R>(
+    fn sleep_until<R>(
         &mut self,
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
@@ -63,12 +90,14 @@ impl<B: Backend> End<B> {
         self.blocked += 1;
         let result = loop {
             let nap = self.pace.nap(&self.wait, deadline);
-            match self.wait.wait_until(nap, &mut look) {
+            match self.wait.sleep_until(nap, &mut look) {
                 Err(WaitError::TimedOut) if nap < deadline => {}
                 result => break result,
             }
         };
-        self.blocked_for += self.wait.now() - start;
+        let slept = self.wait.now() - start;
+        self.patience.slept(slept);
+        self.blocked_for += slept;
         result
     }
 
@@ -83,9 +112,13 @@ impl<B: Backend> End<B> {
 }
 
 impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
+    fn of(queue: Q, end: End<B>) -> Self {
+        Self { queue, end }
+    }
+
     /// An end of parts that are not bundled from memory: `queue` brought its own. For backends.
     pub fn new(queue: Q, cap: B::Cap, data: B::Blockpoint, room: B::Blockpoint) -> Self {
-        Self { queue, end: End::new(cap, data, room, None) }
+        Self::of(queue, End::new(cap, data, room, None))
     }
 
     /// The queue and the capability apart. For backends.
@@ -99,19 +132,21 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
     #[inline(always)]
     fn push(&mut self, message: Q::Item) -> Result<(), TrySendError<Q::Item>> {
         let kept = ManuallyDrop::new(message);
-        // SAFETY: a second owner of the same bits; `kept` is taken out of its wrapper only where
-        // the queue certainly does not have the item any more, or the item is plain data.
-        let pushed = unsafe { core::ptr::read(&*kept) };
-        match self.queue.try_push(pushed) {
+        // SAFETY: a local. Where it was moved out, `kept` is taken out of its wrapper only if the
+        // queue certainly does not have the item any more, or the item is plain data.
+        match unsafe { self.queue.push_from(&*kept) } {
             Ok(()) => match self.end.pace.notify(&self.end.signal) {
                 None => Ok(()),
                 Some(gone) => self.sent_too_late(kept, gone),
             },
-            Err((message, why)) => Err(match why {
-                PushError::Full => TrySendError::Full(message),
-                PushError::Misbehaved => TrySendError::Gone(message, Gone::Misbehaved),
-                PushError::Refused(kind) => TrySendError::Refused(message, kind),
-            }),
+            Err(why) => {
+                let message = ManuallyDrop::into_inner(kept);
+                Err(match why {
+                    PushError::Full => TrySendError::Full(message),
+                    PushError::Misbehaved => TrySendError::Gone(message, Gone::Misbehaved),
+                    PushError::Refused(kind) => TrySendError::Refused(message, kind),
+                })
+            }
         }
     }
 
@@ -249,9 +284,14 @@ impl<B: Backend, Q: PushQueue> Sender for QueueSnd<B, Q> {
 }
 
 impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
+    fn of(queue: Q, end: End<B>) -> Self {
+        let distance = Distance::new(queue.capacity());
+        Self { queue, distance, end }
+    }
+
     /// An end of parts that are not bundled from memory: `queue` brought its own. For backends.
     pub fn new(queue: Q, cap: B::Cap, data: B::Blockpoint, room: B::Blockpoint) -> Self {
-        Self { queue, end: End::new(cap, room, data, None) }
+        Self::of(queue, End::new(cap, room, data, None))
     }
 
     /// The queue and the capability apart. For backends.
@@ -273,11 +313,23 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         deadline: Deadline,
         other: impl Fn() -> bool,
     ) -> Result<Option<Q::Item>, RecvError> {
-        match self.queue.try_pop() {
+        match self.next() {
             Ok(Some(message)) => self.popped(message).map(Some).map_err(RecvError::Gone),
             Ok(None) => self.recv_slow(deadline, other),
             Err(Misbehaved) => Err(RecvError::Gone(Gone::Misbehaved)),
         }
+    }
+
+    /// The next message, at a distance from the sender.
+    #[inline(always)]
+    fn next(&mut self) -> Result<Option<Q::Item>, Misbehaved> {
+        self.distance.keep();
+        let asks = self.queue.known() == 0;
+        let message = self.queue.try_pop()?;
+        if asks && message.is_some() {
+            self.distance.found(self.queue.known() + 1);
+        }
+        Ok(message)
     }
 
     /// Notifies that there is room; the message, unless this side has been revoked.
@@ -347,9 +399,14 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
 
     #[inline]
     fn recv_until(&mut self, deadline: Deadline) -> Result<Q::Item, RecvError> {
+        match self.next() {
+            Ok(Some(message)) => return self.popped(message).map_err(RecvError::Gone),
+            Ok(None) => {}
+            Err(Misbehaved) => return Err(RecvError::Gone(Gone::Misbehaved)),
+        }
         loop {
             // Nothing else is waited for, so there is always a message, or a reason.
-            if let Some(message) = self.recv_or(deadline, || false)? {
+            if let Some(message) = self.recv_slow(deadline, || false)? {
                 return Ok(message);
             }
         }
@@ -424,7 +481,7 @@ macro_rules! end_in_memory {
     ($end:ident, $half:ident, $role:ident, $needs:ident) => {
         impl<B: Backend, Q: $half> fmt::Debug for $end<B, Q> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let Self { queue, end } = self;
+                let Self { queue, end, .. } = self;
                 let (len, capacity) = (queue.len(), queue.capacity());
                 write!(f, "{:?}({len} of {capacity}, {:?})", Role::$role, end.pace.policy())
             }
@@ -448,7 +505,7 @@ macro_rules! end_in_memory {
                 match attach_parts::<B, Q>(&cap) {
                     Ok(Parts { queue, map, first, second }) => {
                         let (signal, wait) = (first, second);
-                        Ok(Self { queue, end: End::new(cap, signal, wait, Some(map)) })
+                        Ok(Self::of(queue, End::new(cap, signal, wait, Some(map))))
                     }
                     Err(kind) => Err(CastError::new(cap, CastReason::Parts(kind))),
                 }

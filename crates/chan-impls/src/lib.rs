@@ -15,8 +15,10 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod distance;
 pub mod endpoint;
 mod pace;
+mod patience;
 pub mod queue;
 mod ring;
 mod slot;

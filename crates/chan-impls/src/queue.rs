@@ -103,6 +103,25 @@ pub unsafe trait PushQueue: Half {
     /// The item, and why.
     fn try_push(&mut self, item: Self::Item) -> Result<(), (Self::Item, PushError)>;
 
+    /// Pushes what `item` points to, moving it out if that succeeds; otherwise it stays. Saves large
+    /// items a copy.
+    ///
+    /// # Safety
+    ///
+    /// `item` is valid for reading. After success what it points to has been moved out.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    #[inline(always)]
+    unsafe fn push_from(&mut self, item: *const Self::Item) -> Result<(), PushError> {
+        // SAFETY: valid, says the caller; if it comes back, the original is the one that counts.
+        self.try_push(unsafe { item.read() }).map_err(|(back, why)| {
+            core::mem::forget(back);
+            why
+        })
+    }
+
     /// Pushes as many of `items` as there is room for, in order; returns how many.
     ///
     /// # Errors
@@ -158,6 +177,12 @@ pub trait PopQueue: Half {
     ///
     /// The other half broke the protocol.
     fn try_pop(&mut self) -> Result<Option<Self::Item>, Misbehaved>;
+
+    /// How many items are there as far as this half knows without asking the other one; 1 where it
+    /// cannot tell.
+    fn known(&self) -> u32 {
+        1
+    }
 
     /// Pops as many items as are there and fit, in order; returns how many.
     ///

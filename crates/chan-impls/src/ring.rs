@@ -68,13 +68,73 @@ pub(crate) const fn slots(capacity: u32) -> Option<u32> {
     if capacity == 0 || capacity > MAX_CAPACITY { None } else { Some(capacity.next_power_of_two()) }
 }
 
+/// How far ahead of itself a side asks for the lines of slots, in bytes. Two cores hand lines to
+/// each other much more slowly than either works on them, and neither executes far enough ahead to
+/// have several on their way; these distances were measured to be enough.
+const WRITE_AHEAD: usize = 512;
+/// Less, because half a ring of 64 words has to be enough for it.
+const READ_AHEAD: usize = 256;
+
+/// The same in slots, of so many bytes each; further than any ring, where there is nothing to ask.
+const fn slots_ahead(bytes: usize, slot: usize) -> u32 {
+    match slot {
+        0 => u32::MAX,
+        slot if slot > bytes => 1,
+        slot => (bytes / slot) as u32,
+    }
+}
+
+/// How many slots ahead the producer asks. Only within its room: what else is there is being read.
+pub(crate) const fn write_ahead(slot: usize) -> u32 {
+    slots_ahead(WRITE_AHEAD, slot)
+}
+
+/// How many slots ahead the consumer asks. Only within the items: what else is there is being
+/// written.
+pub(crate) const fn read_ahead(slot: usize) -> u32 {
+    slots_ahead(READ_AHEAD, slot)
+}
+
+/// Asks for the line at an address, to write it soon. Only a hint; never faults.
+#[inline(always)]
+pub(crate) fn prefetch_write<S>(at: *const S) {
+    // SAFETY: changes nothing that the program can see, whatever the address.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    unsafe {
+        core::arch::asm!(
+            "prefetchw [{}]",
+            in(reg) at,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}
+
+/// Asks for the line at an address, to read it soon. Only a hint; never faults.
+#[inline(always)]
+pub(crate) fn prefetch_read<S>(at: *const S) {
+    // SAFETY: changes nothing that the program can see, whatever the address.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    unsafe {
+        core::arch::asm!(
+            "prefetcht0 [{}]",
+            in(reg) at,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}
+
 /// The producer's side of the indices.
 pub(crate) struct TxIndex<M: MemoryModel> {
     header: NonNull<Header<M>>,
     /// Ours; the shared word is only a copy for the consumer.
     tail: u64,
-    /// What we last believed of the consumer; never decreases, never exceeds `tail`.
-    head: u64,
+    /// How far `tail` may go, as we last believed: the consumer's index and the capacity. Never
+    /// decreases, at most `tail + capacity`.
+    limit: u64,
     capacity: u32,
     high_water: u32,
 }
@@ -104,9 +164,15 @@ impl<M: MemoryModel> TxIndex<M> {
     /// `header` is valid for shared access as long as the index lives, nobody else is its
     /// producer, and `slots(capacity)` is some.
     pub(crate) unsafe fn new(header: NonNull<Header<M>>, capacity: u32, tail: u64) -> Self {
-        // Believe that it is full: the first push asks, and checks the answer.
-        let head = tail.saturating_sub(capacity.into());
-        Self { header, tail, head, capacity, high_water: 0 }
+        // Believe that it is as full as it can be: who needs more room asks, and checks the answer.
+        let limit = tail.max(capacity.into());
+        Self { header, tail, limit, capacity, high_water: 0 }
+    }
+
+    /// Where the header is.
+    #[inline(always)]
+    pub(crate) fn home(&self) -> NonNull<Header<M>> {
+        self.header
     }
 
     #[inline(always)]
@@ -115,28 +181,29 @@ impl<M: MemoryModel> TxIndex<M> {
         unsafe { self.header.as_ref() }
     }
 
-    /// The consumer's index, if it is believable.
-    #[inline(always)]
-    fn refresh(&mut self) -> Result<(), Misbehaved> {
-        // Acquire: partners the Release in `RxIndex::release`.
-        let head = self.header().head.word.load(Acquire);
-        if head.wrapping_sub(self.head) > self.tail - self.head {
-            return Err(Misbehaved);
-        }
-        self.head = head;
-        self.high_water = self.high_water.max((self.tail - head) as u32);
-        Ok(())
-    }
-
     /// How many slots are free; asks the consumer only if fewer than `want` are known to be.
     #[inline(always)]
     pub(crate) fn room(&mut self, want: u32) -> Result<u32, Misbehaved> {
-        let free = self.capacity - (self.tail - self.head) as u32;
-        if free >= want {
-            return Ok(free);
+        let tail = self.tail;
+        let known = self.limit - tail;
+        if known >= u64::from(want) {
+            return Ok(known as u32);
         }
-        self.refresh()?;
-        Ok(self.capacity - (self.tail - self.head) as u32)
+        // Acquire: partners the Release in `RxIndex::release`.
+        let head = self.header().head.word.load(Acquire);
+        let capacity = u64::from(self.capacity);
+        let limit = head.wrapping_add(capacity);
+        let free = limit.wrapping_sub(tail);
+        // Not behind what we believed, not more than we pushed.
+        if free < known || free > capacity {
+            return Err(Misbehaved);
+        }
+        self.limit = limit;
+        let queued = (capacity - free) as u32;
+        if queued > self.high_water {
+            self.high_water = queued;
+        }
+        Ok(free as u32)
     }
 
     /// The number of the next push; its slot is this modulo the number of slots.
@@ -158,7 +225,9 @@ impl<M: MemoryModel> TxIndex<M> {
     pub(crate) fn retract(&mut self, count: u32) -> u32 {
         // Acquire: partners the Release in `RxIndex::release`.
         let unread = self.tail.wrapping_sub(self.header().head.word.load(Acquire));
-        let count = unread.min(count.into());
+        // Whatever it says, what it was believed to have popped is not taken back.
+        let believed = u64::from(self.capacity) - (self.limit - self.tail);
+        let count = unread.min(believed).min(count.into());
         self.tail -= count;
         // Relaxed: nobody is there to read it but who looks at the length.
         self.header().tail.word.store(self.tail, Relaxed);
@@ -191,6 +260,12 @@ impl<M: MemoryModel> RxIndex<M> {
         Self { header, head, tail: head, capacity, high_water: 0 }
     }
 
+    /// Where the header is.
+    #[inline(always)]
+    pub(crate) fn home(&self) -> NonNull<Header<M>> {
+        self.header
+    }
+
     #[inline(always)]
     fn header(&self) -> &Header<M> {
         // SAFETY: valid for shared access, says `new`.
@@ -221,6 +296,12 @@ impl<M: MemoryModel> RxIndex<M> {
         }
         self.refresh()?;
         Ok((self.tail - self.head) as u32)
+    }
+
+    /// How many items are there without asking the producer.
+    #[inline(always)]
+    pub(crate) fn known(&self) -> u32 {
+        (self.tail - self.head) as u32
     }
 
     /// The number of the next pop; its slot is this modulo the number of slots.

@@ -7,7 +7,9 @@ use res_api::{Backend, ChanAttr, EndsIn, Gone, Kind, KindId, Mapped, Message, Tr
 
 use crate::endpoint::{self, QueueRcv, QueueSnd};
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
-use crate::ring::{HEADER, Header, RxIndex, TxIndex, slots};
+use crate::ring::{
+    HEADER, Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, slots, write_ahead,
+};
 use crate::slot;
 
 /// The default kind: one sender, one receiver, a ring between them.
@@ -222,13 +224,24 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
 
     #[inline(always)]
     fn try_push(&mut self, item: T) -> Result<(), (T, PushError)> {
-        match self.index.room(1) {
-            Ok(0) => return Err((item, PushError::Full)),
-            Ok(_) => {}
-            Err(Misbehaved) => return Err((item, PushError::Misbehaved)),
+        // SAFETY: a local; messages are plain data, so what is left of it needs no dropping.
+        unsafe { self.push_from(&item) }.map_err(|why| (item, why))
+    }
+
+    #[inline(always)]
+    unsafe fn push_from(&mut self, item: *const T) -> Result<(), PushError> {
+        let room = match self.index.room(1) {
+            Ok(0) => return Err(PushError::Full),
+            Ok(room) => room,
+            Err(Misbehaved) => return Err(PushError::Misbehaved),
+        };
+        let ahead = const { write_ahead(slot::stride::<T>()) };
+        if room > ahead {
+            prefetch_write(self.slots.at(self.index.position() + u64::from(ahead)).as_ptr());
         }
-        // SAFETY: the slot is within the memory, and free, so an honest consumer is not reading it.
-        unsafe { slot::put::<M, T>(self.slots.at(self.index.position()), &item) };
+        // SAFETY: the slot is within the memory, and free, so an honest consumer is not reading it;
+        // the item is valid, says the caller.
+        unsafe { slot::put::<M, T>(self.slots.at(self.index.position()), &*item) };
         self.index.publish(1);
         Ok(())
     }
@@ -269,13 +282,23 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
 
     #[inline(always)]
     fn try_pop(&mut self) -> Result<Option<T>, Misbehaved> {
-        if self.index.items(1)? == 0 {
+        let items = self.index.items(1)?;
+        if items == 0 {
             return Ok(None);
+        }
+        let ahead = const { read_ahead(slot::stride::<T>()) };
+        if items > ahead {
+            prefetch_read(self.slots.at(self.index.position() + u64::from(ahead)).as_ptr());
         }
         // SAFETY: the slot is within the memory; an honest producer has written it.
         let item = unsafe { slot::take::<M, T>(self.slots.at(self.index.position())) };
         self.index.release(1);
         item.map(Some).ok_or(Misbehaved)
+    }
+
+    #[inline(always)]
+    fn known(&self) -> u32 {
+        self.index.known()
     }
 
     fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, Misbehaved>

@@ -15,97 +15,132 @@ use res_sync::MemoryModel;
 use res_sync::model::{Atomic, Cell, Core};
 
 use crate::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
-use crate::ring::{Header, RxIndex, TxIndex};
+use crate::ring::{
+    Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, write_ahead,
+};
 
-/// What the ends share, except for the slots.
-struct Shared<M: MemoryModel> {
+/// What the ends share, except for the slots. On lines of its own, so that a neighbour in memory
+/// does not slow the indices down.
+#[repr(C, align(128))]
+struct Shared<T, M: MemoryModel> {
+    /// First, so that its address is that of the whole.
     header: Header<M>,
     /// How many ends have gone.
     gone: M::U32,
-}
-
-impl<M: MemoryModel> Shared<M> {
-    fn new() -> Self {
-        Self { header: Header::new(), gone: Atomic::new(0) }
-    }
-}
-
-/// Which memory the ring is in, and who frees it.
-struct Place<T, M: MemoryModel> {
-    shared: NonNull<Shared<M>>,
-    slots: NonNull<M::Cell<T>>,
-    /// Number of slots less one.
-    mask: u64,
-    /// It came from the allocator; the last end gives it back.
+    capacity: u32,
+    slots: Slots<T, M>,
+    /// It came from the allocator, as the beginning of a block; the last end gives it back.
     #[cfg(feature = "alloc")]
-    boxed: bool,
+    block: Option<core::alloc::Layout>,
 }
 
-impl<T, M: MemoryModel> Clone for Place<T, M> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T, M: MemoryModel> Copy for Place<T, M> {}
-
-impl<T, M: MemoryModel> Place<T, M> {
-    #[inline(always)]
-    fn slot(&self, position: u64) -> &M::Cell<T> {
-        // SAFETY: a number below the number of slots; the slots outlive both ends.
-        unsafe { self.slots.add((position & self.mask) as usize).as_ref() }
-    }
-
-    fn shared(&self) -> &Shared<M> {
-        // SAFETY: the shared part outlives both ends.
-        unsafe { self.shared.as_ref() }
-    }
-
-    fn header(&self) -> NonNull<Header<M>> {
-        NonNull::from(&self.shared().header)
+impl<T, M: MemoryModel> Shared<T, M> {
+    fn new(capacity: u32, slots: Slots<T, M>) -> Self {
+        Self {
+            header: Header::new(),
+            gone: Atomic::new(0),
+            capacity,
+            slots,
+            #[cfg(feature = "alloc")]
+            block: None,
+        }
     }
 
     /// # Safety
     ///
-    /// Called twice with the same place at most: the result is one of the two ends.
-    unsafe fn ends<'a>(self, capacity: u32) -> (Producer<'a, T, M>, Consumer<'a, T, M>) {
-        // SAFETY: the header lives as long as the ends, and each side is made once.
+    /// `shared` and its slots are valid until the second end has [left](Self::leave); called once.
+    unsafe fn ends<'a>(shared: NonNull<Self>) -> (Producer<'a, T, M>, Consumer<'a, T, M>) {
+        // SAFETY: valid, says the caller.
+        let Self { capacity, slots, .. } = *unsafe { shared.as_ref() };
+        // SAFETY: the header is the first field and lives as long as the ends; each side is made
+        // once.
         let (tx, rx) = unsafe {
-            (TxIndex::new(self.header(), capacity, 0), RxIndex::new(self.header(), capacity, 0))
+            (TxIndex::new(shared.cast(), capacity, 0), RxIndex::new(shared.cast(), capacity, 0))
         };
         (
-            Producer { index: tx, place: self, refused: false, of: PhantomData },
-            Consumer { index: rx, place: self, of: PhantomData },
+            Producer { index: tx, slots, refused: false, of: PhantomData },
+            Consumer { index: rx, slots, of: PhantomData },
         )
     }
 
     /// One end goes. The last one drops what is left and frees the memory.
-    fn leave(self, capacity: u32) {
+    ///
+    /// # Safety
+    ///
+    /// `shared` is that of an end, which does not touch it any more.
+    #[inline(never)]
+    unsafe fn leave(shared: NonNull<Self>) {
+        // SAFETY: valid as long as an end has not left, and this one is leaving only now.
+        let this = unsafe { shared.as_ref() };
         // AcqRel: the last one sees everything that the other did before it went.
-        if self.shared().gone.fetch_add(1, AcqRel) == 0 {
+        if this.gone.fetch_add(1, AcqRel) == 0 {
             return;
         }
-        self.drop_rest(capacity);
+        this.drop_rest();
         #[cfg(feature = "alloc")]
-        if self.boxed {
-            let slots = NonNull::slice_from_raw_parts(self.slots, self.mask as usize + 1);
-            // SAFETY: both were leaked from boxes in `ring`, and this is the last one to know.
+        if let Some(layout) = this.block {
+            let cells = NonNull::slice_from_raw_parts(this.slots.first, this.slots.count());
+            // SAFETY: `ring_with` has allocated and written both parts, and this is the last one to
+            // know.
             unsafe {
-                drop(alloc::boxed::Box::from_raw(slots.as_ptr()));
-                drop(alloc::boxed::Box::from_raw(self.shared.as_ptr()));
+                cells.drop_in_place();
+                shared.drop_in_place();
+                alloc::alloc::dealloc(shared.cast().as_ptr(), layout);
             }
         }
     }
 
     /// Drops what is in the slots. The caller is the last end.
-    fn drop_rest(self, capacity: u32) {
+    fn drop_rest(&self) {
+        let header = NonNull::from(&self.header);
         // SAFETY: the other end has gone; the position is what it, or we, stored last.
-        let mut rest =
-            unsafe { RxIndex::<M>::new(self.header(), capacity, self.shared().header.popped()) };
+        let mut rest = unsafe { RxIndex::<M>::new(header, self.capacity, self.header.popped()) };
         while rest.items(1).is_ok_and(|items| items != 0) {
             // SAFETY: between head and tail, so it was written and not read.
-            drop(unsafe { self.slot(rest.position()).read() });
+            drop(unsafe { self.slots.at(rest.position()).read() });
             rest.release(1);
+        }
+    }
+}
+
+/// Where the items are.
+struct Slots<T, M: MemoryModel> {
+    first: NonNull<M::Cell<T>>,
+    /// Number of slots less one.
+    mask: u64,
+}
+
+impl<T, M: MemoryModel> Clone for Slots<T, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, M: MemoryModel> Copy for Slots<T, M> {}
+
+impl<T, M: MemoryModel> Slots<T, M> {
+    fn count(&self) -> usize {
+        self.mask as usize + 1
+    }
+
+    #[inline(always)]
+    fn at(&self, position: u64) -> &M::Cell<T> {
+        // SAFETY: a number below the number of slots; the slots outlive both ends.
+        unsafe { self.first.add((position & self.mask) as usize).as_ref() }
+    }
+
+    /// The `count` slots from a position on, in two runs: up to the last one, and from the first.
+    #[inline(always)]
+    fn runs(&self, position: u64, count: usize) -> (&[M::Cell<T>], &[M::Cell<T>]) {
+        let from = (position & self.mask) as usize;
+        let first = count.min(self.count() - from);
+        // SAFETY: numbers up to the number of slots, since `count` is one; the slots outlive both
+        // ends.
+        unsafe {
+            (
+                NonNull::slice_from_raw_parts(self.first.add(from), first).as_ref(),
+                NonNull::slice_from_raw_parts(self.first, count - first).as_ref(),
+            )
         }
     }
 }
@@ -119,7 +154,7 @@ impl<T, M: MemoryModel> Place<T, M> {
 /// ```
 pub struct Producer<'a, T, M: MemoryModel = Core> {
     index: TxIndex<M>,
-    place: Place<T, M>,
+    slots: Slots<T, M>,
     /// As a queue it takes nothing any more: it was told that the consumer is gone.
     refused: bool,
     of: PhantomData<(&'a (), T)>,
@@ -135,7 +170,7 @@ pub struct Producer<'a, T, M: MemoryModel = Core> {
 /// ```
 pub struct Consumer<'a, T, M: MemoryModel = Core> {
     index: RxIndex<M>,
-    place: Place<T, M>,
+    slots: Slots<T, M>,
     of: PhantomData<(&'a (), T)>,
 }
 
@@ -173,20 +208,26 @@ pub fn ring<T: Send>(capacity: u32) -> Option<(Producer<'static, T>, Consumer<'s
 pub fn ring_with<T: Send, M: MemoryModel>(
     capacity: u32,
 ) -> Option<(Producer<'static, T, M>, Consumer<'static, T, M>)> {
-    use alloc::boxed::Box;
+    use core::alloc::Layout;
 
     let slots = crate::ring::slots(capacity)? as usize;
-    // Checked here, because collecting into a box would panic.
-    slots.checked_mul(size_of::<M::Cell<T>>()).filter(|bytes| *bytes <= isize::MAX as usize)?;
-    let cells: Box<[M::Cell<T>]> = (0..slots).map(|_| Cell::empty()).collect();
-    let place = Place {
-        shared: NonNull::from(Box::leak(Box::new(Shared::new()))),
-        slots: NonNull::from(Box::leak(cells)).cast(),
-        mask: slots as u64 - 1,
-        boxed: true,
-    };
-    // SAFETY: a new place; this is the only call with it.
-    Some(unsafe { place.ends(capacity) })
+    let cells = Layout::array::<M::Cell<T>>(slots).ok()?;
+    // Items that fill lines begin with them.
+    let cells = cells.align_to(align_of::<Shared<T, M>>()).ok()?;
+    let (layout, offset) = Layout::new::<Shared<T, M>>().extend(cells).ok()?;
+    // SAFETY: not of size 0, since it begins with the shared part.
+    let block = NonNull::new(unsafe { alloc::alloc::alloc(layout) })?;
+    let shared = block.cast::<Shared<T, M>>();
+    // SAFETY: the parts of the layout lie in the block, aligned, and nobody else knows it.
+    unsafe {
+        let first = block.add(offset).cast::<M::Cell<T>>();
+        for slot in 0..slots {
+            first.add(slot).write(Cell::empty());
+        }
+        let slots = Slots { first, mask: slots as u64 - 1 };
+        shared.write(Shared { block: Some(layout), ..Shared::new(capacity, slots) });
+        Some(Shared::ends(shared))
+    }
 }
 
 /// Memory for a ring of `N` items, a power of two, wherever the caller puts it.
@@ -199,9 +240,10 @@ pub fn ring_with<T: Send, M: MemoryModel>(
 /// tx.push(1).unwrap();
 /// assert_eq!(rx.pop(), Some(1));
 /// ```
+#[repr(C)]
 pub struct StaticRing<T, const N: usize, M: MemoryModel = Core> {
-    shared: Shared<M>,
-    slots: [M::Cell<T>; N],
+    shared: Shared<T, M>,
+    cells: [M::Cell<T>; N],
 }
 
 impl<T, const N: usize, M: MemoryModel> fmt::Debug for StaticRing<T, N, M> {
@@ -220,21 +262,16 @@ impl<T: Send, const N: usize, M: MemoryModel> StaticRing<T, N, M> {
     /// Empty memory for a ring.
     pub fn new() -> Self {
         const { assert!(N.is_power_of_two() && N <= 1 << 31, "a power of two, at most 2^31") };
-        Self { shared: Shared::new(), slots: core::array::from_fn(|_| Cell::empty()) }
+        let slots = Slots { first: NonNull::dangling(), mask: 0 };
+        Self { shared: Shared::new(0, slots), cells: core::array::from_fn(|_| Cell::empty()) }
     }
 
     /// The two ends, of an empty ring each time. (Leaking an end leaks what was queued.)
     pub fn split(&mut self) -> (Producer<'_, T, M>, Consumer<'_, T, M>) {
-        self.shared = Shared::new();
-        let place = Place {
-            shared: NonNull::from(&mut self.shared),
-            slots: NonNull::from(&mut self.slots).cast(),
-            mask: N as u64 - 1,
-            #[cfg(feature = "alloc")]
-            boxed: false,
-        };
+        let slots = Slots { first: NonNull::from(&mut self.cells).cast(), mask: N as u64 - 1 };
+        self.shared = Shared::new(N as u32, slots);
         // SAFETY: the memory is borrowed as long as the ends live; a new header each time.
-        unsafe { place.ends(N as u32) }
+        unsafe { Shared::ends(NonNull::from(&mut self.shared)) }
     }
 }
 
@@ -252,13 +289,17 @@ impl<T, M: MemoryModel> Producer<'_, T, M> {
     /// The item, if the ring is full.
     #[inline(always)]
     pub fn push(&mut self, item: T) -> Result<(), T> {
-        if self.index.room(1) != Ok(0) {
-            // SAFETY: the slot is free: the consumer has given it back, or it was never used.
-            unsafe { self.place.slot(self.index.position()).write(item) };
-            self.index.publish(1);
-            return Ok(());
+        let Ok(room @ 1..) = self.index.room(1) else {
+            return Err(item);
+        };
+        let ahead = const { write_ahead(size_of::<T>()) };
+        if room > ahead {
+            prefetch_write(self.slots.at(self.index.position() + u64::from(ahead)));
         }
-        Err(item)
+        // SAFETY: the slot is free: the consumer has given it back, or it was never used.
+        unsafe { self.slots.at(self.index.position()).write(item) };
+        self.index.publish(1);
+        Ok(())
     }
 
     /// Pushes as many of `items` as there is room for; returns how many. The consumer sees them
@@ -271,9 +312,13 @@ impl<T, M: MemoryModel> Producer<'_, T, M> {
         let want = items.len().min(self.index.capacity() as usize);
         let room = self.index.room(want as u32).unwrap_or(0) as usize;
         let count = room.min(want);
-        for (offset, item) in items[..count].iter().enumerate() {
-            // SAFETY: `count` slots from the position on are free.
-            unsafe { self.place.slot(self.index.position() + offset as u64).write(*item) };
+        let (first, second) = self.slots.runs(self.index.position(), count);
+        let (to_first, to_second) = items[..count].split_at(first.len());
+        for (run, items) in [(first, to_first), (second, to_second)] {
+            for (slot, item) in run.iter().zip(items) {
+                // SAFETY: `count` slots from the position on are free.
+                unsafe { slot.write(*item) };
+            }
         }
         if count != 0 {
             self.index.publish(count as u32);
@@ -283,7 +328,7 @@ impl<T, M: MemoryModel> Producer<'_, T, M> {
 
     /// Whether the consumer has gone.
     pub fn is_abandoned(&self) -> bool {
-        self.place.shared().gone.load(Relaxed) != 0
+        self.shared().gone.load(Relaxed) != 0
     }
 }
 
@@ -291,23 +336,27 @@ impl<T, M: MemoryModel> Consumer<'_, T, M> {
     /// Pops what is there.
     #[inline(always)]
     pub fn pop(&mut self) -> Option<T> {
-        if self.index.items(1) == Ok(0) {
+        let Ok(items @ 1..) = self.index.items(1) else {
             return None;
+        };
+        let ahead = const { read_ahead(size_of::<T>()) };
+        if items > ahead {
+            prefetch_read(self.slots.at(self.index.position() + u64::from(ahead)));
         }
         // SAFETY: the producer has written the slot, and nobody has read it.
-        let item = unsafe { self.place.slot(self.index.position()).read() };
+        let item = unsafe { self.slots.at(self.index.position()).read() };
         self.index.release(1);
         Some(item)
     }
 
     /// The next item, which stays in the ring.
     pub fn peek(&mut self) -> Option<&T> {
-        if self.index.items(1) == Ok(0) {
+        if !matches!(self.index.items(1), Ok(1..)) {
             return None;
         }
         // SAFETY: the producer has written the slot, and does not touch it before it is released,
         // which takes this end, borrowed here.
-        Some(unsafe { self.place.slot(self.index.position()).peek() })
+        Some(unsafe { self.slots.at(self.index.position()).peek() })
     }
 
     /// Pops as many items as are there and fit; returns how many.
@@ -318,9 +367,13 @@ impl<T, M: MemoryModel> Consumer<'_, T, M> {
     {
         let want = items.len().min(self.index.capacity() as usize);
         let count = (self.index.items(want as u32).unwrap_or(0) as usize).min(want);
-        for (offset, item) in items[..count].iter_mut().enumerate() {
-            // SAFETY: `count` slots from the position on are written and not read.
-            *item = unsafe { self.place.slot(self.index.position() + offset as u64).read() };
+        let (first, second) = self.slots.runs(self.index.position(), count);
+        let (from_first, from_second) = items[..count].split_at_mut(first.len());
+        for (run, items) in [(first, from_first), (second, from_second)] {
+            for (slot, item) in run.iter().zip(items) {
+                // SAFETY: `count` slots from the position on are written and not read.
+                *item = unsafe { slot.read() };
+            }
         }
         if count != 0 {
             self.index.release(count as u32);
@@ -330,12 +383,20 @@ impl<T, M: MemoryModel> Consumer<'_, T, M> {
 
     /// Whether the producer has gone. There may still be items.
     pub fn is_abandoned(&self) -> bool {
-        self.place.shared().gone.load(Relaxed) != 0
+        self.shared().gone.load(Relaxed) != 0
     }
 }
 
 macro_rules! end_of_ring {
     ($end:ident) => {
+        impl<T, M: MemoryModel> $end<'_, T, M> {
+            fn shared(&self) -> &Shared<T, M> {
+                // SAFETY: the header is the first field of the shared part, which outlives both
+                // ends.
+                unsafe { self.index.home().cast().as_ref() }
+            }
+        }
+
         impl<T, M: MemoryModel> Half for $end<'_, T, M> {
             #[inline]
             fn capacity(&self) -> u32 {
@@ -359,8 +420,11 @@ macro_rules! end_of_ring {
         }
 
         impl<T, M: MemoryModel> Drop for $end<'_, T, M> {
+            // Nothing but an address leaves here, so that an end in a local stays in registers.
+            #[inline(always)]
             fn drop(&mut self) {
-                self.place.leave(self.index.capacity());
+                // SAFETY: the header is the first field of the shared part; this end is gone.
+                unsafe { Shared::<T, M>::leave(self.index.home().cast()) };
             }
         }
     };
@@ -387,11 +451,25 @@ unsafe impl<T, M: MemoryModel> PushQueue for Producer<'_, T, M> {
         self.push(item).map_err(|item| (item, PushError::Full))
     }
 
+    #[inline]
+    fn try_push_slice(&mut self, items: &[T]) -> Result<usize, PushError>
+    where
+        T: Copy,
+    {
+        if self.refused && !items.is_empty() {
+            return Err(PushError::Full);
+        }
+        match self.push_slice(items) {
+            0 if !items.is_empty() => Err(PushError::Full),
+            pushed => Ok(pushed),
+        }
+    }
+
     fn retract(&mut self, count: u32, _: Gone) -> Fate {
         // Who was told that an end is gone (its component was stopped, or died) cannot conclude
         // that nobody uses it any more; that it was dropped is the only proof.
         // Acquire: partners the AcqRel of `leave`, so that what it popped is known.
-        if self.place.shared().gone.load(Acquire) == 0 {
+        if self.shared().gone.load(Acquire) == 0 {
             self.refused = true;
             return Fate::TakenBack(0);
         }
@@ -410,5 +488,18 @@ impl<T, M: MemoryModel> PopQueue for Consumer<'_, T, M> {
     #[inline(always)]
     fn try_pop(&mut self) -> Result<Option<T>, Misbehaved> {
         Ok(self.pop())
+    }
+
+    #[inline]
+    fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, Misbehaved>
+    where
+        T: Copy,
+    {
+        Ok(self.pop_slice(into))
+    }
+
+    #[inline(always)]
+    fn known(&self) -> u32 {
+        self.index.known()
     }
 }

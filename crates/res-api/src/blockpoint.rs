@@ -51,6 +51,25 @@ pub trait Blockpoint: Clone + Send + Sync + 'static {
     fn wait_until<R>(
         &self,
         deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        match self.spin(&mut look) {
+            Some(found) => Ok(found),
+            None => self.sleep_until(deadline, look),
+        }
+    }
+
+    /// The first part of [`wait_until`](Self::wait_until): looks at once, then spinning a little.
+    fn spin<R>(&self, look: impl FnMut() -> Option<R>) -> Option<R>;
+
+    /// The second part of [`wait_until`](Self::wait_until): looks armed, then sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_until`](Self::wait_until).
+    fn sleep_until<R>(
+        &self,
+        deadline: Deadline,
         look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError>;
 

@@ -10,9 +10,9 @@ use crate::{Deadline, Gone, RecvError, SendError, TryRecvError, TrySendError};
 pub struct Stats {
     /// Messages that went through this end.
     pub messages: u64,
-    /// How often it went to sleep or spun.
+    /// How often it went to sleep, because spinning a little had not been enough.
     pub blocked: u64,
-    /// For how long.
+    /// For how long altogether.
     pub blocked_for: Duration,
     /// The most messages that it has seen queued.
     pub high_water: u32,

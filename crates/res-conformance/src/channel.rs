@@ -121,6 +121,64 @@ pub fn r14_batches_keep_the_order_between_them<H: Harness>(h: &H) -> Result<(), 
     Ok(())
 }
 
+/// R14: slices go in and out as far as they fit, in one order with single messages.
+pub fn r14_slices_keep_the_order_and_the_bound<H: Harness>(h: &H) -> Result<(), Failure> {
+    let s = stage(h);
+    let (mut tx, mut rx) = chan::<H, u64>(h, &s, 5)?;
+    let (mut sent, mut received) = (0, 0);
+    for step in 0..30_u64 {
+        let room = u64::from(tx.capacity() - tx.len());
+        let batch: [u64; 7] = core::array::from_fn(|n| sent + n as u64);
+        let count = 1 + step % 7;
+        match tx.try_send_slice(&batch[..count as usize]) {
+            Ok(n) => {
+                check_eq!(n as u64, count.min(room), "sent of {count}, room for {room}");
+                sent += n as u64;
+            }
+            Err(TrySendError::Full(())) => check_eq!(room, 0, "room, though it was full"),
+            Err(other) => check!(false, "sending a slice: {other:?}"),
+        }
+        if step % 3 == 0 {
+            expect(&mut rx, received)?;
+            received += 1;
+        }
+        let mut into = [0; 4];
+        let wanted = (step % 5) as usize;
+        let n = rx.try_recv_slice(&mut into[..wanted.min(4)]).unwrap_or(0);
+        for found in &into[..n] {
+            check_eq!(*found, received, "received by a slice");
+            received += 1;
+        }
+    }
+    while received < sent {
+        expect(&mut rx, received)?;
+        received += 1;
+    }
+    Ok(())
+}
+
+/// R18: a slice sent to nobody says so, one that waits to be received is received before the close.
+pub fn r18_slices_see_the_close<H: Harness>(h: &H) -> Result<(), Failure> {
+    let s = stage(h);
+    let (mut tx, rx) = chan::<H, u64>(h, &s, 4)?;
+    drop(rx);
+    check_matches!(
+        tx.try_send_slice(&[1, 2]),
+        Err(TrySendError::Gone((), Gone::Closed)),
+        "sending a slice to nobody"
+    );
+    let (mut tx, mut rx) = chan::<H, u64>(h, &s, 4)?;
+    check_eq!(tx.try_send_slice(&[1, 2, 3]).ok(), Some(3), "sent");
+    drop(tx);
+    let mut into = [0; 2];
+    check_eq!(rx.try_recv_slice(&mut into), Ok(2), "received after the close");
+    check_eq!((into, rx.try_recv_slice(&mut into)), ([1, 2], Ok(1)), "and the rest");
+    check_eq!(into[0], 3, "the last");
+    let closed = Err(TryRecvError::Gone(Gone::Closed));
+    check_eq!(rx.try_recv_slice(&mut into), closed, "then");
+    Ok(())
+}
+
 /// R13: capacity 0 is refused with a defined error.
 pub fn r13_capacity_zero_is_refused<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);

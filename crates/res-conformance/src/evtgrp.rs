@@ -180,6 +180,22 @@ pub fn h23_idle_loses_no_event<H: Harness>(h: &H) -> Result<(), Failure> {
     s.join(&thread)
 }
 
+/// H23: who goes idle with an old snapshot does not take away what came since.
+pub fn h23_an_old_snapshot_takes_nothing_away<H: Harness>(h: &H) -> Result<(), Failure> {
+    let s = stage(h);
+    let group = s.evtgrp(1)?;
+    let (mut tx, mut rx) = chan::<H, u64>(h, &s, 2)?;
+    let _registered = group.add(&rx, Trigger::Level, 1)?;
+    for n in 0..3 {
+        let seen = rx.blockpoint().snapshot();
+        tx.try_send(n)?;
+        check_eq!(rx.blockpoint().idle(seen), None, "what was told");
+        check_eq!(group.wait(s.soon()), event(SourceKind::Receiver, 1), "what came since");
+        check_eq!(rx.try_recv(), Ok(n), "received");
+    }
+    Ok(())
+}
+
 /// R27: two threads send, edge-triggered; who waits on the group and drains misses nothing.
 pub fn r8_no_wakeup_is_lost_through_a_group<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);

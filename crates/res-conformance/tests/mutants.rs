@@ -172,6 +172,8 @@ mutants! {
         by evtgrp::r26_none_of_several_at_once_is_lost;
     level_not_rearmed: LEVEL_NOT_REARMED in Backends
         by evtgrp::r29_level_reports_until_idle;
+    h23_idle_without_epoch: IDLE_WITHOUT_EPOCH in Backends
+        by evtgrp::h23_an_old_snapshot_takes_nothing_away;
     rights_widened_on_transfer: RIGHTS_WIDENED in Backends
         by chanchan::r32_rights_only_shrink_on_a_journey;
     in_transit_does_not_close: LEAKED_IN_TRANSIT in Backends

@@ -37,6 +37,9 @@ const FLAGS: u64 = EPOCH_ONE - 1;
 /// What makes a trigger leave its fast path.
 const COLD: u64 = SUBSCRIBED | WATCHED | FIELD << SIGNALLERS_SHIFT;
 
+/// Spin hints between two looks, at most.
+const LONGEST_PAUSE: u32 = 16;
+
 const fn told(word: u64, side: Side) -> Option<Gone> {
     Gone::from_code((word >> side.shift() & FIELD) as u32)
 }
@@ -172,19 +175,29 @@ impl<P: Park> Event<'_, P> {
     /// to notify ([`Triggered::watched`]).
     #[inline(always)]
     pub fn trigger(self, wake: Wake) -> Triggered {
+        match self.somebody() {
+            None => Triggered::QUIET,
+            Some(word) => self.trigger_from(word, wake),
+        }
+    }
+
+    /// The first half of [`trigger`](Self::trigger), and all of it where nobody is subscribed,
+    /// watches, or told the signallers something: then `None`. Else the word, for
+    /// [`trigger_from`](Self::trigger_from).
+    #[inline(always)]
+    pub fn somebody(self) -> Option<u64> {
         P::Model::light_barrier(self.barrier);
         // Acquire: partners the AcqRel of `tell`, so that whoever is told why also sees what the
         // teller did before. The order after the caller's own store is the light barrier's.
         let word = self.word.load(Acquire);
-        if word & COLD == 0 {
-            return Triggered::QUIET;
-        }
-        self.trigger_cold(word, wake)
+        (word & COLD != 0).then_some(word)
     }
 
+    /// The second half of [`trigger`](Self::trigger); `word` is what
+    /// [`somebody`](Self::somebody) loaded.
     #[cold]
     #[inline(never)]
-    fn trigger_cold(self, mut word: u64, wake: Wake) -> Triggered {
+    pub fn trigger_from(self, mut word: u64, wake: Wake) -> Triggered {
         loop {
             if word & (SUBSCRIBED | WATCHED) == 0 {
                 return Triggered::new(word);
@@ -299,23 +312,53 @@ impl<P: Park> Event<'_, P> {
     /// # Errors
     ///
     /// As [`wait`](Self::wait), after one more look that found nothing.
+    #[inline]
     pub fn wait_until<R>(
         self,
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
-        if let Some(found) = look() {
-            return Ok(found);
+        match self.spin(&mut look) {
+            Some(found) => Ok(found),
+            None => self.sleep_until(deadline, look),
         }
-        for _ in 0..self.park.spin_limit() {
-            P::Model::spin_hint();
-            if let Some(found) = look() {
-                return Ok(found);
+    }
+
+    /// The first part of [`wait_until`](Self::wait_until): looks at once, then spinning a little.
+    /// Nobody is asked, no clock is read.
+    #[inline]
+    pub fn spin<R>(self, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+        let found = look();
+        if found.is_some() {
+            return found;
+        }
+        let (mut left, mut pause) = (self.park.spin_limit(), 1);
+        while left > 0 {
+            // Longer and longer: each look takes the line away from the peer that writes it, and
+            // a peer that is let alone for a moment gets several items done.
+            for _ in 0..pause.min(left) {
+                P::Model::spin_hint();
             }
-            if self.told(Side::Waiters).is_some() {
-                break;
+            left = left.saturating_sub(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let found = look();
+            if found.is_some() || self.told(Side::Waiters).is_some() {
+                return found;
             }
         }
+        None
+    }
+
+    /// The second part of [`wait_until`](Self::wait_until): looks armed, then sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_until`](Self::wait_until).
+    pub fn sleep_until<R>(
+        self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
         loop {
             let armed = self.checkpoint();
             if let Some(found) = look() {

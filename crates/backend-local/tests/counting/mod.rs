@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for Counting {
 /// Whether it is a block of a system with the policy `Dynamic`, whose blocks begin a line, and
 /// there are to be no more of them.
 fn refused(layout: Layout) -> bool {
-    layout.align() == 64
+    layout.align() >= 64
         && LINES_LEFT.get() != u64::MAX
         && LINES_LEFT.replace(LINES_LEFT.get().saturating_sub(1)) == 0
 }

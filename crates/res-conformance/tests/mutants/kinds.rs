@@ -6,7 +6,6 @@ use std::ptr::NonNull;
 use chan_impls::endpoint::{self, QueueRcv, QueueSnd};
 use chan_impls::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
 use chan_impls::{Spsc, SpscPop, SpscPush};
-use res_api::zerocopy::{IntoBytes, TryFromBytes};
 use res_api::{
     AnyCap, Backend, CastError, CastReason, ChanAttr, Deadline, Desc, EndsIn, FromCap, Gone,
     IntoCap, Kind, KindId, Message, Receiver, RecvError, SendError, Sender, Source, SourceKind,

@@ -28,6 +28,8 @@ pub trait Mutation: Copy + Send + Sync + 'static {
     const EVENTS_LOST: bool = false;
     /// A level-triggered source is reported once.
     const LEVEL_NOT_REARMED: bool = false;
+    /// Going idle does not compare the epoch of the snapshot.
+    const IDLE_WITHOUT_EPOCH: bool = false;
     /// A capability that is received allows everything.
     const RIGHTS_WIDENED: bool = false;
     /// What is in transit when the receiver leaves does not close.
@@ -82,15 +84,16 @@ impl<M: Mutation> Blockpoint for Point<M> {
         self.0.trigger(wake)
     }
 
-    fn wait_until<R>(
+    fn spin<R>(&self, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+        look()
+    }
+
+    fn sleep_until<R>(
         &self,
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
         loop {
-            if let Some(found) = look() {
-                return Ok(found);
-            }
             let armed = self.arm();
             if !M::NO_RECHECK
                 && let Some(found) = look()
@@ -99,6 +102,9 @@ impl<M: Mutation> Blockpoint for Point<M> {
             }
             if let Err(why) = self.park(armed, None, deadline) {
                 return look().ok_or(why);
+            }
+            if let Some(found) = look() {
+                return Ok(found);
             }
         }
     }
@@ -124,7 +130,7 @@ impl<M: Mutation> Blockpoint for Point<M> {
     }
 
     fn idle(&self, seen: Snapshot) -> Option<Gone> {
-        self.0.idle(seen)
+        self.0.idle(if M::IDLE_WITHOUT_EPOCH { self.0.snapshot() } else { seen })
     }
 
     fn arm(&self) -> Snapshot {
@@ -421,7 +427,7 @@ impl<M: Mutation> IntoCap<Cap<M>> for Shared<M> {
 
 impl<M: Mutation> FromCap<Cap<M>> for Shared<M> {
     fn accepts(desc: &Desc) -> Result<(), CastReason> {
-        <P as Backend>::SharedMem::accepts(desc)
+        <<P as Backend>::SharedMem as FromCap<_>>::accepts(desc)
     }
 
     fn attach(cap: Cap<M>) -> Result<Self, CastError<Cap<M>>> {
@@ -433,16 +439,18 @@ impl<M: Mutation> FromCap<Cap<M>> for Shared<M> {
 }
 
 /// An end of a channel of capabilities; `None` only while it is taken apart.
-pub struct CapEnd<T, M: Mutation>(Option<T>, Point<M>, fn(&mut T));
+pub struct CapEnd<T, M: Mutation, const RECEIVES: bool>(Option<T>, Point<M>, fn(&mut T));
 
-impl<T: Source<<P as Backend>::Blockpoint>, M: Mutation> CapEnd<T, M> {
+impl<T: Source<<P as Backend>::Blockpoint>, M: Mutation, const RECEIVES: bool>
+    CapEnd<T, M, RECEIVES>
+{
     fn new(end: T, leave: fn(&mut T)) -> Self {
         let point = point(end.blockpoint());
         Self(Some(end), point, leave)
     }
 }
 
-impl<T, M: Mutation> CapEnd<T, M> {
+impl<T, M: Mutation, const RECEIVES: bool> CapEnd<T, M, RECEIVES> {
     fn end(&self) -> &T {
         self.0.as_ref().expect("it is there until it is taken apart")
     }
@@ -452,7 +460,7 @@ impl<T, M: Mutation> CapEnd<T, M> {
     }
 }
 
-impl<T, M: Mutation> Drop for CapEnd<T, M> {
+impl<T, M: Mutation, const RECEIVES: bool> Drop for CapEnd<T, M, RECEIVES> {
     fn drop(&mut self) {
         if M::LEAKED_IN_TRANSIT
             && let Some(end) = &mut self.0
@@ -462,7 +470,9 @@ impl<T, M: Mutation> Drop for CapEnd<T, M> {
     }
 }
 
-impl<T: Source<<P as Backend>::Blockpoint>, M: Mutation> Source<Point<M>> for CapEnd<T, M> {
+impl<T: Source<<P as Backend>::Blockpoint>, M: Mutation, const RECEIVES: bool> Source<Point<M>>
+    for CapEnd<T, M, RECEIVES>
+{
     fn source_kind(&self) -> SourceKind {
         self.end().source_kind()
     }
@@ -476,7 +486,7 @@ impl<T: Source<<P as Backend>::Blockpoint>, M: Mutation> Source<Point<M>> for Ca
     }
 }
 
-impl<M: Mutation> Sender for CapEnd<<P as Backend>::CapSnd, M> {
+impl<M: Mutation> Sender for CapEnd<<P as Backend>::CapSnd, M, false> {
     type Msg = Cap<M>;
 
     fn try_send(&mut self, message: Cap<M>) -> Result<(), TrySendError<Cap<M>>> {
@@ -517,7 +527,7 @@ fn received<M: Mutation>(of: <P as Backend>::Cap) -> Cap<M> {
     Cap(of, extra, PhantomData)
 }
 
-impl<M: Mutation> Receiver for CapEnd<<P as Backend>::CapRcv, M> {
+impl<M: Mutation> Receiver for CapEnd<<P as Backend>::CapRcv, M, true> {
     type Msg = Cap<M>;
 
     fn try_recv(&mut self) -> Result<Cap<M>, TryRecvError> {
@@ -553,16 +563,16 @@ fn forget_all<R: Receiver>(end: &mut R) {
 }
 
 macro_rules! cap_end {
-    ($end:ident, $leave:expr) => {
-        impl<M: Mutation> IntoCap<Cap<M>> for CapEnd<<P as Backend>::$end, M> {
+    ($end:ident, $receives:literal, $leave:expr) => {
+        impl<M: Mutation> IntoCap<Cap<M>> for CapEnd<<P as Backend>::$end, M, $receives> {
             fn into_cap(mut self) -> Cap<M> {
                 cap(self.0.take().expect("it is taken apart once").into_cap())
             }
         }
 
-        impl<M: Mutation> FromCap<Cap<M>> for CapEnd<<P as Backend>::$end, M> {
+        impl<M: Mutation> FromCap<Cap<M>> for CapEnd<<P as Backend>::$end, M, $receives> {
             fn accepts(desc: &Desc) -> Result<(), CastReason> {
-                <P as Backend>::$end::accepts(desc)
+                <<P as Backend>::$end as FromCap<_>>::accepts(desc)
             }
 
             fn attach(cap: Cap<M>) -> Result<Self, CastError<Cap<M>>> {
@@ -575,8 +585,8 @@ macro_rules! cap_end {
     };
 }
 
-cap_end!(CapSnd, |_| {});
-cap_end!(CapRcv, forget_all);
+cap_end!(CapSnd, false, |_| {});
+cap_end!(CapRcv, true, forget_all);
 
 /// The entry of a component, which wants our backend, as the parent wants it.
 struct Enter<E, M>(E, PhantomData<M>);
@@ -605,8 +615,8 @@ impl<M: Mutation> Backend for Wrap<M> {
     type Blockpoint = Point<M>;
     type Timer = With<<P as Backend>::Timer, M>;
     type EvtGrp = Group<M>;
-    type CapSnd = CapEnd<<P as Backend>::CapSnd, M>;
-    type CapRcv = CapEnd<<P as Backend>::CapRcv, M>;
+    type CapSnd = CapEnd<<P as Backend>::CapSnd, M, false>;
+    type CapRcv = CapEnd<<P as Backend>::CapRcv, M, true>;
     type Thread = With<<P as Backend>::Thread, M>;
     type Component = With<<P as Backend>::Component, M>;
 

@@ -276,6 +276,24 @@ fn a_file_that_cannot_be_opened_ends_the_pipeline() -> Result<(), Fault> {
 }
 
 #[test]
+fn a_component_that_fails_ends_the_pipeline() -> Result<(), Fault> {
+    let mut files = Files::new("fails")?;
+    let bytes = 12 * BLOCK as u64;
+    let there = files.add("some words \n".repeat(BLOCK))?;
+    // It can be opened, and not read.
+    let directory = files.directory.clone();
+    let args = args(&["--workers=4"], &[]);
+    for inputs in [vec![directory.clone()], vec![there.clone(), directory, there]] {
+        let number = inputs.len() / 2;
+        let inputs: Vec<_> = inputs.into_iter().map(|path| Input { path, bytes }).collect();
+        let fault = over_kind(&Local::new()?, Local::file, &args, &inputs).err();
+        let text = fault.expect("it cannot be read").text().to_owned();
+        assert!(text.starts_with(&format!("reader: file {number}: ")), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn build_output_and_hidden_files_are_no_input() -> Result<(), Fault> {
     let mut files = Files::new("tree")?;
     for directory in ["src", "target", ".git"] {

@@ -84,13 +84,13 @@ struct Inlets<B: Backend, K: Kind<B>> {
 }
 
 struct Inlet<B: Backend, K: Kind<B>> {
-    from: From<B, K>,
+    from: Inflow<B, K>,
     /// `None` when nothing comes any more. The source leaves the group then: it must not be
     /// counted twice if one more event of it is on its way.
     open: Option<Registration<B>>,
 }
 
-enum From<B: Backend, K: Kind<B>> {
+enum Inflow<B: Backend, K: Kind<B>> {
     Summaries(K::Rcv<Summary>),
     Words(K::Rcv<Entries>),
 }
@@ -109,16 +109,16 @@ impl<B: Backend, K: Kind<B>> Inlets<B, K> {
             if !env.has(summaries) {
                 break;
             }
-            this.add(From::Summaries(env.take(summaries)?))?;
-            this.add(From::Words(env.take(Aggregator::<K>::words(worker)?)?))?;
+            this.add(Inflow::Summaries(env.take(summaries)?))?;
+            this.add(Inflow::Words(env.take(Aggregator::<K>::words(worker)?)?))?;
         }
         Ok(this)
     }
 
-    fn add(&mut self, from: From<B, K>) -> Result<(), Fault> {
+    fn add(&mut self, from: Inflow<B, K>) -> Result<(), Fault> {
         let source: &dyn Source<B::Blockpoint> = match &from {
-            From::Summaries(from) => from,
-            From::Words(from) => from,
+            Inflow::Summaries(from) => from,
+            Inflow::Words(from) => from,
         };
         let open = Some(self.group.add(source, Trigger::Edge, self.inlets.len() as u64)?);
         self.inlets.push(Inlet { from, open });
@@ -155,8 +155,8 @@ impl<B: Backend, K: Kind<B>> Inlets<B, K> {
         for end in joined {
             // It says of itself what it is.
             match end.cast() {
-                Ok(summaries) => self.add(From::Summaries(summaries))?,
-                Err(CastError { cap, .. }) => self.add(From::Words(cap.cast()?))?,
+                Ok(summaries) => self.add(Inflow::Summaries(summaries))?,
+                Err(CastError { cap, .. }) => self.add(Inflow::Words(cap.cast()?))?,
             }
         }
         Ok(())
@@ -164,8 +164,8 @@ impl<B: Backend, K: Kind<B>> Inlets<B, K> {
 
     fn flow(&self) -> Flow {
         self.inlets.iter().fold(Flow::default(), |flow, inlet| match &inlet.from {
-            From::Summaries(from) => flow.through(from.stats()),
-            From::Words(from) => flow.through(from.stats()),
+            Inflow::Summaries(from) => flow.through(from.stats()),
+            Inflow::Words(from) => flow.through(from.stats()),
         })
     }
 }
@@ -174,12 +174,12 @@ impl<B: Backend, K: Kind<B>> Inlet<B, K> {
     fn drain(&mut self, sum: &mut Sum<B, K>) -> Result<(), Fault> {
         let mut result = Ok(());
         let ended = match &mut self.from {
-            From::Summaries(from) => drained(from, |summary| {
+            Inflow::Summaries(from) => drained(from, |summary| {
                 if result.is_ok() {
                     result = sum.summary(summary);
                 }
             })?,
-            From::Words(from) => drained(from, |entries| sum.words(&entries))?,
+            Inflow::Words(from) => drained(from, |entries| sum.words(&entries))?,
         };
         if ended {
             self.open = None;
@@ -219,6 +219,7 @@ impl<B: Backend, K: Kind<B>> Sum<B, K> {
             // There is room for all there are; at the end of the input nobody wants them.
             let _ = self.credits.try_send(());
         }
+        self.bound();
         if before == 0 && self.stitcher.totals().bytes > 0 {
             self.report();
         }
@@ -229,6 +230,10 @@ impl<B: Backend, K: Kind<B>> Sum<B, K> {
         for entry in entries.as_slice() {
             self.table.add(entry.word, entry.count);
         }
+        self.bound();
+    }
+
+    fn bound(&mut self) {
         if self.table.len() > WORDS {
             self.forgotten += self.table.forget(WORDS / 2);
         }

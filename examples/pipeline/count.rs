@@ -80,7 +80,7 @@ const fn all(byte: u8) -> u64 {
 fn equal(word: u64, byte: u8) -> u64 {
     let differ = word ^ all(byte);
     // Bit 7 is set by a carry where any of the lower seven is.
-    !((differ & all(0x7f)) + all(0x7f) | differ) & all(0x80)
+    !(((differ & all(0x7f)) + all(0x7f)) | differ) & all(0x80)
 }
 
 /// The highest bit of each byte that is white space: a blank, or `\t \n \v \f \r`, which are 9 to

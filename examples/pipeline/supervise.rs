@@ -64,12 +64,12 @@ pub(crate) fn run<B: Files, K: Kind<B>>(
                     joiners.join(system, &mut pipeline.stages)?;
                 }
             }
-            _ if pipeline.stages.running[0].component.ready() => {
-                // The reader has ended: there is nothing left to join, and nobody to feed.
+            _ => {
+                // The first that ends is the reader, or one that failed: there is nothing left to
+                // join, and nobody to feed.
                 pipeline.joiners = None;
                 pipeline.files = None;
             }
-            _ => {}
         }
     }
     pipeline.stages.check()?;

@@ -4,7 +4,8 @@ use res::message;
 
 /// The first bytes of a run without white space, how long it is, and whether it is a word.
 ///
-/// As for `wc` in the C locale, a run is a word if a byte of it is visible: one of `!` to `~`.
+/// As for `wc` in the C locale, a run is a word if a byte of it is visible: one of `!` to `~`. (The
+/// newest `wc` takes every run for a word.)
 #[message("word", version = 1)]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Word {

@@ -103,7 +103,7 @@ pub(crate) fn prefetch_write<S>(at: *const S) {
     unsafe {
         core::arch::asm!(
             "prefetchw [{}]",
-            in(reg) at,
+            in(reg) at.addr(),
             options(nomem, nostack, preserves_flags),
         );
     }
@@ -119,7 +119,7 @@ pub(crate) fn prefetch_read<S>(at: *const S) {
     unsafe {
         core::arch::asm!(
             "prefetcht0 [{}]",
-            in(reg) at,
+            in(reg) at.addr(),
             options(nomem, nostack, preserves_flags),
         );
     }

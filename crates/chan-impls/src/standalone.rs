@@ -8,7 +8,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use res_api::Gone;
 use res_sync::MemoryModel;
@@ -328,7 +328,8 @@ impl<T, M: MemoryModel> Producer<'_, T, M> {
 
     /// Whether the consumer has gone.
     pub fn is_abandoned(&self) -> bool {
-        self.shared().gone.load(Relaxed) != 0
+        // Acquire: partners the AcqRel of `leave`, so that what it did before is seen from here on.
+        self.shared().gone.load(Acquire) != 0
     }
 }
 
@@ -381,9 +382,11 @@ impl<T, M: MemoryModel> Consumer<'_, T, M> {
         count
     }
 
-    /// Whether the producer has gone. There may still be items.
+    /// Whether the producer has gone. There may still be items: who finds none after this was true
+    /// has had them all.
     pub fn is_abandoned(&self) -> bool {
-        self.shared().gone.load(Relaxed) != 0
+        // Acquire: partners the AcqRel of `leave`, so that what it did before is seen from here on.
+        self.shared().gone.load(Acquire) != 0
     }
 }
 

@@ -5,9 +5,10 @@
 
 use std::string::{String, ToString};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use res_api::{Gone, Receiver, RecvError, SendError, Sender, TrySendError};
+use res_api::{Gone, MemoryModel, Receiver, RecvError, SendError, Sender, TrySendError};
+use res_sync::model::{Atomic, Core};
 
 use crate::stage::{rounds, stage};
 use crate::{Failure, Harness};
@@ -37,7 +38,6 @@ pub trait AnyChan: Harness {
     /// # Errors
     ///
     /// What the backend says.
-    #[allow(clippy::type_complexity)]
     fn any_chan<T: Send + 'static>(
         &self,
         b: &Self::Backend,
@@ -45,8 +45,11 @@ pub trait AnyChan: Harness {
     ) -> Result<(Self::Snd<T>, Self::Rcv<T>), Failure>;
 }
 
+/// A number of drops.
+type Counter = <Core as MemoryModel>::U32;
+
 /// Counts its drops. Has nothing to free, so that a second drop is counted and harms nobody.
-struct Counted(&'static AtomicU32);
+struct Counted(&'static Counter);
 
 impl Drop for Counted {
     fn drop(&mut self) {
@@ -55,8 +58,8 @@ impl Drop for Counted {
 }
 
 /// A counter that is never freed: a broken queue may drop late.
-fn counter() -> &'static AtomicU32 {
-    std::boxed::Box::leak(std::boxed::Box::new(AtomicU32::new(0)))
+fn counter() -> &'static Counter {
+    std::boxed::Box::leak(std::boxed::Box::new(Atomic::new(0)))
 }
 
 /// H18: a value that is received is dropped once, by who received it.

@@ -70,7 +70,7 @@ pub fn h2_it_looks_again_after_arming<H: Harness>(h: &H) -> Result<(), Failure> 
     s.before(by, "the change")
 }
 
-/// R8: `wait_until` with a passed deadline looks, and does not wait.
+/// R14: `wait_until` with a passed deadline looks, and does not wait.
 pub fn r14_wait_until_a_passed_deadline_looks<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);
     let point = s.blockpoint()?;

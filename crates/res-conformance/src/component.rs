@@ -456,7 +456,7 @@ pub fn r36_a_delegated_end_outlives_its_maker<H: Harness>(h: &H) -> Result<(), F
     Ok(())
 }
 
-/// R34: a component dies with an end in transit to nobody: its peers see that too.
+/// H10: a component dies with an end in transit to nobody: its peers see that too.
 pub fn h10_death_closes_what_is_in_transit<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);
     let (component, mut tx, _rx) = endowed(h, &s, panics::<H::Backend, H::Kind>)?;
@@ -472,7 +472,7 @@ pub fn h10_death_closes_what_is_in_transit<H: Harness>(h: &H) -> Result<(), Fail
     Ok(())
 }
 
-/// R21: a description tells a slot whether it holds what it says.
+/// R3: a description tells a slot whether it holds what it says.
 pub fn r3_slots_check_descriptions<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);
     let memory = s.mem(64)?.share().into_cap();

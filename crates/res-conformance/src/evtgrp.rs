@@ -196,7 +196,7 @@ pub fn h23_an_old_snapshot_takes_nothing_away<H: Harness>(h: &H) -> Result<(), F
     Ok(())
 }
 
-/// R27: two threads send, edge-triggered; who waits on the group and drains misses nothing.
+/// R8: two threads send, edge-triggered; who waits on the group and drains misses nothing.
 pub fn r8_no_wakeup_is_lost_through_a_group<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);
     let (group, count) = (s.evtgrp(2)?, s.rounds(1_500));
@@ -239,7 +239,7 @@ pub fn r26_added_when_ready_is_pending<H: Harness>(h: &H) -> Result<(), Failure>
     Ok(())
 }
 
-/// R26: the close of a channel is an event at either end, and stays one for a level-triggered end.
+/// R18: the close of a channel is an event at either end, and stays one for a level-triggered end.
 pub fn r18_a_group_reports_the_close<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);
     let group = s.evtgrp(2)?;

@@ -184,7 +184,7 @@ pub fn r31_neighbours_are_not_disturbed<H: Harness>(h: &H) -> Result<(), Failure
     s.join(&thread)
 }
 
-/// R33: words are atomics: two threads that count on one lose nothing.
+/// R31: words are atomics: two threads that count on one lose nothing.
 pub fn r31_words_are_atomic<H: Harness>(h: &H) -> Result<(), Failure> {
     use core::sync::atomic::Ordering::Relaxed;
 

@@ -151,7 +151,7 @@ macro_rules! __cases {
                 "H2" h2_it_looks_again_after_arming(0, SMALL):
                     "wait_until looks again after it has armed: what comes between the first "
                     "look and the arming is found, and not only at the deadline";
-                "R8" r14_wait_until_a_passed_deadline_looks(0, SMALL):
+                "R14" r14_wait_until_a_passed_deadline_looks(0, SMALL):
                     "wait_until with a passed deadline looks, and does not wait";
                 "R9" r9_armed_says_who_subscribed(0, SMALL):
                     "armed says whether a trigger would reach somebody; a trigger disarms";
@@ -192,12 +192,12 @@ macro_rules! __cases {
                     "level-triggered, two threads";
                 "H23" h23_an_old_snapshot_takes_nothing_away(0, SMALL):
                     "who goes idle with an old snapshot does not take away what came since";
-                "R27" r8_no_wakeup_is_lost_through_a_group(2, SMALL):
+                "R8" r8_no_wakeup_is_lost_through_a_group(2, SMALL):
                     "two threads send, edge-triggered; who waits on the group and drains misses "
                     "nothing";
                 "R26" r26_added_when_ready_is_pending(0, SMALL):
                     "a source that is ready when it is added is pending at once";
-                "R26" r18_a_group_reports_the_close(0, SMALL):
+                "R18" r18_a_group_reports_the_close(0, SMALL):
                     "the close of a channel is an event at either end, and stays one for a "
                     "level-triggered end";
                 "R26" r26_a_removed_source_is_silent(0, MEDIUM):
@@ -293,7 +293,7 @@ macro_rules! __cases {
                 "R31" r31_neighbours_are_not_disturbed(1, MEDIUM):
                     "bytes beside those that one thread writes are not disturbed by another "
                     "that writes these";
-                "R33" r31_words_are_atomic(1, SMALL):
+                "R31" r31_words_are_atomic(1, SMALL):
                     "words are atomics: two threads that count on one lose nothing";
             }
             component {
@@ -343,9 +343,9 @@ macro_rules! __cases {
                 "R36" r36_a_delegated_end_outlives_its_maker(1, SMALL):
                     "an end that a component made and gave away outlives it; what it kept "
                     "closes";
-                "R34" h10_death_closes_what_is_in_transit(1, SMALL):
+                "H10" h10_death_closes_what_is_in_transit(1, SMALL):
                     "a component dies with an end in transit to nobody: its peers see that too";
-                "R21" r3_slots_check_descriptions(0, SMALL):
+                "R3" r3_slots_check_descriptions(0, SMALL):
                     "a description tells a slot whether it holds what it says";
             }
             names {

@@ -6,7 +6,7 @@ use backend_local::{AllocOnly, Local, LocalError, OverRegion, Region, Static};
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{ChanAttr, Deadline, Notify};
 use res_conformance::any::AnyChan;
-use res_conformance::{Budget, Failure, Harness, conformance};
+use res_conformance::{Budget, Case, Failure, Harness, Verdict, cases, conformance};
 
 /// Memory of the global allocator.
 #[derive(Default)]
@@ -183,3 +183,47 @@ conformance!(channel polled, Polled);
 conformance!(channel limited, Limited);
 conformance!(channel zero_copy, Loans);
 conformance!(any any_type, OnHeap);
+
+/// Has no thread to give.
+#[derive(Default)]
+struct NoThreads;
+
+impl Harness for NoThreads {
+    type Backend = Local;
+    type Kind = Spsc;
+    const NAME: &'static str = "no threads";
+
+    fn budget() -> Budget {
+        Budget { threads: 0, ..Budget::UNLIMITED }
+    }
+
+    fn fresh(&self) -> Local {
+        OnHeap.fresh()
+    }
+}
+
+/// What the budget does not cover is not run, and is not counted as passed.
+#[test]
+fn a_case_beyond_the_budget_is_skipped() {
+    let cases = || cases::<NoThreads>().filter(|case| case.needs.threads > 0);
+    assert!(cases().count() > 40);
+    for case in cases() {
+        assert_eq!(case.check(&NoThreads), Verdict::Skipped(case.needs), "{}", case.name);
+    }
+}
+
+/// The cases are a checklist: each name begins with its requirement, and there is one of each.
+#[test]
+fn the_table_is_a_checklist() {
+    let mut names = Vec::new();
+    for Case { name, requirement, text, .. } in cases::<OnHeap>() {
+        let prefix = format!("{}_", requirement.to_lowercase());
+        assert!(name.starts_with(&prefix), "{name} is for {requirement}");
+        assert!(text.len() > 10, "{name} says nothing");
+        names.push(name);
+    }
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "a name that occurs twice");
+}

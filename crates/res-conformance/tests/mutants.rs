@@ -13,8 +13,8 @@ use res_conformance::any::{self, AnyChan};
 use res_conformance::{Budget, Failure, Harness, blockpoint, chanchan, channel, evtgrp, trace};
 
 mod mutants {
-    pub mod kinds;
-    pub mod wrap;
+    pub(crate) mod kinds;
+    pub(crate) mod wrap;
 }
 
 use mutants::kinds::{self, Broken, Twice};
@@ -153,8 +153,8 @@ macro_rules! mutants {
 
 /// Which trait breaks which harness.
 mod mutation {
-    pub use super::mutants::kinds::Mutation as Kinds;
-    pub use super::mutants::wrap::Mutation as Backends;
+    pub(crate) use super::mutants::kinds::Mutation as Kinds;
+    pub(crate) use super::mutants::wrap::Mutation as Backends;
 }
 
 mutants! {

@@ -14,6 +14,9 @@ use std::time::Duration;
 use machine::{Machine, ends, rounds};
 use res_sync::{Barrier, Deadline, Event, Gone, Park, Side, Triggered, WaitError, Wake};
 
+/// One move of the epoch, as the documentation of `res_sync::event` has it.
+const EPOCH_ONE: u64 = 1 << 8;
+
 /// A word, its machine, and what is waited for.
 struct Ground {
     machine: Machine,
@@ -164,6 +167,17 @@ fn waking_one_wakes_one() {
         });
         assert_eq!(ground.tokens.load(Relaxed), 0);
     });
+}
+
+/// Who wakes one and finds nobody asleep moves the epoch again while it clears the bit (H1): then
+/// the next trigger is cheap.
+#[test]
+fn waking_one_where_nobody_sleeps_disarms() {
+    let ground = ground();
+    ground.event().checkpoint();
+    ground.event().trigger(Wake::One);
+    assert!(!ground.event().armed());
+    assert_eq!(ground.word.load(Relaxed), 2 * EPOCH_ONE, "moved twice, no flag set");
 }
 
 #[test]

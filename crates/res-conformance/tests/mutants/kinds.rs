@@ -13,7 +13,7 @@ use res_api::{
 };
 
 /// What is broken.
-pub trait Mutation: Send + 'static {
+pub(crate) trait Mutation: Send + 'static {
     /// Full with one slot left.
     const FULL_EARLY: bool = false;
     /// Each time round the ring the item before is given out once more.
@@ -25,13 +25,13 @@ pub trait Mutation: Send + 'static {
 }
 
 /// The kind.
-pub struct Broken<M>(PhantomData<M>);
+pub(crate) struct Broken<M>(PhantomData<M>);
 
 /// Its pushing half.
-pub struct Push<Q, M>(Q, PhantomData<M>);
+pub(crate) struct Push<Q, M>(Q, PhantomData<M>);
 
 /// Its popping half.
-pub struct Pop<Q: PopQueue, M> {
+pub(crate) struct Pop<Q: PopQueue, M> {
     inner: Q,
     next: Option<Q::Item>,
     again: Option<Q::Item>,
@@ -169,7 +169,7 @@ type HonestSnd<B, T, M> = QueueSnd<B, Push<SpscPush<<B as Backend>::Model, T>, M
 type HonestRcv<B, T, M> = QueueRcv<B, Pop<SpscPop<<B as Backend>::Model, T>, M>>;
 
 /// An end whose cast may be blind for the alignment.
-pub struct Cast<E, M>(E, PhantomData<M>);
+pub(crate) struct Cast<E, M>(E, PhantomData<M>);
 
 impl<B: Backend, M: Mutation> Kind<B> for Broken<M> {
     const ID: KindId = <Spsc as Kind<B>>::ID;
@@ -256,7 +256,7 @@ impl<C: AnyCap, E: FromCap<C> + Sender<Msg: Message>, M: Mutation> FromCap<C> fo
 }
 
 /// A receiver of any `T` that drops what it gives out. Only for values that survive that.
-pub struct Twice<R, const TWICE: bool>(pub R);
+pub(crate) struct Twice<R, const TWICE: bool>(pub(crate) R);
 
 impl<R: Receiver, const TWICE: bool> Twice<R, TWICE> {
     fn dropped_too(value: R::Msg) -> R::Msg {

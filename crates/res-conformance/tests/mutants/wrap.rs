@@ -15,7 +15,7 @@ use res_api::{
 };
 
 /// What is broken.
-pub trait Mutation: Copy + Send + Sync + 'static {
+pub(crate) trait Mutation: Copy + Send + Sync + 'static {
     /// A trigger between checkpoint and wait does not move the epoch that the waiter sleeps on.
     const EPOCH_NOT_MOVED: bool = false;
     /// `wait_until` does not look again after it has armed.
@@ -39,10 +39,10 @@ pub trait Mutation: Copy + Send + Sync + 'static {
 type P = Local;
 
 /// The backend.
-pub struct Wrap<M>(P, PhantomData<M>);
+pub(crate) struct Wrap<M>(P, PhantomData<M>);
 
 impl<M> Wrap<M> {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Local::new().expect("a system"), PhantomData)
     }
 }
@@ -53,7 +53,7 @@ impl<M> Clone for Wrap<M> {
     }
 }
 
-pub struct Point<M>(<P as Backend>::Blockpoint, PhantomData<M>);
+pub(crate) struct Point<M>(<P as Backend>::Blockpoint, PhantomData<M>);
 
 impl<M> Clone for Point<M> {
     fn clone(&self) -> Self {
@@ -167,7 +167,7 @@ impl<M: Mutation> Source<Point<M>> for Point<M> {
 }
 
 /// Something of the parent with its blockpoint, wrapped.
-pub struct With<T, M> {
+pub(crate) struct With<T, M> {
     inner: T,
     point: Point<M>,
 }
@@ -272,7 +272,7 @@ impl<M> Source<<P as Backend>::Blockpoint> for Inner<'_, M> {
     }
 }
 
-pub struct Group<M>(<P as Backend>::EvtGrp, PhantomData<M>);
+pub(crate) struct Group<M>(<P as Backend>::EvtGrp, PhantomData<M>);
 
 impl<M: Mutation> EvtGrp<Point<M>> for Group<M> {
     type Error = LocalError;
@@ -314,7 +314,7 @@ impl<M: Mutation> EvtGrp<Point<M>> for Group<M> {
 }
 
 /// A capability, and what it allows beyond what it should.
-pub struct Cap<M>(<P as Backend>::Cap, Rights, PhantomData<M>);
+pub(crate) struct Cap<M>(<P as Backend>::Cap, Rights, PhantomData<M>);
 
 fn cap<M>(of: <P as Backend>::Cap) -> Cap<M> {
     Cap(of, Rights::empty(), PhantomData)
@@ -367,8 +367,8 @@ impl<M: Mutation> AnyCap for Cap<M> {
     }
 }
 
-pub struct Private<M>(<P as Backend>::Mem, PhantomData<M>);
-pub struct Shared<M>(<P as Backend>::SharedMem, PhantomData<M>);
+pub(crate) struct Private<M>(<P as Backend>::Mem, PhantomData<M>);
+pub(crate) struct Shared<M>(<P as Backend>::SharedMem, PhantomData<M>);
 
 impl<M: Mutation> Mem for Private<M> {
     type Shared = Shared<M>;
@@ -439,7 +439,7 @@ impl<M: Mutation> FromCap<Cap<M>> for Shared<M> {
 }
 
 /// An end of a channel of capabilities; `None` only while it is taken apart.
-pub struct CapEnd<T, M: Mutation, const RECEIVES: bool>(Option<T>, Point<M>, fn(&mut T));
+pub(crate) struct CapEnd<T, M: Mutation, const RECEIVES: bool>(Option<T>, Point<M>, fn(&mut T));
 
 impl<T: Source<<P as Backend>::Blockpoint>, M: Mutation, const RECEIVES: bool>
     CapEnd<T, M, RECEIVES>

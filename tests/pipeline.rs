@@ -149,6 +149,7 @@ fn tricky() -> Vec<Vec<u8>> {
         // Not visible, and so no words: alone, and in the middle of a block boundary.
         b"\0 \x01 \x7f \x80\xff \xc3\xa4".to_vec(),
         [vec![b' '; BLOCK - 1], b"\0\0 ".to_vec()].concat(),
+        [b" ".to_vec(), vec![0; 40], b"a ".to_vec()].concat(),
         [vec![0; 2 * BLOCK + 7], b"a".to_vec(), vec![0; BLOCK]].concat(),
         // Words longer than a block, and of exactly a block.
         x(BLOCK),

@@ -8,7 +8,7 @@
 //! any thread: [`ZeroCopySnd::loan`], [`ZeroCopyRcv::recv_loan`]. A receiver that passes messages
 //! on without copying becomes a [`Forwarder`].
 //!
-//! Each end keeps a private record of what is where, and believes no number that comes from
+//! Each end keeps a private [`Record`] of what is where, and believes no number that comes from
 //! the other: one that is out of range, or not on that side, is
 //! [`Misbehaved`](res_api::Gone::Misbehaved).
 

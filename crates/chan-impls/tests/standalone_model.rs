@@ -15,7 +15,11 @@ use res_api::Gone;
 fn config() -> ProptestConfig {
     let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
     ProptestConfig {
-        cases: if long { 20_000 } else { 500 },
+        cases: match (cfg!(miri), long) {
+            (true, _) => 4,
+            (false, true) => 20_000,
+            (false, false) => 500,
+        },
         failure_persistence: None,
         ..ProptestConfig::default()
     }
@@ -322,7 +326,7 @@ fn capacities_that_do_not_exist() {
 
 #[test]
 fn the_whole_of_an_odd_capacity_is_used() {
-    for capacity in 1..=70 {
+    for capacity in 1..=if cfg!(miri) { 9 } else { 70 } {
         let (mut tx, mut rx) = ring(capacity).expect("it exists");
         for start in [0, 7, 1000] {
             assert_eq!(
@@ -339,7 +343,7 @@ fn the_whole_of_an_odd_capacity_is_used() {
 
 #[test]
 fn two_threads_keep_the_order() {
-    const ITEMS: u64 = 50_000;
+    const ITEMS: u64 = if cfg!(miri) { 100 } else { 50_000 };
     for capacity in [1, 3, 64] {
         let (mut tx, mut rx) = ring(capacity).expect("it exists");
         std::thread::scope(|scope| {

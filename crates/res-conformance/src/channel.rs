@@ -421,7 +421,7 @@ pub fn r18_close_wakes_a_sleeping_receiver<H: Harness>(h: &H) -> Result<(), Fail
             check_eq!(rx.recv_until(inner.soon()), closed, "the sender has left");
             Ok(())
         })?;
-        for _ in 0..round * 10 {
+        for _ in 0..round % 20 * 10 {
             s.yield_now();
         }
         drop(tx);
@@ -442,7 +442,7 @@ pub fn r18_close_wakes_a_sleeping_sender<H: Harness>(h: &H) -> Result<(), Failur
             check_matches!(sent, Err(SendError::Gone(1, Gone::Closed)), "the receiver has left");
             Ok(())
         })?;
-        for _ in 0..round * 10 {
+        for _ in 0..round % 20 * 10 {
             s.yield_now();
         }
         drop(rx);

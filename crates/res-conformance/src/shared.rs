@@ -22,7 +22,7 @@ pub fn r26_closing_wakes_who_waits<H: Harness>(h: &H) -> Result<(), Failure> {
             })
         };
         let threads = [waiter(0)?, waiter(1)?];
-        for _ in 0..round * 10 {
+        for _ in 0..round % 20 * 10 {
             s.yield_now();
         }
         group.close();

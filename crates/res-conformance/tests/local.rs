@@ -1,5 +1,6 @@
 //! The suite on `Local`, with each memory policy.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use backend_local::{AllocOnly, Local, LocalError, OverRegion, Region, Static};
@@ -34,11 +35,11 @@ const BUDGET: Budget = Budget { threads: THREADS, objects: 2_000, bytes: 1 << 20
 type Regions = [Region<REGION>; 4];
 
 /// A system in whichever region is free first.
-fn in_one_of<P: OverRegion>(regions: &'static Regions) -> Local<P> {
+fn in_one_of<P: OverRegion>(regions: &'static Regions, threads: u32) -> Local<P> {
     for _ in 0..10_000 {
         for region in regions {
             let by = Deadline::PASSED;
-            match Local::<P>::over_by(region, THREADS, by) {
+            match Local::<P>::over_by(region, threads, by) {
                 Ok(system) => return system,
                 Err(LocalError::Kind(res_api::ErrorKind::Exists)) => {}
                 Err(error) => panic!("no system: {error}"),
@@ -64,8 +65,13 @@ impl Harness for InPools {
 
     fn fresh(&self) -> Local<Static> {
         static REGIONS: Regions = [const { Region::new() }; 4];
-        in_one_of(&REGIONS)
+        in_one_of(&REGIONS, THREADS)
     }
+}
+
+thread_local! {
+    /// How many threads a system gets that this thread makes.
+    static WORKERS: Cell<u32> = const { Cell::new(THREADS) };
 }
 
 /// Memory of a region, never given back.
@@ -78,12 +84,12 @@ impl Harness for NeverFreed {
     const NAME: &'static str = "Local<AllocOnly>";
 
     fn budget() -> Budget {
-        BUDGET
+        Budget { threads: WORKERS.get(), ..BUDGET }
     }
 
     fn fresh(&self) -> Local<AllocOnly> {
         static REGIONS: Regions = [const { Region::new() }; 4];
-        in_one_of(&REGIONS)
+        in_one_of(&REGIONS, WORKERS.get())
     }
 }
 
@@ -209,6 +215,15 @@ fn a_case_beyond_the_budget_is_skipped() {
     assert!(cases().count() > 40);
     for case in cases() {
         assert_eq!(case.check(&NoThreads), Verdict::Skipped(case.needs), "{}", case.name);
+    }
+}
+
+/// With as many threads as a case says that it needs, and no more, it passes.
+#[test]
+fn the_threads_that_a_case_declares_are_enough() {
+    for case in cases::<NeverFreed>() {
+        WORKERS.set(case.needs.threads);
+        assert_eq!(case.check(&NeverFreed), Verdict::Passed, "{}", case.name);
     }
 }
 

@@ -491,6 +491,27 @@ fn signallers_are_told() {
     });
 }
 
+/// A reason brings what the teller did before, by whichever way it is read.
+#[test]
+fn a_reason_brings_what_was_done_before_it() {
+    let ways: [fn(&Ground) -> Option<Gone>; 2] =
+        [|ground| ground.event().told(Side::Waiters), |ground| ground.event().snapshot().gone()];
+    for read_reason in ways {
+        check(ANY, move || {
+            let ground = Ground::new();
+            let teller = spawn(&ground, |ground| {
+                ground.write_payload();
+                Real::tell(ground, Side::Waiters, Gone::Closed);
+            });
+            if read_reason(&ground).is_some() {
+                assert_eq!(ground.read_payload(), 7);
+            }
+            teller.join().expect("no thread panics");
+            assert_eq!(read_reason(&ground), Some(Gone::Closed));
+        });
+    }
+}
+
 /// Telling the other side clears the waiter's bit: it is woken for that, and arms again.
 #[test]
 fn telling_the_signallers_costs_the_waiter_no_wake_up() {
@@ -661,4 +682,24 @@ fn a_moved_epoch_brings_what_it_announces() {
         assert!(!ground.event().unmoved_since(seen));
         assert!(ground.event().unmoved_since(ground.event().snapshot()));
     });
+}
+
+// ---- The model itself ----
+
+/// loom alone tries a single order here, because the writer's own load hides that of the first
+/// thread (its issue 392). The words of the model see to it that both are tried.
+#[test]
+fn a_load_before_a_write_hides_no_order() {
+    for value in [0, 1] {
+        let model = move || {
+            let ground = Ground::new();
+            let writer = spawn(&ground, |ground| {
+                ground.tokens.load(Relaxed);
+                ground.tokens.store(1, Relaxed);
+            });
+            assert_ne!(ground.tokens.load(Relaxed), value, "this value is seen");
+            writer.join().expect("no thread panics");
+        };
+        assert_found("this value is seen", || check(ANY, model));
+    }
 }

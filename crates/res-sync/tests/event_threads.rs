@@ -240,6 +240,16 @@ fn the_reason_comes_before_the_deadline() {
     assert_eq!(ground.take_until(Deadline::PASSED), Err(WaitError::Gone(Gone::Revoked)));
 }
 
+/// A telling moves the epoch too; the wait says that it was no trigger.
+#[test]
+fn a_wait_that_was_armed_before_the_end_says_why_it_ends() {
+    let ground = ground();
+    let armed = ground.event().checkpoint();
+    ground.event().tell(Side::Waiters, Gone::PeerGone);
+    let end = ground.event().wait(armed, Deadline::NEVER);
+    assert_eq!(end, Err(WaitError::Gone(Gone::PeerGone)));
+}
+
 const REASONS: [Gone; 5] =
     [Gone::Closed, Gone::PeerGone, Gone::Misbehaved, Gone::PeerRevoked, Gone::Revoked];
 

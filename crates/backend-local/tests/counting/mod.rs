@@ -1,10 +1,12 @@
-//! A global allocator that counts: calls for each thread, and bytes that are live in all of them.
+//! A global allocator that counts: allocations of each thread, and bytes that are live in all.
 #![allow(dead_code, reason = "each test uses its part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 struct Counting;
 
@@ -12,8 +14,8 @@ struct Counting;
 static COUNTING: Counting = Counting;
 
 const MOST_THREADS: usize = 4096;
-/// Calls of each thread, in the order of their first calls.
-static CALLS: [AtomicU64; MOST_THREADS] = [const { AtomicU64::new(0) }; MOST_THREADS];
+/// Allocations of each thread, in the order of their first calls.
+static ALLOCATIONS: [AtomicU64; MOST_THREADS] = [const { AtomicU64::new(0) }; MOST_THREADS];
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
@@ -40,14 +42,13 @@ unsafe impl GlobalAlloc for Counting {
         if refused(layout) {
             return null_mut();
         }
-        CALLS[mine()].fetch_add(1, Relaxed);
+        ALLOCATIONS[mine()].fetch_add(1, Relaxed);
         LIVE.fetch_add(layout.size(), Relaxed);
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        CALLS[mine()].fetch_add(1, Relaxed);
         LIVE.fetch_sub(layout.size(), Relaxed);
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(memory, layout) }
@@ -62,19 +63,21 @@ fn refused(layout: Layout) -> bool {
         && LINES_LEFT.replace(LINES_LEFT.get().saturating_sub(1)) == 0
 }
 
-/// How often the calling thread has called the allocator.
-pub(crate) fn calls() -> u64 {
-    CALLS[mine()].load(Relaxed)
+/// How often the calling thread has allocated. (Who happens to hold something last frees it, so
+/// what is freed in a thread says little about it.)
+pub(crate) fn allocations() -> u64 {
+    ALLOCATIONS[mine()].load(Relaxed)
 }
 
-/// How many threads have called the allocator.
+/// How many threads have allocated.
 pub(crate) fn threads() -> usize {
     THREADS.load(Relaxed)
 }
 
-/// How often the threads called the allocator that were the first to do so after `threads` had.
-pub(crate) fn calls_of_threads_after(threads: usize) -> u64 {
-    CALLS[threads.min(MOST_THREADS)..].iter().map(|calls| calls.load(Relaxed)).sum()
+/// How often those threads allocated that were the first to do so after `threads` had.
+pub(crate) fn allocations_of_threads_after(threads: usize) -> u64 {
+    let later = &ALLOCATIONS[threads.min(MOST_THREADS)..];
+    later.iter().map(|allocations| allocations.load(Relaxed)).sum()
 }
 
 /// Bytes that are allocated now.
@@ -85,4 +88,32 @@ pub(crate) fn live() -> usize {
 /// From the `count`-th block on, a system gets none in this thread; `None`: no end to them.
 pub(crate) fn refuse_after(count: Option<u64>) {
     LINES_LEFT.set(count.unwrap_or(u64::MAX));
+}
+
+/// Does it with as many blocks as it needs. For what takes lines from std too, which gives up
+/// where it gets none.
+pub(crate) fn unrefused<R>(body: impl FnOnce() -> R) -> R {
+    let left = LINES_LEFT.replace(u64::MAX);
+    let result = body();
+    LINES_LEFT.set(left);
+    result
+}
+
+/// Waits until it holds; panics where it does not come to that.
+#[track_caller]
+pub(crate) fn eventually(what: impl Fn() -> String, holds: impl FnMut() -> bool) {
+    assert!(within(200_000, holds), "it does not come to this: {}", what());
+}
+
+/// Waits until it holds. Gives up after a number of turns, not at a time, so that a machine which
+/// stops for a while does no harm.
+pub(crate) fn within(turns: u32, mut holds: impl FnMut() -> bool) -> bool {
+    (0..turns).any(|turn| {
+        if turn < 1000 {
+            thread::yield_now();
+        } else {
+            thread::sleep(Duration::from_micros(100));
+        }
+        holds()
+    })
 }

@@ -67,8 +67,13 @@ pub(super) fn replay<H: Harness>(h: &H, ops: &[Op]) -> Result<(), Failure> {
             Op::Tell(side, gone) => {
                 point.tell(side, gone);
                 let before = told.of(side);
-                *before = (*before).max(Some(gone));
-                armed.iter_mut().for_each(|(_, triggered)| *triggered = true);
+                if Some(gone) > *before {
+                    *before = Some(gone);
+                    armed.iter_mut().for_each(|(_, triggered)| *triggered = true);
+                } else {
+                    // Nothing has changed, so whether it wakes is left open.
+                    armed.clear();
+                }
             }
         }
         for side in [Side::Waiters, Side::Signallers] {

@@ -158,10 +158,15 @@ impl Park for Machine {
     }
 }
 
-/// How many rounds of stress: so many, with `RES_LONG=1` in the environment twenty times as many.
+/// How many rounds of stress: so many, with `RES_LONG=1` in the environment twenty times as many;
+/// under Miri a few.
 pub(crate) fn rounds(usual: u32) -> u32 {
     let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
-    if long { 20 * usual } else { usual }
+    match (cfg!(miri), long) {
+        (true, _) => (usual / 2000).max(5),
+        (false, true) => 20 * usual,
+        (false, false) => usual,
+    }
 }
 
 /// Runs `body`; where it hangs, the test fails instead of hanging with it.

@@ -224,7 +224,7 @@ pub fn pin(_: usize) {}
 ///
 /// Each should own what it uses, and return it: then the two do not share the cache lines of a
 /// stack, and what is dropped is dropped when the time has been taken.
-pub fn on_two_cores<A, B: Send>(
+pub fn on_two_cores<A: Send, B: Send>(
     here: impl FnOnce() -> A + Send,
     there: impl FnOnce() -> B + Send,
 ) -> f64 {
@@ -236,17 +236,19 @@ pub fn on_two_cores<A, B: Send>(
         }
     };
     std::thread::scope(|scope| {
-        // A thread begins where its parent may run: on core 1, so that it need not wait for this
-        // one, which spins, to leave core 0.
-        pin(1);
-        let other = scope.spawn(|| {
+        // Not in the calling thread: who counts cores asks where the first thread may run.
+        let here = scope.spawn(|| {
+            pin(0);
+            meet();
+            watched(|| (Instant::now(), here()))
+        });
+        let there = scope.spawn(|| {
+            pin(1);
             meet();
             watched(there)
         });
-        pin(0);
-        meet();
-        let (here_end, (start, _a)) = watched(|| (Instant::now(), here()));
-        let (there_end, _b) = other.join().expect("the other core's thread panicked");
+        let (here_end, (start, _a)) = here.join().expect("the thread of core 0 panicked");
+        let (there_end, _b) = there.join().expect("the thread of core 1 panicked");
         (here_end.max(there_end) - start).as_nanos() as f64
     })
 }

@@ -51,6 +51,9 @@ unsafe impl<K: Kernel> Sync for SystemRef<K> {}
 impl<K: Kernel> SystemRef<K> {
     pub(crate) fn new<P: Policy>(kernel: K, mut policy: P) -> Result<Self, LocalError> {
         let barrier = kernel.barrier();
+        // A machine may count its cores once. It does so now: a first thread that has pinned itself
+        // by the first wait would make it look like one core, and then nobody spins.
+        kernel.cores();
         let (names_point, policy_point) = (kernel.point()?, kernel.point()?);
         let pool = Pool::new(&kernel, barrier)?;
         let memory = policy

@@ -3,6 +3,9 @@
 //! With `Dynamic` each byte is counted; with `Static` systems and scenes are made again and again
 //! in a region that would be full soon if a block were lost each time. `RES_LONG=1` makes it long.
 
+// Messages come back in errors, and all kinds of things lie in one list.
+#![allow(clippy::result_large_err, clippy::large_enum_variant)]
+
 mod counting;
 
 use std::any::Any;
@@ -858,14 +861,14 @@ impl<P: Policy> World<P> {
                 }
             }
             Item::Point(point) => drop(point.trigger(Wake::All)),
-            Item::Group(group) if flag && value % 8 == 0 => group.close(),
+            Item::Group(group) if flag && value.is_multiple_of(8) => group.close(),
             Item::Group(group) => drop(group.wait(Deadline::PASSED)),
             Item::Timer(timer) if flag => {
                 timer.set(b.now(), Some(Duration::from_micros(1)));
             }
             Item::Timer(timer) => drop(timer.expirations()),
             Item::Thread(thread) => drop(unrefused(|| thread.start())),
-            Item::Component(component) if value % 4 == 0 => component.stop(),
+            Item::Component(component) if value.is_multiple_of(4) => component.stop(),
             Item::Component(component) if flag => drop(unrefused(|| component.start())),
             Item::Component(component) => drop(component.wait(Deadline::PASSED)),
             _ => {}

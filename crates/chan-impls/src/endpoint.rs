@@ -11,11 +11,10 @@ use core::time::Duration;
 use res_api::{
     AnyCap, Backend, BackendError, Blockpoint, CastError, CastReason, ChanAttr, Deadline, Desc,
     ErrorKind, FromCap, Gone, IntoCap, Map, Mem, Message, Part, Receiver, RecvError, Refused,
-    Rights, Role, SendError, Sender, SharedMem, Side, Source, SourceKind, Stats, TryRecvError,
-    TrySendError, WaitError,
+    Rights, Role, SendError, Sender, SharedMem, Side, Snapshot, Source, SourceKind, Stats,
+    TryRecvError, TrySendError, WaitError,
 };
 
-use crate::distance::Distance;
 use crate::pace::Pace;
 use crate::patience::Patience;
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
@@ -29,7 +28,6 @@ pub struct QueueSnd<B: Backend, Q> {
 /// The receiving end of a channel made of the popping half `Q` of a queue.
 pub struct QueueRcv<B: Backend, Q> {
     queue: Q,
-    distance: Distance<B::Model>,
     end: End<B>,
 }
 
@@ -101,6 +99,12 @@ impl<B: Backend> End<B> {
         result
     }
 
+    /// The word of this side, where the other is gone or a group watches.
+    fn concerned(&self) -> Option<Snapshot> {
+        let seen = self.wait.snapshot();
+        (seen.watched() || seen.gone().is_some()).then_some(seen)
+    }
+
     fn stats(&self, queue: &impl Half) -> Stats {
         Stats {
             messages: queue.position(),
@@ -167,11 +171,12 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         }
     }
 
-    /// Found full: looks once more, so that closed is seen and a group that watches is told idle.
+    /// Found full: looks once more where that is more than a repetition, so that closed is seen and
+    /// a group that watches is told idle.
     #[cold]
     #[inline(never)]
     fn try_send_again(&mut self, message: Q::Item) -> Result<(), TrySendError<Q::Item>> {
-        let seen = self.end.wait.snapshot();
+        let Some(seen) = self.end.concerned() else { return Err(TrySendError::Full(message)) };
         match self.push(message) {
             Err(TrySendError::Full(message)) => match self.end.wait.idle(seen) {
                 None => Err(TrySendError::Full(message)),
@@ -226,7 +231,7 @@ impl<B: Backend, Q: PushQueue> Sender for QueueSnd<B, Q> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_until(
         &mut self,
         message: Q::Item,
@@ -285,8 +290,7 @@ impl<B: Backend, Q: PushQueue> Sender for QueueSnd<B, Q> {
 
 impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
     fn of(queue: Q, end: End<B>) -> Self {
-        let distance = Distance::new(queue.capacity());
-        Self { queue, distance, end }
+        Self { queue, end }
     }
 
     /// An end of parts that are not bundled from memory: `queue` brought its own. For backends.
@@ -313,23 +317,11 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         deadline: Deadline,
         other: impl Fn() -> bool,
     ) -> Result<Option<Q::Item>, RecvError> {
-        match self.next() {
+        match self.queue.try_pop() {
             Ok(Some(message)) => self.popped(message).map(Some).map_err(RecvError::Gone),
             Ok(None) => self.recv_slow(deadline, other),
             Err(Misbehaved) => Err(RecvError::Gone(Gone::Misbehaved)),
         }
-    }
-
-    /// The next message, at a distance from the sender.
-    #[inline(always)]
-    fn next(&mut self) -> Result<Option<Q::Item>, Misbehaved> {
-        self.distance.keep();
-        let asks = self.queue.known() == 0;
-        let message = self.queue.try_pop()?;
-        if asks && message.is_some() {
-            self.distance.found(self.queue.known() + 1);
-        }
-        Ok(message)
     }
 
     /// Notifies that there is room; the message, unless this side has been revoked.
@@ -347,12 +339,12 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         if gone == Gone::Revoked { Err(gone) } else { Ok(message) }
     }
 
-    /// Found empty: looks once more, so that closed is seen after what was sent before it, and a
-    /// group that watches is told idle.
+    /// Found empty: looks once more where that is more than a repetition, so that closed is seen
+    /// after what was sent before it, and a group that watches is told idle.
     #[cold]
     #[inline(never)]
     fn try_recv_again(&mut self) -> Result<Q::Item, TryRecvError> {
-        let seen = self.end.wait.snapshot();
+        let Some(seen) = self.end.concerned() else { return Err(TryRecvError::Empty) };
         match self.queue.try_pop() {
             Ok(Some(message)) => self.popped(message).map_err(TryRecvError::Gone),
             Ok(None) => Err(match self.end.wait.idle(seen) {
@@ -397,9 +389,9 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn recv_until(&mut self, deadline: Deadline) -> Result<Q::Item, RecvError> {
-        match self.next() {
+        match self.queue.try_pop() {
             Ok(Some(message)) => return self.popped(message).map_err(RecvError::Gone),
             Ok(None) => {}
             Err(Misbehaved) => return Err(RecvError::Gone(Gone::Misbehaved)),

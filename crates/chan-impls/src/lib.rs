@@ -15,7 +15,6 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
-mod distance;
 pub mod endpoint;
 mod pace;
 mod patience;

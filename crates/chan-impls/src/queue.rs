@@ -178,12 +178,6 @@ pub trait PopQueue: Half {
     /// The other half broke the protocol.
     fn try_pop(&mut self) -> Result<Option<Self::Item>, Misbehaved>;
 
-    /// How many items are there as far as this half knows without asking the other one; 1 where it
-    /// cannot tell.
-    fn known(&self) -> u32 {
-        1
-    }
-
     /// Pops as many items as are there and fit, in order; returns how many.
     ///
     /// # Errors

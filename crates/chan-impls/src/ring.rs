@@ -184,16 +184,23 @@ impl<M: MemoryModel> TxIndex<M> {
     /// How many slots are free; asks the consumer only if fewer than `want` are known to be.
     #[inline(always)]
     pub(crate) fn room(&mut self, want: u32) -> Result<u32, Misbehaved> {
-        let tail = self.tail;
-        let known = self.limit - tail;
+        let known = self.limit - self.tail;
         if known >= u64::from(want) {
             return Ok(known as u32);
         }
+        self.ask()
+    }
+
+    /// Out of line, so that what is done for each item stays small: a line that the other core
+    /// wrote costs far more than a call.
+    #[inline(always)]
+    fn ask(&mut self) -> Result<u32, Misbehaved> {
+        let known = self.limit - self.tail;
         // Acquire: partners the Release in `RxIndex::release`.
         let head = self.header().head.word.load(Acquire);
         let capacity = u64::from(self.capacity);
         let limit = head.wrapping_add(capacity);
-        let free = limit.wrapping_sub(tail);
+        let free = limit.wrapping_sub(self.tail);
         // Not behind what we believed, not more than we pushed.
         if free < known || free > capacity {
             return Err(Misbehaved);
@@ -216,7 +223,7 @@ impl<M: MemoryModel> TxIndex<M> {
     #[inline(always)]
     pub(crate) fn publish(&mut self, count: u32) {
         self.tail += u64::from(count);
-        // Release: partners the Acquire in `RxIndex::refresh`.
+        // Release: partners the Acquire in `RxIndex::ask`.
         self.header().tail.word.store(self.tail, Release);
     }
 
@@ -272,9 +279,9 @@ impl<M: MemoryModel> RxIndex<M> {
         unsafe { self.header.as_ref() }
     }
 
-    /// The producer's index, if it is believable.
+    /// Asks the producer, and believes what is believable. Out of line, as on the other side.
     #[inline(always)]
-    fn refresh(&mut self) -> Result<(), Misbehaved> {
+    fn ask(&mut self) -> Result<u32, Misbehaved> {
         // Acquire: partners the Release in `TxIndex::publish`.
         let tail = self.header().tail.word.load(Acquire);
         let queued = tail.wrapping_sub(self.head);
@@ -284,7 +291,7 @@ impl<M: MemoryModel> RxIndex<M> {
         }
         self.tail = tail;
         self.high_water = self.high_water.max(queued as u32);
-        Ok(())
+        Ok(queued as u32)
     }
 
     /// How many items are there; asks the producer only if fewer than `want` are known to be.
@@ -294,14 +301,7 @@ impl<M: MemoryModel> RxIndex<M> {
         if known >= want {
             return Ok(known);
         }
-        self.refresh()?;
-        Ok((self.tail - self.head) as u32)
-    }
-
-    /// How many items are there without asking the producer.
-    #[inline(always)]
-    pub(crate) fn known(&self) -> u32 {
-        (self.tail - self.head) as u32
+        self.ask()
     }
 
     /// The number of the next pop; its slot is this modulo the number of slots.
@@ -314,7 +314,7 @@ impl<M: MemoryModel> RxIndex<M> {
     #[inline(always)]
     pub(crate) fn release(&mut self, count: u32) {
         self.head += u64::from(count);
-        // Release: partners the Acquire in `TxIndex::refresh`.
+        // Release: partners the Acquire in `TxIndex::ask`.
         self.header().head.word.store(self.head, Release);
     }
 

@@ -1,8 +1,8 @@
 //! How a message gets into and out of memory that a peer can write at any time.
 //!
-//! There is no reference to such memory (H18): a slot of up to 128 bytes moves as relaxed atomic
-//! words, a larger one by one assembly copy, which the language does not look into. What comes out
-//! is validated before it is a value.
+//! There is no reference to such memory (H18): a slot moves by assembly copies, which the language
+//! does not look into, and as relaxed atomic words. What comes out is validated before it is a
+//! value.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -12,8 +12,6 @@ use res_api::{Mapped, Message};
 use res_sync::model::Atomic;
 
 const WORD: usize = size_of::<u64>();
-/// Up to this size, words; beyond, one copy.
-const WORDS_UP_TO: usize = 128;
 
 /// Bytes from one slot to the next: whole words.
 pub(crate) const fn stride<T>() -> usize {
@@ -29,14 +27,11 @@ pub(crate) const fn stride<T>() -> usize {
 #[inline(always)]
 pub(crate) unsafe fn put<M: Mapped, T: Message>(at: NonNull<u8>, value: &T) {
     let from = core::ptr::from_ref(value).cast::<u8>();
-    if size_of::<T>() > WORDS_UP_TO && copies_in_assembly() {
-        // SAFETY: both are valid for `size_of::<T>()` bytes and do not overlap, since `value` is a
-        // reference and the slot is never lent as one.
-        unsafe { copy(at.as_ptr(), from, size_of::<T>()) };
-        return;
-    }
-    let words = at.cast::<M::U64>();
-    for index in 0..size_of::<T>() / WORD {
+    let (words, len) = (at.cast::<M::U64>(), size_of::<T>());
+    // SAFETY: both are valid for `size_of::<T>()` bytes and do not overlap, since `value` is a
+    // reference and the slot is never lent as one.
+    let copied = unsafe { copy::<M>(at.as_ptr(), from, len) };
+    for index in copied / WORD..len / WORD {
         // SAFETY: within the value, which has no padding (`IntoBytes`); within the slot, whose
         // words are what `M: Mapped` says.
         unsafe {
@@ -44,9 +39,9 @@ pub(crate) unsafe fn put<M: Mapped, T: Message>(at: NonNull<u8>, value: &T) {
             words.add(index).as_ref().store(word, Relaxed);
         }
     }
-    let rest = size_of::<T>() % WORD;
+    let rest = (len - copied) % WORD;
     if rest != 0 {
-        let done = size_of::<T>() - rest;
+        let done = len - rest;
         let mut last = [0; WORD];
         // SAFETY: the last `rest` bytes of the value, and the last word of the slot.
         unsafe {
@@ -85,20 +80,17 @@ pub(crate) unsafe fn take<M: Mapped, T: Message>(at: NonNull<u8>) -> Option<T> {
 /// `len` bytes, which nobody else knows.
 #[inline(always)]
 unsafe fn take_bytes<M: Mapped>(at: NonNull<u8>, to: *mut u8, len: usize) {
-    if len > WORDS_UP_TO && copies_in_assembly() {
-        // SAFETY: valid on both sides, says the caller; a slot and a private place do not overlap.
-        unsafe { copy(to, at.as_ptr(), len) };
-        return;
-    }
     let words = at.cast::<M::U64>();
-    for index in 0..len / WORD {
+    // SAFETY: valid on both sides, says the caller; a slot and a private place do not overlap.
+    let copied = unsafe { copy::<M>(to, at.as_ptr(), len) };
+    for index in copied / WORD..len / WORD {
         // SAFETY: within the slot, whose words are what `M: Mapped` says; within the destination.
         unsafe {
             let word = words.add(index).as_ref().load(Relaxed);
             to.cast::<u64>().add(index).write_unaligned(word);
         }
     }
-    let rest = len % WORD;
+    let rest = (len - copied) % WORD;
     if rest != 0 {
         let done = len - rest;
         // SAFETY: the last word of the slot, and the last `rest` bytes of the destination.
@@ -109,35 +101,79 @@ unsafe fn take_bytes<M: Mapped>(at: NonNull<u8>, to: *mut u8, len: usize) {
     }
 }
 
-const fn copies_in_assembly() -> bool {
-    cfg!(all(target_arch = "x86_64", not(miri)))
-}
-
-/// Copies bytes of which a peer may change one side meanwhile.
+/// Copies bytes of which a peer may change one side meanwhile, as far as assembly does that on
+/// this machine and the memory model does not want to see each access; returns how many: all, or a
+/// number of words.
 ///
 /// # Safety
 ///
 /// `to` is valid for writing and `from` for reading `len` bytes; they do not overlap.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
-unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
-    // SAFETY: writes `len` bytes at `to`, reads `len` at `from`, changes the three registers and
-    // nothing else. The direction flag is clear on entry to assembly. What another process does to
-    // the bytes meanwhile is no data race of this program: the language does not see the accesses.
-    unsafe {
-        core::arch::asm!(
-            "rep movsb",
-            inout("rcx") len => _,
-            inout("rdi") to => _,
-            inout("rsi") from => _,
-            options(nostack, preserves_flags),
-        );
+unsafe fn copy<M: Mapped>(to: *mut u8, from: *const u8, len: usize) -> usize {
+    if M::WATCHED {
+        return 0;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { assembly::copy(to, from, len) }
+}
+
+/// What another process does to the bytes meanwhile is no data race of this program: the language
+/// does not see these accesses.
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2", not(miri)))]
+mod assembly {
+    const PIECE: usize = 16;
+    /// Up to this size, pieces; beyond, one instruction, which takes a while to begin.
+    const PIECES_UP_TO: usize = 128;
+
+    /// Whole pieces: whoever reads a small message word by word soon after it was written in
+    /// pieces, or the other way round, waits for the writes.
+    #[inline(always)]
+    pub(super) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) -> usize {
+        if len > PIECES_UP_TO {
+            // SAFETY: the caller's promise.
+            unsafe { copy_all(to, from, len) };
+            return len;
+        }
+        let whole = len / PIECE * PIECE;
+        for at in (0..whole).step_by(PIECE) {
+            // SAFETY: reads 16 bytes and writes them, within what the caller promises.
+            unsafe {
+                core::arch::asm!(
+                    "movups {piece}, [{from}]",
+                    "movups [{to}], {piece}",
+                    piece = out(xmm_reg) _,
+                    from = in(reg) from.add(at),
+                    to = in(reg) to.add(at),
+                    options(nostack, preserves_flags),
+                );
+            }
+        }
+        whole
+    }
+
+    #[inline(always)]
+    unsafe fn copy_all(to: *mut u8, from: *const u8, len: usize) {
+        // SAFETY: writes `len` bytes at `to`, reads `len` at `from`, changes the three registers
+        // and nothing else. The direction flag is clear on entry to assembly.
+        unsafe {
+            core::arch::asm!(
+                "rep movsb",
+                inout("rcx") len => _,
+                inout("rdi") to => _,
+                inout("rsi") from => _,
+                options(nostack, preserves_flags),
+            );
+        }
     }
 }
 
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
-unsafe fn copy(_: *mut u8, _: *const u8, _: usize) {
-    unreachable!("only called where `copies_in_assembly`");
+#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2", not(miri))))]
+mod assembly {
+    /// Nothing.
+    #[inline(always)]
+    pub(super) unsafe fn copy(_: *mut u8, _: *const u8, _: usize) -> usize {
+        0
+    }
 }
 
 #[cfg(test)]

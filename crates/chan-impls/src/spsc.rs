@@ -296,11 +296,6 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
         item.map(Some).ok_or(Misbehaved)
     }
 
-    #[inline(always)]
-    fn known(&self) -> u32 {
-        self.index.known()
-    }
-
     fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, Misbehaved>
     where
         T: Copy,

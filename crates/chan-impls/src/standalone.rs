@@ -500,9 +500,4 @@ impl<T, M: MemoryModel> PopQueue for Consumer<'_, T, M> {
     {
         Ok(self.pop_slice(into))
     }
-
-    #[inline(always)]
-    fn known(&self) -> u32 {
-        self.index.known()
-    }
 }

@@ -53,13 +53,14 @@ pub trait Blockpoint: Clone + Send + Sync + 'static {
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
-        match self.spin(&mut look) {
+        match look().or_else(|| self.spin(&mut look)) {
             Some(found) => Ok(found),
             None => self.sleep_until(deadline, look),
         }
     }
 
-    /// The first part of [`wait_until`](Self::wait_until): looks at once, then spinning a little.
+    /// The first part of [`wait_until`](Self::wait_until): looks again and again for a few
+    /// microseconds at most; not at all on one core.
     fn spin<R>(&self, look: impl FnMut() -> Option<R>) -> Option<R>;
 
     /// The second part of [`wait_until`](Self::wait_until): looks armed, then sleeps.

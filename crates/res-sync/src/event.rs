@@ -38,7 +38,7 @@ const FLAGS: u64 = EPOCH_ONE - 1;
 const COLD: u64 = SUBSCRIBED | WATCHED | FIELD << SIGNALLERS_SHIFT;
 
 /// Spin hints between two looks, at most.
-const LONGEST_PAUSE: u32 = 16;
+const LONGEST_PAUSE: u32 = 4;
 
 const fn told(word: u64, side: Side) -> Option<Gone> {
     Gone::from_code((word >> side.shift() & FIELD) as u32)
@@ -318,20 +318,16 @@ impl<P: Park> Event<'_, P> {
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
-        match self.spin(&mut look) {
+        match look().or_else(|| self.spin(&mut look)) {
             Some(found) => Ok(found),
             None => self.sleep_until(deadline, look),
         }
     }
 
-    /// The first part of [`wait_until`](Self::wait_until): looks at once, then spinning a little.
-    /// Nobody is asked, no clock is read.
+    /// The first part of [`wait_until`](Self::wait_until): looks after a spin hint, then after
+    /// two, and so on, as long as the machine allows. Nobody is asked, no clock is read.
     #[inline]
     pub fn spin<R>(self, mut look: impl FnMut() -> Option<R>) -> Option<R> {
-        let found = look();
-        if found.is_some() {
-            return found;
-        }
         let (mut left, mut pause) = (self.park.spin_limit(), 1);
         while left > 0 {
             // Longer and longer: each look takes the line away from the peer that writes it, and

@@ -82,7 +82,11 @@ pub trait MemoryModel: Copy + core::fmt::Debug + Send + Sync + 'static {
 /// fn assert_mapped<M: res_sync::model::Mapped>() {}
 /// assert_mapped::<res_sync::model::Core>();
 /// ```
-pub unsafe trait Mapped: MemoryModel {}
+pub unsafe trait Mapped: MemoryModel {
+    /// Whether each access has to be one of the model's words, because somebody watches them; then
+    /// nothing is copied behind its back.
+    const WATCHED: bool = false;
+}
 
 /// An atomic integer of type `V`.
 ///

@@ -30,7 +30,7 @@ impl MemoryModel for Core {
     fn light_barrier(barrier: Barrier) {
         match barrier {
             // Partner: the fence in `Park::heavy_barrier(Fence)`.
-            Barrier::Fence => fence(Ordering::SeqCst),
+            Barrier::Fence => full_fence(),
             // Partner: the process-wide barrier in `Park::heavy_barrier(Asymmetric)`. It makes
             // every other core execute a full fence, so here only the compiler must not reorder.
             Barrier::Asymmetric => compiler_fence(Ordering::SeqCst),
@@ -46,6 +46,13 @@ impl MemoryModel for Core {
 // SAFETY: `AtomicU32` and `AtomicU64` have the size and bit validity of the integers (documented),
 // on the supported targets their alignment too, and no other state.
 unsafe impl Mapped for Core {}
+
+/// Out of the way of the path without a fence.
+#[cold]
+#[inline(always)]
+fn full_fence() {
+    fence(Ordering::SeqCst);
+}
 
 /// The slot of [`Core`].
 pub struct CoreCell<T>(UnsafeCell<MaybeUninit<T>>);

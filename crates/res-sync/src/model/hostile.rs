@@ -57,7 +57,9 @@ impl MemoryModel for Hostile {
 
 // SAFETY: the words are transparent wrappers of the atomics of `Core`; the adversary is the
 // thread's, not the word's.
-unsafe impl Mapped for Hostile {}
+unsafe impl Mapped for Hostile {
+    const WATCHED: bool = true;
+}
 
 macro_rules! hostile_word {
     ($name:ident, $atomic:ty, $int:ty) => {

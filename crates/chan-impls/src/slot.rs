@@ -30,7 +30,7 @@ pub(crate) unsafe fn put<M: Mapped, T: Message>(at: NonNull<u8>, value: &T) {
     let (words, len) = (at.cast::<M::U64>(), size_of::<T>());
     // SAFETY: both are valid for `size_of::<T>()` bytes and do not overlap, since `value` is a
     // reference and the slot is never lent as one.
-    let copied = unsafe { copy::<M>(at.as_ptr(), from, len) };
+    let copied = if M::WATCHED { 0 } else { unsafe { assembly::put(at.as_ptr(), from, len) } };
     for index in copied / WORD..len / WORD {
         // SAFETY: within the value, which has no padding (`IntoBytes`); within the slot, whose
         // words are what `M: Mapped` says.
@@ -82,7 +82,7 @@ pub(crate) unsafe fn take<M: Mapped, T: Message>(at: NonNull<u8>) -> Option<T> {
 unsafe fn take_bytes<M: Mapped>(at: NonNull<u8>, to: *mut u8, len: usize) {
     let words = at.cast::<M::U64>();
     // SAFETY: valid on both sides, says the caller; a slot and a private place do not overlap.
-    let copied = unsafe { copy::<M>(to, at.as_ptr(), len) };
+    let copied = if M::WATCHED { 0 } else { unsafe { assembly::take(to, at.as_ptr(), len) } };
     for index in copied / WORD..len / WORD {
         // SAFETY: within the slot, whose words are what `M: Mapped` says; within the destination.
         unsafe {
@@ -101,51 +101,60 @@ unsafe fn take_bytes<M: Mapped>(at: NonNull<u8>, to: *mut u8, len: usize) {
     }
 }
 
-/// Copies bytes of which a peer may change one side meanwhile, as far as assembly does that on
-/// this machine and the memory model does not want to see each access; returns how many: all, or a
-/// number of words.
-///
-/// # Safety
-///
-/// `to` is valid for writing and `from` for reading `len` bytes; they do not overlap.
-#[inline(always)]
-unsafe fn copy<M: Mapped>(to: *mut u8, from: *const u8, len: usize) -> usize {
-    if M::WATCHED {
-        return 0;
-    }
-    // SAFETY: the caller's promise.
-    unsafe { assembly::copy(to, from, len) }
-}
-
-/// What another process does to the bytes meanwhile is no data race of this program: the language
-/// does not see these accesses.
+/// Copies of which the language sees the private side only: what another process does to a slot
+/// meanwhile is no data race of this program. They copy whole pieces of 16 bytes, or all where it is
+/// much, and return how many bytes; words do the rest.
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2", not(miri)))]
 mod assembly {
+    use core::arch::asm;
+    use core::arch::x86_64::__m128i;
+
     const PIECE: usize = 16;
-    /// Up to this size, pieces; beyond, one instruction, which takes a while to begin.
+    /// Beyond this size one instruction is faster, though it takes a while to begin.
     const PIECES_UP_TO: usize = 128;
 
-    /// Whole pieces: whoever reads a small message word by word soon after it was written in
-    /// pieces, or the other way round, waits for the writes.
     #[inline(always)]
-    pub(super) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) -> usize {
+    pub(super) unsafe fn put(slot: *mut u8, from: *const u8, len: usize) -> usize {
         if len > PIECES_UP_TO {
             // SAFETY: the caller's promise.
-            unsafe { copy_all(to, from, len) };
+            unsafe { copy_all(slot, from, len) };
             return len;
         }
         let whole = len / PIECE * PIECE;
         for at in (0..whole).step_by(PIECE) {
-            // SAFETY: reads 16 bytes and writes them, within what the caller promises.
+            // SAFETY: 16 bytes within what the caller promises, on both sides.
             unsafe {
-                core::arch::asm!(
-                    "movups {piece}, [{from}]",
+                let piece = from.add(at).cast::<__m128i>().read_unaligned();
+                asm!(
                     "movups [{to}], {piece}",
-                    piece = out(xmm_reg) _,
-                    from = in(reg) from.add(at),
-                    to = in(reg) to.add(at),
+                    to = in(reg) slot.add(at),
+                    piece = in(xmm_reg) piece,
                     options(nostack, preserves_flags),
                 );
+            }
+        }
+        whole
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn take(to: *mut u8, slot: *const u8, len: usize) -> usize {
+        if len > PIECES_UP_TO {
+            // SAFETY: the caller's promise.
+            unsafe { copy_all(to, slot, len) };
+            return len;
+        }
+        let whole = len / PIECE * PIECE;
+        for at in (0..whole).step_by(PIECE) {
+            let piece: __m128i;
+            // SAFETY: 16 bytes within what the caller promises, on both sides.
+            unsafe {
+                asm!(
+                    "movups {piece}, [{from}]",
+                    piece = out(xmm_reg) piece,
+                    from = in(reg) slot.add(at),
+                    options(nostack, preserves_flags, readonly),
+                );
+                to.add(at).cast::<__m128i>().write_unaligned(piece);
             }
         }
         whole
@@ -156,7 +165,7 @@ mod assembly {
         // SAFETY: writes `len` bytes at `to`, reads `len` at `from`, changes the three registers
         // and nothing else. The direction flag is clear on entry to assembly.
         unsafe {
-            core::arch::asm!(
+            asm!(
                 "rep movsb",
                 inout("rcx") len => _,
                 inout("rdi") to => _,
@@ -167,11 +176,16 @@ mod assembly {
     }
 }
 
+/// Elsewhere words do all.
 #[cfg(not(all(target_arch = "x86_64", target_feature = "sse2", not(miri))))]
 mod assembly {
-    /// Nothing.
     #[inline(always)]
-    pub(super) unsafe fn copy(_: *mut u8, _: *const u8, _: usize) -> usize {
+    pub(super) unsafe fn put(_: *mut u8, _: *const u8, _: usize) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn take(_: *mut u8, _: *const u8, _: usize) -> usize {
         0
     }
 }

@@ -93,11 +93,13 @@ impl<P: Park, T> Mutex<P, T> {
 }
 
 impl<P: Park, T: ?Sized> Mutex<P, T> {
+    #[inline]
     fn event(&self) -> Event<'_, P> {
         Event { park: &self.park, point: &self.point, word: &self.word, barrier: self.barrier }
     }
 
     /// Takes the lock, however long it takes, and whether or not an owner died holding it.
+    #[inline]
     pub fn lock(&self) -> MutexGuard<'_, P, T> {
         loop {
             match self.lock_until(Deadline::NEVER) {
@@ -112,10 +114,20 @@ impl<P: Park, T: ?Sized> Mutex<P, T> {
     /// # Errors
     ///
     /// [`LockError::TimedOut`], or [`LockError::Poisoned`] with the guard.
+    #[inline]
     pub fn lock_until(
         &self,
         deadline: Deadline,
     ) -> Result<MutexGuard<'_, P, T>, LockError<'_, P, T>> {
+        match self.try_lock() {
+            Some(taken) => taken,
+            None => self.lock_slow(deadline),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_slow(&self, deadline: Deadline) -> Result<MutexGuard<'_, P, T>, LockError<'_, P, T>> {
         match self.event().wait_until(deadline, || self.try_lock()) {
             Ok(taken) => taken,
             Err(WaitError::TimedOut | WaitError::Gone(_)) => {
@@ -125,6 +137,7 @@ impl<P: Park, T: ?Sized> Mutex<P, T> {
     }
 
     /// Takes the lock if it is free.
+    #[inline]
     pub fn try_lock(&self) -> Option<Result<MutexGuard<'_, P, T>, LockError<'_, P, T>>> {
         let me = self.park.current() & !POISONED;
         let found = self.owner.load(Relaxed);
@@ -173,6 +186,7 @@ impl<P: Park, T: ?Sized> Mutex<P, T> {
         broken
     }
 
+    #[inline]
     fn unlock(&self, died: bool) {
         let poisoned = died || self.is_poisoned();
         // Release: partners the Acquire of the next owner's compare-and-swap. A plain store: nobody
@@ -228,6 +242,7 @@ impl<P: Park, T: ?Sized + fmt::Debug> fmt::Debug for MutexGuard<'_, P, T> {
 }
 
 impl<P: Park, T: ?Sized> Drop for MutexGuard<'_, P, T> {
+    #[inline]
     fn drop(&mut self) {
         self.lock.unlock(!self.unwinding && self.lock.park.unwinding());
     }

@@ -27,10 +27,12 @@ impl Park for Linux {
         if cores::count() > 1 { SPIN_LIMIT } else { 0 }
     }
 
+    #[inline]
     fn current(&self) -> u32 {
         identity::current()
     }
 
+    #[inline]
     fn unwinding(&self) -> bool {
         std::thread::panicking()
     }

@@ -39,6 +39,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `local` (default) | [`Local`]: every resource as a library in one address space, on Linux |
+//! | `sinv`, `capmgr` | nothing yet: names kept for the backends to come |
 #![no_std]
 
 pub use chan_impls::standalone;

@@ -152,6 +152,11 @@ impl<P: Policy, K: Kernel> Local<P, K> {
 impl Local<Dynamic, Linux> {
     /// A system on this machine, with memory of the global allocator and threads on demand.
     ///
+    /// ```
+    /// let system = backend_local::Local::new()?;
+    /// # Ok::<(), backend_local::LocalError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `NoMemory`.
@@ -164,6 +169,15 @@ impl Local<Dynamic, Linux> {
 impl<P: crate::policy::OverRegion> Local<P, Linux> {
     /// A system on this machine in memory of the caller, with a pool of `threads` threads. From
     /// then on it touches no heap.
+    ///
+    /// ```
+    /// use backend_local::{Local, Region, Static};
+    ///
+    /// static REGION: Region<{ 64 * 1024 }> = Region::new();
+    /// let system = Local::<Static>::over(&REGION, 2)?;
+    /// assert!(Local::<Static>::over(&REGION, 2).is_err(), "another system is there");
+    /// # Ok::<(), backend_local::LocalError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -216,6 +230,17 @@ fn nap<K: Kernel>(kernel: &K) -> Result<(), LocalError> {
 
 impl<P: crate::policy::OverRegion, K: Kernel> Local<P, K> {
     /// A system in memory of the caller, on any machine.
+    ///
+    /// ```
+    /// use backend_local::{AllocOnly, Local, Region};
+    /// use res_api::Deadline;
+    /// use res_kernel::Linux;
+    ///
+    /// static REGION: Region<{ 64 * 1024 }> = Region::new();
+    /// let machine = Linux::new();
+    /// let system = Local::<AllocOnly>::over_with(machine, &REGION, 2, Deadline::PASSED)?;
+    /// # Ok::<(), backend_local::LocalError>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -72,6 +72,10 @@ unsafe impl<const BYTES: usize> Sync for Region<BYTES> {}
 
 impl<const BYTES: usize> Region<BYTES> {
     /// Free memory.
+    ///
+    /// ```
+    /// static REGION: backend_local::Region<{ 64 * 1024 }> = backend_local::Region::new();
+    /// ```
     pub const fn new() -> Self {
         Self {
             bytes: UnsafeCell::new([MaybeUninit::uninit(); BYTES]),
@@ -135,6 +139,18 @@ impl Drop for Claim {
 }
 
 /// A policy over a region.
+///
+/// ```
+/// use backend_local::{Local, LocalError, OverRegion, Region};
+///
+/// static REGION: Region<{ 64 * 1024 }> = Region::new();
+///
+/// /// A system whose memory is never, or always, used again: `P` says which.
+/// fn system<P: OverRegion>() -> Result<Local<P>, LocalError> {
+///     Local::over(&REGION, 1)
+/// }
+/// # assert!(system::<backend_local::Static>().is_ok());
+/// ```
 pub trait OverRegion: Policy + Sized {
     #[doc(hidden)]
     fn over(claim: Claim) -> Self;

@@ -20,12 +20,44 @@ use crate::patience::Patience;
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
 
 /// The sending end of a channel made of the pushing half `Q` of a queue.
+///
+/// ```
+/// use chan_impls::endpoint::QueueSnd;
+/// use res_api::{Backend, Sender};
+///
+/// /// Any channel made of one queue.
+/// fn fill<B: Backend, Q: chan_impls::PushQueue<Item = u8>>(tx: &mut QueueSnd<B, Q>) {
+///     while tx.try_send(0).is_ok() {}
+/// }
+/// # let system = backend_local::Local::new()?;
+/// # let (mut tx, _rx) = system.chan::<chan_impls::Spsc, u8>(3)?;
+/// # fill(&mut tx);
+/// # assert_eq!(tx.len(), 3);
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub struct QueueSnd<B: Backend, Q> {
     queue: Q,
     end: End<B>,
 }
 
 /// The receiving end of a channel made of the popping half `Q` of a queue.
+///
+/// ```
+/// use chan_impls::endpoint::QueueRcv;
+/// use res_api::{Backend, Receiver};
+///
+/// /// Any channel made of one queue.
+/// fn count<B: Backend, Q: chan_impls::PopQueue>(rx: &mut QueueRcv<B, Q>) -> u64 {
+///     while rx.try_recv().is_ok() {}
+///     rx.stats().messages
+/// }
+/// # use res_api::Sender;
+/// # let system = backend_local::Local::new()?;
+/// # let (mut tx, mut rx) = system.chan::<chan_impls::Spsc, u8>(3)?;
+/// # tx.send(1)?;
+/// # assert_eq!(count(&mut rx), 1);
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub struct QueueRcv<B: Backend, Q> {
     queue: Q,
     end: End<B>,

@@ -267,6 +267,13 @@ impl<T: Send, const N: usize, M: MemoryModel> StaticRing<T, N, M> {
     }
 
     /// The two ends, of an empty ring each time. (Leaking an end leaks what was queued.)
+    ///
+    /// ```
+    /// let mut memory = chan_impls::standalone::StaticRing::<u8, 2>::new();
+    /// let (mut tx, mut rx) = memory.split();
+    /// assert_eq!(tx.push(1), Ok(()));
+    /// assert_eq!(rx.pop(), Some(1));
+    /// ```
     pub fn split(&mut self) -> (Producer<'_, T, M>, Consumer<'_, T, M>) {
         let slots = Slots { first: NonNull::from(&mut self.cells).cast(), mask: N as u64 - 1 };
         self.shared = Shared::new(N as u32, slots);

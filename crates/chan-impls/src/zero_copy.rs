@@ -8,7 +8,7 @@
 //! any thread: [`ZeroCopySnd::loan`], [`ZeroCopyRcv::recv_loan`]. A receiver that passes messages
 //! on without copying becomes a [`Forwarder`].
 //!
-//! Each end keeps a private [`Record`] of what is where, and believes no number that comes from
+//! Each end keeps a private record of what is where, and believes no number that comes from
 //! the other: one that is out of range, or not on that side, is
 //! [`Misbehaved`](res_api::Gone::Misbehaved).
 
@@ -89,7 +89,20 @@ type NumberRcv<B> = <Spsc as Kind<B>>::Rcv<u32>;
 
 /// The sending end of a [`ZeroCopy`] channel.
 ///
-/// See [`ZeroCopy`] and [`LoanMut`] for examples.
+/// See also [`LoanMut`].
+///
+/// ```
+/// use res_api::{Backend, Sender};
+///
+/// let system = backend_local::Local::new()?;
+/// let (mut tx, _rx) = system.chan::<chan_impls::ZeroCopy, [u8; 4096]>(2)?;
+/// let mut loan = tx.loan()?; // written in place
+/// loan.bytes_mut().fill(7);
+/// tx.send_loan(loan)?;
+/// tx.send([8; 4096])?; // or copied
+/// assert_eq!(tx.len(), 2);
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub struct ZeroCopySnd<B: Backend, T> {
     sent: NumberSnd<B>,
     returned: NumberRcv<B>,
@@ -102,7 +115,20 @@ pub struct ZeroCopySnd<B: Backend, T> {
 
 /// The receiving end of a [`ZeroCopy`] channel.
 ///
-/// See [`ZeroCopy`], [`Loan`] and [`Forwarder`] for examples.
+/// See also [`Loan`] and [`Forwarder`].
+///
+/// ```
+/// use res_api::{Backend, Receiver, Sender};
+///
+/// let system = backend_local::Local::new()?;
+/// let (mut tx, mut rx) = system.chan::<chan_impls::ZeroCopy, [u8; 4096]>(2)?;
+/// tx.send([7; 4096])?;
+/// tx.send([8; 4096])?;
+/// let first = rx.recv_loan()?; // where it lies
+/// let second = rx.recv()?; // or copied
+/// assert_eq!((first.as_ref(), second), (Some(&[7; 4096]), [8; 4096]));
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub struct ZeroCopyRcv<B: Backend, T> {
     sent: NumberRcv<B>,
     returned: NumberSnd<B>,

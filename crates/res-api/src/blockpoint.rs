@@ -112,6 +112,17 @@ pub trait Blockpoint: Clone + Send + Sync + 'static {
 }
 
 /// An armed blockpoint: look at your data again, then [`wait`](Self::wait).
+///
+/// ```
+/// use res_api::{Backend, Blockpoint, Deadline, Wake};
+///
+/// let system = backend_local::Local::new()?;
+/// let changed = system.blockpoint()?;
+/// let checkpoint = changed.checkpoint(); // from here on no trigger is missed
+/// changed.trigger(Wake::All);
+/// checkpoint.wait(Deadline::NEVER)?; // has been triggered, so it does not sleep
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "look at the data again, then wait at the checkpoint"]
 pub struct Checkpoint<'a, P: ?Sized> {

@@ -336,7 +336,21 @@ pub trait IntoCap<C> {
 ///
 /// # Example
 ///
-/// See [`AnyCap`].
+/// ```
+/// use res_api::{AnyCap, FromCap};
+///
+/// /// What this capability is, if it is not an end of type `E`.
+/// fn is_not<C: AnyCap, E: FromCap<C>>(cap: &C) -> Option<res_api::CastReason> {
+///     E::accepts(&cap.desc()).err()
+/// }
+/// # use res_api::{Backend, IntoCap, Kind};
+/// # type Local = backend_local::Local;
+/// # let (tx, _rx) = Local::new()?.chan::<chan_impls::Spsc, u64>(1)?;
+/// # let cap = tx.into_cap();
+/// # assert!(is_not::<_, <chan_impls::Spsc as Kind<Local>>::Snd<u64>>(&cap).is_none());
+/// # assert!(is_not::<_, <chan_impls::Spsc as Kind<Local>>::Rcv<u64>>(&cap).is_some());
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub trait FromCap<C: AnyCap>: IntoCap<C> + Sized {
     /// Whether something that says this of itself can be attached.
     ///

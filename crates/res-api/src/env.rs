@@ -34,6 +34,14 @@ pub struct Env<B: Backend>(B);
 
 impl<B: Backend> Env<B> {
     /// For backends and wrappers: what the entry of a component is given.
+    ///
+    /// ```
+    /// use res_api::{Backend, Env};
+    ///
+    /// let env = Env::new(backend_local::Local::new()?);
+    /// let point = env.blockpoint()?; // a backend by itself
+    /// # Ok::<(), res_api::Fault>(())
+    /// ```
     pub fn new(backend: B) -> Self {
         Self(backend)
     }

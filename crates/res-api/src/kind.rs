@@ -21,6 +21,13 @@ impl KindId {
     pub const NONE: Self = Self(0);
 
     /// Of four letters and the version of the layout.
+    ///
+    /// ```
+    /// use res_api::KindId;
+    ///
+    /// const MINE: KindId = KindId::new(*b"mine", 1);
+    /// assert_ne!(MINE, KindId::new(*b"mine", 2));
+    /// ```
     pub const fn new(letters: [u8; 4], version: u32) -> Self {
         Self((u32::from_le_bytes(letters) as u64) << 32 | version as u64)
     }

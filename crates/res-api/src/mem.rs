@@ -112,7 +112,17 @@ pub trait SharedMem: Send + Sized {
 ///
 /// # Example
 ///
-/// See [`SharedMem`].
+/// ```
+/// use res_api::{Backend, Map, Mem, Rights, SharedMem};
+///
+/// let system = backend_local::Local::new()?;
+/// let map = system.mem(64)?.share().map(Rights::READ | Rights::WRITE)?;
+/// map.copy_in(8, b"hello")?;
+/// let mut back = [0; 5];
+/// map.copy_out(8, &mut back)?;
+/// assert_eq!(&back, b"hello");
+/// # Ok::<(), res_api::Fault>(())
+/// ```
 pub trait Map: Clone + Send + Sync + 'static {
     /// The atomics of the machine.
     type Model: MemoryModel;

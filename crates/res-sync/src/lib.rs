@@ -3,7 +3,7 @@
 //! Everything that two threads, or two components, share without asking somebody else is made of
 //! what stands here:
 //!
-//! * a [`MemoryModel`](model::MemoryModel): the atomics, cells and barriers as a *type parameter*,
+//! * a [`MemoryModel`]: the atomics, cells and barriers as a *type parameter*,
 //!   so that one build holds the real thing ([`Core`](model::Core)) and the models that tests run
 //!   it on;
 //! * [`Instant`] and [`Deadline`]: every wait of the family ends at an absolute time;

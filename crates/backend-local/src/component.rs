@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use res_api::{
     AnyCap, Deadline, ErrorKind, Exit, Gone, Name, Refused, Rights, Side, Source, SourceKind,
-    Thread as _, WaitError,
+    WaitError,
 };
 use res_kernel::Kernel;
 use res_sync::Mutex;
@@ -15,10 +15,9 @@ use crate::blockpoint::{Blockpoint, Point};
 use crate::cap::{Cap, EndObject, for_each_end};
 use crate::error::LocalError;
 use crate::list::List;
-use crate::mem::Mem;
 use crate::names::{Names, Node};
 use crate::system::{Ref, SystemRef, U32};
-use crate::thread::Thread;
+use crate::thread::ThreadObject;
 
 const MADE: u32 = 0;
 const STARTED: u32 = 1;
@@ -97,12 +96,12 @@ impl<K: Kernel> ComponentObject<K> {
     }
 
     /// A panic in one of its threads is its death: all its ends leave at once.
-    pub(crate) fn die(this: &Ref<Self, K>) {
-        this.close_holdings(|end| {
+    pub(crate) fn die(&self) {
+        self.close_holdings(|end| {
             end.leave(Gone::PeerGone);
             end.stop();
         });
-        this.finish(Exit::Died);
+        self.finish(Exit::Died);
     }
 
     fn close_holdings(&self, each: impl Fn(&EndObject<K>)) {
@@ -118,15 +117,14 @@ impl<K: Kernel> ComponentObject<K> {
     }
 
     /// It has ended. The first exit counts.
-    fn finish(&self, exit: Exit) {
+    pub(crate) fn finish(&self, exit: Exit) {
         // AcqRel: whoever finds it ended sees what it did.
         if self.stage.swap(ENDED, AcqRel) == ENDED {
             return;
         }
         *self.exit.lock() = exit;
         self.forget();
-        let why = if exit == Exit::Died { Gone::PeerGone } else { Gone::Closed };
-        self.end.0.tell(Side::Waiters, why);
+        self.end.0.tell(Side::Waiters, gone_by(exit));
     }
 
     /// Its names and what it was endowed with and did not take go with it.
@@ -137,26 +135,30 @@ impl<K: Kernel> ComponentObject<K> {
         drop(untaken);
     }
 
+    /// Runs the entry, in the thread that is for it.
+    pub(crate) fn enter(this: &Ref<Self, K>) -> Exit {
+        let exit = (this.enter)(this.clone());
+        // What is left, held by its other threads or leaked, is asked to end.
+        this.stop_holdings();
+        exit
+    }
+
     fn start(this: &Ref<Self, K>) -> Result<(), LocalError> {
         // AcqRel: one of several that start it does it.
         if this.stage.compare_exchange(MADE, STARTED, AcqRel, Acquire).is_err() {
             return Err(ErrorKind::Invalid.into());
         }
-        let main = this.clone();
-        let body = move || {
-            let exit = (main.enter)(main.clone());
-            // What is left, held by its other threads or leaked, is asked to end.
-            main.stop_holdings();
-            main.finish(exit);
-        };
-        let started = Mem::new(this.system(), size_of_val(&body) as u64)
-            .and_then(|memory| Thread::new(this, memory, body).map_err(|refused| refused.error))
-            .and_then(|thread| thread.start());
+        let started = ThreadObject::start_component(this);
         if started.is_err() {
             this.stage.swap(MADE, AcqRel);
         }
         started
     }
+}
+
+/// What is told of an end.
+pub(crate) fn gone_by(exit: Exit) -> Gone {
+    if exit == Exit::Died { Gone::PeerGone } else { Gone::Closed }
 }
 
 impl<K: Kernel> Drop for ComponentObject<K> {

@@ -5,15 +5,15 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use res_api::{
-    Deadline, ErrorKind, Exit, Gone, Mem as _, Refused, Side, Source, SourceKind, ThreadId,
-    ThreadParam, WaitError,
+    Deadline, ErrorKind, Exit, Mem as _, Refused, Side, Source, SourceKind, ThreadId, ThreadParam,
+    WaitError,
 };
 use res_kernel::{Kernel, KernelThread, ThreadEntry};
 use res_sync::Mutex;
 use res_sync::model::Atomic;
 
 use crate::blockpoint::Blockpoint;
-use crate::component::ComponentObject;
+use crate::component::{ComponentObject, gone_by};
 use crate::error::LocalError;
 use crate::mem::Mem;
 use crate::pool::Lease;
@@ -47,19 +47,23 @@ enum Supply<K: Kernel> {
     Returned(u32),
 }
 
+/// What a thread does.
+enum Body<K: Kernel> {
+    /// Is the component, whose end is that of this thread.
+    Component,
+    Closure(Closure<K>),
+}
+
 /// A closure in memory, and the two functions that know its type.
-pub(crate) struct Body<K: Kernel> {
+struct Closure<K: Kernel> {
     memory: Mem<K>,
     run: unsafe fn(NonNull<u8>),
     drop: unsafe fn(NonNull<u8>),
 }
 
-impl<K: Kernel> Body<K> {
+impl<K: Kernel> Closure<K> {
     /// Moves `body` into the memory.
-    pub(crate) fn new<F: FnOnce() + Send + 'static>(
-        mut memory: Mem<K>,
-        body: F,
-    ) -> Result<Self, (Mem<K>, F)> {
+    fn new<F: FnOnce() + Send + 'static>(mut memory: Mem<K>, body: F) -> Result<Self, (Mem<K>, F)> {
         let place = memory.bytes_mut();
         let start = NonNull::from(&mut *place).cast::<F>();
         if place.len() < size_of::<F>() || !start.is_aligned() {
@@ -83,7 +87,7 @@ impl<K: Kernel> Body<K> {
     }
 }
 
-impl<K: Kernel> Drop for Body<K> {
+impl<K: Kernel> Drop for Closure<K> {
     fn drop(&mut self) {
         // SAFETY: the body is there, or the function does nothing (see `run`).
         unsafe { (self.drop)(self.start()) };
@@ -115,6 +119,22 @@ impl<K: Kernel> ThreadObject<K> {
         })
     }
 
+    /// One with a thread of the machine, and nothing to do yet.
+    fn create(component: &Ref<ComponentObject<K>, K>) -> Result<Ref<Self, K>, LocalError> {
+        let thread = component.system().create(Self::new(component)?)?;
+        Self::supply(&thread)?;
+        Ok(thread)
+    }
+
+    /// Starts the thread that is the component.
+    pub(crate) fn start_component(
+        component: &Ref<ComponentObject<K>, K>,
+    ) -> Result<(), LocalError> {
+        let thread = Self::create(component)?;
+        thread.state.lock().body = Some(Body::Component);
+        Self::start(&thread)
+    }
+
     /// Finds a thread of the machine.
     fn supply(this: &Ref<Self, K>) -> Result<(), LocalError> {
         let system = this.system();
@@ -132,24 +152,26 @@ impl<K: Kernel> ThreadObject<K> {
     /// Runs the body, in the thread that is for it.
     pub(crate) fn run(this: Ref<Self, K>) {
         let mut body = this.state.lock().body.take();
-        let panicked = this.system().kernel.guard(&mut || {
-            if let Some(body) = body.take() {
-                body.run();
-            }
+        let is_component = matches!(body, Some(Body::Component));
+        let mut exit = Exit::Success;
+        let panicked = this.system().kernel.guard(&mut || match body.take() {
+            Some(Body::Component) => exit = ComponentObject::enter(&this.component),
+            Some(Body::Closure(closure)) => closure.run(),
+            None => {}
         });
-        // What the body owned is gone by now.
-        let (exit, why) = match panicked {
-            Ok(()) => (Exit::Success, Gone::Closed),
-            Err(_) => (Exit::Died, Gone::PeerGone),
-        };
-        if exit == Exit::Died {
-            ComponentObject::die(&this.component);
+        // What the body owned is gone by now. The worker goes back before anybody is told of the
+        // end, who may need one then.
+        this.give_back();
+        if panicked.is_err() {
+            exit = Exit::Died;
+            this.component.die();
+        } else if is_component {
+            this.component.finish(exit);
         }
         this.state.lock().exit = exit;
-        this.give_back();
         // AcqRel: who finds it ended sees what the body did.
         this.stage.swap(ENDED, AcqRel);
-        this.end.0.tell(Side::Waiters, why);
+        this.end.0.tell(Side::Waiters, gone_by(exit));
     }
 
     /// Gives a leased thread back to the pool.
@@ -235,17 +257,12 @@ impl<K: Kernel> Thread<K> {
         memory: Mem<K>,
         body: F,
     ) -> Result<Self, Refused<(Mem<K>, F), LocalError>> {
-        let made = ThreadObject::new(component).and_then(|thread| {
-            let thread = component.system().create(thread)?;
-            ThreadObject::supply(&thread)?;
-            Ok(thread)
-        });
-        let thread = match made {
+        let thread = match ThreadObject::create(component) {
             Ok(thread) => thread,
             Err(error) => return Err(Refused { value: (memory, body), error }),
         };
-        match Body::new(memory, body) {
-            Ok(body) => thread.state.lock().body = Some(body),
+        match Closure::new(memory, body) {
+            Ok(closure) => thread.state.lock().body = Some(Body::Closure(closure)),
             Err(back) => return Err(Refused::new(back, ErrorKind::NoMemory)),
         }
         Ok(Self(thread))

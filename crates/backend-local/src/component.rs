@@ -149,8 +149,10 @@ impl<K: Kernel> ComponentObject<K> {
             return Err(ErrorKind::Invalid.into());
         }
         let started = ThreadObject::start_component(this);
-        if started.is_err() {
-            this.stage.swap(MADE, AcqRel);
+        if started.is_err() && this.stage.compare_exchange(STARTED, MADE, AcqRel, Acquire).is_err()
+        {
+            // Stopped meanwhile: it never ran, and never will.
+            this.finish(Exit::Success);
         }
         started
     }

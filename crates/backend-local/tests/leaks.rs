@@ -47,6 +47,10 @@ fn times(short: u64) -> u64 {
 /// One test: what others allocate at the same time would be counted.
 #[test]
 fn nothing_leaks() {
+    let before = live();
+    let block = std::hint::black_box(Box::new([0; 100]));
+    assert_eq!(live() - before, size_of_val(&*block), "what is allocated here counts");
+    drop(block);
     wait_at_a_channel_of_std();
     bytes_of_scenes();
     blocks_of_scenes();

@@ -20,6 +20,9 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
 const NONE: usize = usize::MAX;
+/// The process's first thread, which runs the tests in others: what it allocates, at any time, says
+/// nothing about them.
+const RUNNER: usize = 0;
 
 thread_local! {
     /// Where this thread counts.
@@ -43,16 +46,29 @@ unsafe impl GlobalAlloc for Counting {
             return null_mut();
         }
         ALLOCATIONS[mine()].fetch_add(1, Relaxed);
-        LIVE.fetch_add(layout.size(), Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
+        // SAFETY: larger than what the caller asks for, and as well aligned.
+        let memory = unsafe { System.alloc(with_mark(layout)) };
+        if !memory.is_null() {
+            let counts = mine() != RUNNER;
+            LIVE.fetch_add(usize::from(counts) * layout.size(), Relaxed);
+            // SAFETY: behind what the caller gets, and within what was allocated.
+            unsafe { memory.add(layout.size()).write(counts.into()) };
+        }
+        memory
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(memory, layout) }
+        // SAFETY: `alloc` wrote it there.
+        let counts = unsafe { memory.add(layout.size()).read() };
+        LIVE.fetch_sub(usize::from(counts) * layout.size(), Relaxed);
+        // SAFETY: it came from `alloc`, which asked for that.
+        unsafe { System.dealloc(memory, with_mark(layout)) }
     }
+}
+
+/// With a byte behind it that says whether the block counts as live.
+fn with_mark(layout: Layout) -> Layout {
+    Layout::from_size_align(layout.size() + 1, layout.align()).expect("less than the address space")
 }
 
 /// Whether it is a block of a system with the policy `Dynamic`, whose blocks begin a line, and
@@ -80,7 +96,7 @@ pub(crate) fn allocations_of_threads_after(threads: usize) -> u64 {
     later.iter().map(|allocations| allocations.load(Relaxed)).sum()
 }
 
-/// Bytes that are allocated now.
+/// Bytes that are allocated now, except by the runner of the tests.
 pub(crate) fn live() -> usize {
     LIVE.load(Relaxed)
 }

@@ -28,7 +28,7 @@ use res_api::{
 use res_api::{Blockpoint as _, Component as _, Mem as _, SharedMem as _, Thread as _, Timer as _};
 use res_kernel::Linux;
 
-use counting::{eventually, live, refuse_after, unrefused, within};
+use counting::{ends, eventually, live, refuse_after, unrefused, within};
 
 type Snd<P> = <Spsc as Kind<Local<P>>>::Snd<u64>;
 type Rcv<P> = <Spsc as Kind<Local<P>>>::Rcv<u64>;
@@ -47,6 +47,10 @@ fn times(short: u64) -> u64 {
 /// One test: what others allocate at the same time would be counted.
 #[test]
 fn nothing_leaks() {
+    ends(all_of_it);
+}
+
+fn all_of_it() {
     let before = live();
     let block = std::hint::black_box(Box::new([0; 100]));
     assert_eq!(live() - before, size_of_val(&*block), "what is allocated here counts");

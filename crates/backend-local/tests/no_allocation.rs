@@ -21,7 +21,7 @@ use res_api::{
 use res_kernel::{Kernel, Linux};
 use res_sync::Mutex;
 
-use counting::{allocations, allocations_of_threads_after, eventually, threads};
+use counting::{allocations, allocations_of_threads_after, ends, eventually, threads};
 
 type Page = [u8; 1024];
 
@@ -45,6 +45,10 @@ fn until_armed(point: &impl Blockpoint, over: impl Fn() -> bool) {
 /// One test, because the threads of a system are told from those of other tests by their time.
 #[test]
 fn nothing_is_allocated() -> Result<(), Fault> {
+    ends(all_of_it)
+}
+
+fn all_of_it() -> Result<(), Fault> {
     static REGION: Region<{ 1 << 18 }> = Region::new();
     static BUMPED: Region<{ 1 << 20 }> = Region::new();
     the_counter_counts();
@@ -99,7 +103,8 @@ where
     }
     let (room, data) = (tx.blockpoint().clone(), rx.blockpoint().clone());
     thread::scope(|scope| {
-        let make = &make;
+        // So that a panic here drops it, and the sender does not wait for ever.
+        let (mut rx, make) = (rx, &make);
         let sender = scope.spawn(move || {
             // The receiver sleeps first, then this side does, each time that it is full.
             for n in 0..ROUNDS {
@@ -215,7 +220,7 @@ fn capabilities(system: &Local) -> Result<(), Fault> {
 fn waits(system: &Local) -> Result<(), Fault> {
     let go = system.blockpoint()?;
     let group = system.evtgrp(100)?;
-    let (mut tx, mut rx) = system.chan::<Spsc, u64>(1)?;
+    let (mut tx, rx) = system.chan::<Spsc, u64>(1)?;
     let timer = system.timer(system.after(Duration::from_secs(3600)), None)?;
     let registered = quiet(|| -> Result<_, Fault> {
         Ok([
@@ -230,11 +235,11 @@ fn waits(system: &Local) -> Result<(), Fault> {
     let mut counts = [0; 3];
     thread::scope(|scope| {
         let (go, timer, turn) = (&go, &timer, &turn);
+        // A panic here drops it, and the other thread does not wait for ever.
+        let mut rx = rx;
         scope.spawn(move || {
             for n in 0..ROUNDS {
-                while turn.load(Acquire) <= n {
-                    thread::yield_now();
-                }
+                eventually(|| format!("turn {n}"), || turn.load(Acquire) > n);
                 quiet(|| match n % 3 {
                     0 => assert_eq!(go.trigger(Wake::All), None),
                     1 => tx.send(n).expect("the receiver lives"),
@@ -265,12 +270,13 @@ fn waits(system: &Local) -> Result<(), Fault> {
     });
 
     // A waiter on a blockpoint, and one on a timer that is set while it waits.
+    let by = system.within(Duration::from_secs(100));
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..ROUNDS {
-                quiet(|| go.checkpoint().wait(Deadline::NEVER)).expect("triggered");
+                quiet(|| go.checkpoint().wait(by)).expect("triggered");
             }
-            quiet(|| timer.wait(Deadline::NEVER)).expect("set");
+            quiet(|| timer.wait(by)).expect("set");
         });
         for _ in 0..ROUNDS {
             until_armed(&go, || false);

@@ -3,6 +3,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::panic::resume_unwind;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
@@ -132,4 +133,18 @@ pub(crate) fn within(turns: u32, mut holds: impl FnMut() -> bool) -> bool {
         }
         holds()
     })
+}
+
+/// Runs `body` in a thread of its own. Where it hangs, the test fails instead of hanging with it:
+/// a thread that panics may leave another one waiting for it, and that is waited for.
+pub(crate) fn ends<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
+    let thread = thread::spawn(body);
+    // Miri finds a deadlock by itself, and has a time of its own.
+    let turns = if cfg!(miri) { 0 } else { 60_000 };
+    let ended = (0..turns).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        thread.is_finished()
+    });
+    assert!(ended || cfg!(miri), "a thread waits for ever");
+    thread.join().unwrap_or_else(|why| resume_unwind(why))
 }

@@ -24,6 +24,8 @@ const NONE: usize = usize::MAX;
 /// The process's first thread, which runs the tests in others: what it allocates, at any time, says
 /// nothing about them.
 const RUNNER: usize = 0;
+/// Not under Miri, where whoever has a block may not look behind it.
+const MARKED: bool = !cfg!(miri);
 
 thread_local! {
     /// Where this thread counts.
@@ -50,17 +52,19 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: larger than what the caller asks for, and as well aligned.
         let memory = unsafe { System.alloc(with_mark(layout)) };
         if !memory.is_null() {
-            let counts = mine() != RUNNER;
+            let counts = !MARKED || mine() != RUNNER;
             LIVE.fetch_add(usize::from(counts) * layout.size(), Relaxed);
-            // SAFETY: behind what the caller gets, and within what was allocated.
-            unsafe { memory.add(layout.size()).write(counts.into()) };
+            if MARKED {
+                // SAFETY: behind what the caller gets, and within what was allocated.
+                unsafe { memory.add(layout.size()).write(counts.into()) };
+            }
         }
         memory
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         // SAFETY: `alloc` wrote it there.
-        let counts = unsafe { memory.add(layout.size()).read() };
+        let counts = !MARKED || unsafe { memory.add(layout.size()).read() } != 0;
         LIVE.fetch_sub(usize::from(counts) * layout.size(), Relaxed);
         // SAFETY: it came from `alloc`, which asked for that.
         unsafe { System.dealloc(memory, with_mark(layout)) }
@@ -69,7 +73,8 @@ unsafe impl GlobalAlloc for Counting {
 
 /// With a byte behind it that says whether the block counts as live.
 fn with_mark(layout: Layout) -> Layout {
-    Layout::from_size_align(layout.size() + 1, layout.align()).expect("less than the address space")
+    let size = layout.size() + usize::from(MARKED);
+    Layout::from_size_align(size, layout.align()).expect("less than the address space")
 }
 
 /// Whether it is a block of a system with the policy `Dynamic`, whose blocks begin a line, and

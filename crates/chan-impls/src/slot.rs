@@ -28,9 +28,12 @@ pub(crate) const fn stride<T>() -> usize {
 pub(crate) unsafe fn put<M: Mapped, T: Message>(at: NonNull<u8>, value: &T) {
     let from = core::ptr::from_ref(value).cast::<u8>();
     let (words, len) = (at.cast::<M::U64>(), size_of::<T>());
-    // SAFETY: both are valid for `size_of::<T>()` bytes and do not overlap, since `value` is a
-    // reference and the slot is never lent as one.
-    let copied = if M::WATCHED { 0 } else { unsafe { assembly::put(at.as_ptr(), from, len) } };
+    let mut copied = 0;
+    if !M::WATCHED {
+        // SAFETY: both are valid for `size_of::<T>()` bytes and do not overlap, since `value` is a
+        // reference and the slot is never lent as one.
+        copied = unsafe { assembly::put(at.as_ptr(), from, len) };
+    }
     for index in copied / WORD..len / WORD {
         // SAFETY: within the value, which has no padding (`IntoBytes`); within the slot, whose
         // words are what `M: Mapped` says.
@@ -81,8 +84,11 @@ pub(crate) unsafe fn take<M: Mapped, T: Message>(at: NonNull<u8>) -> Option<T> {
 #[inline(always)]
 unsafe fn take_bytes<M: Mapped>(at: NonNull<u8>, to: *mut u8, len: usize) {
     let words = at.cast::<M::U64>();
-    // SAFETY: valid on both sides, says the caller; a slot and a private place do not overlap.
-    let copied = if M::WATCHED { 0 } else { unsafe { assembly::take(to, at.as_ptr(), len) } };
+    let mut copied = 0;
+    if !M::WATCHED {
+        // SAFETY: valid on both sides, says the caller; a slot and a private place do not overlap.
+        copied = unsafe { assembly::take(to, at.as_ptr(), len) };
+    }
     for index in copied / WORD..len / WORD {
         // SAFETY: within the slot, whose words are what `M: Mapped` says; within the destination.
         unsafe {

@@ -14,10 +14,12 @@
 #[cfg(feature = "linux")]
 extern crate std;
 
+mod domain;
 mod kernel;
 #[cfg(feature = "linux")]
 pub mod linux;
 
+pub use domain::{Domain, DomainEnd, DomainEntry, Isolation, Received, Socket};
 pub use kernel::{Access, Kernel, KernelError, KernelMemory, KernelThread, Panicked, ThreadEntry};
 #[cfg(feature = "linux")]
 pub use linux::Linux;

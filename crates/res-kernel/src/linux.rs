@@ -10,6 +10,9 @@
 //! | period and budget | `SCHED_DEADLINE` |
 //! | core n | the n-th core that the process may use |
 //! | memory | a sealed memfd, mapped shared, populated, not inherited by a fork |
+//! | domain | a process, forked by a second execution of this program that does nothing else |
+//! | socket | `SOCK_SEQPACKET`; objects travel as descriptors |
+//! | death notice | a pidfd; the fork server says how it ended |
 //!
 //! It needs Linux 5.14, 64 bits and little-endian words.
 //!
@@ -27,9 +30,15 @@
 compile_error!("the `linux` feature needs Linux on a little-endian machine of 64 bits");
 
 mod barrier;
+#[cfg(not(miri))]
+mod between;
 mod clock;
 mod cores;
+#[cfg(not(miri))]
+mod domain;
 mod error;
+#[cfg(not(miri))]
+mod fork_server;
 #[cfg_attr(miri, path = "linux/miri/futex.rs")]
 mod futex;
 mod identity;
@@ -38,6 +47,8 @@ mod memory;
 mod object;
 mod params;
 mod park;
+#[cfg(not(miri))]
+mod socket;
 mod thread;
 
 use std::mem::forget;
@@ -48,7 +59,13 @@ use res_sync::Barrier;
 
 use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
+#[cfg(not(miri))]
+pub use between::LinuxBetween;
+#[cfg(not(miri))]
+pub use domain::LinuxDomain;
 pub use memory::LinuxMemory;
+#[cfg(not(miri))]
+pub use socket::LinuxSocket;
 pub use thread::LinuxThread;
 
 /// The machine that this process runs on.

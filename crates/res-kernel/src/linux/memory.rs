@@ -1,6 +1,8 @@
 //! Memory objects and the handles to their mappings.
 
 use core::ptr::NonNull;
+#[cfg(not(miri))]
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use res_api::ErrorKind;
@@ -38,6 +40,19 @@ impl LinuxMemory {
     pub(super) fn new(bytes: u64) -> Result<Self, KernelError> {
         let object = Object::new(whole_pages(bytes)?)?;
         Self::map(Arc::new(object), Access::ReadWrite)
+    }
+
+    /// The descriptor of its object, for another process that is to have the same access.
+    #[cfg(not(miri))]
+    pub(super) fn pass(&self) -> Result<BorrowedFd<'_>, KernelError> {
+        self.object.pass(self.access)
+    }
+
+    /// Maps what came from another process, as far as it allows.
+    #[cfg(not(miri))]
+    pub(super) fn received(descriptor: OwnedFd) -> Result<Self, KernelError> {
+        let (object, access) = Object::received(descriptor)?;
+        Self::map(Arc::new(object), access)
     }
 
     fn map(object: Arc<Object>, access: Access) -> Result<Self, KernelError> {

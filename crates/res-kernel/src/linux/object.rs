@@ -1,10 +1,12 @@
 //! The memfd below a memory object, and its mappings (H7, H15).
 
 use core::ptr::{self, NonNull};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use res_api::ErrorKind;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+use rustix::fs::{
+    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
+};
 use rustix::io::retry_on_intr;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use rustix::system::sysinfo;
@@ -14,6 +16,11 @@ use crate::{Access, KernelError};
 
 const MAKE: &str = "make a memory object";
 const MAP: &str = "map memory";
+const PASS: &str = "pass a memory object";
+const RECEIVE: &str = "receive a memory object";
+
+/// From the beginning: nobody changes the length.
+const FIXED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
 /// Pages without a name, of a length that nobody can change.
 #[derive(Debug)]
@@ -31,9 +38,48 @@ impl Object {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let descriptor = memfd_create(c"res", flags).map_err(refused(MAKE))?;
         ftruncate(&descriptor, len as u64).map_err(refused(MAKE))?;
-        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        fcntl_add_seals(&descriptor, seals).map_err(refused(MAKE))?;
+        fcntl_add_seals(&descriptor, FIXED).map_err(refused(MAKE))?;
         Ok(Self { descriptor, len })
+    }
+
+    /// The descriptor, for another process that is to have that access. From the first time on the
+    /// object is sealed for good: one that was passed for reading is never mapped for writing again,
+    /// by whatever way (H7); one that was passed for writing cannot be passed for reading.
+    pub(super) fn pass(&self, access: Access) -> Result<BorrowedFd<'_>, KernelError> {
+        let seals = fcntl_get_seals(&self.descriptor).map_err(refused(PASS))?;
+        let read_only = seals.contains(SealFlags::FUTURE_WRITE);
+        match (access, seals.contains(SealFlags::SEAL)) {
+            (Access::Read, true) if !read_only => Err(KernelError::new(PASS, ErrorKind::Denied)),
+            (Access::ReadWrite, true) if read_only => {
+                Err(KernelError::new(PASS, ErrorKind::Denied))
+            }
+            (_, true) => Ok(()),
+            (Access::Read, false) => self.seal(SealFlags::FUTURE_WRITE | SealFlags::SEAL),
+            (Access::ReadWrite, false) => self.seal(SealFlags::SEAL),
+        }?;
+        Ok(self.descriptor.as_fd())
+    }
+
+    fn seal(&self, seals: SealFlags) -> Result<(), KernelError> {
+        fcntl_add_seals(&self.descriptor, seals).map_err(refused(PASS))
+    }
+
+    /// The object of a descriptor that came from another process, and what it allows. `Misbehaved`
+    /// unless it is whole pages that are all there, and that nobody can take away.
+    pub(super) fn received(descriptor: OwnedFd) -> Result<(Self, Access), KernelError> {
+        let wrong = KernelError::new(RECEIVE, ErrorKind::Misbehaved);
+        let seals = fcntl_get_seals(&descriptor).map_err(|_| wrong)?;
+        let status = fstat(&descriptor).map_err(|_| wrong)?;
+        let len = usize::try_from(status.st_size).map_err(|_| wrong)?;
+        let whole = len != 0 && len.is_multiple_of(rustix::param::page_size());
+        // What has no pages yet would get them here, at our expense.
+        let there = status.st_blocks.saturating_mul(512) >= status.st_size;
+        if !(seals.contains(FIXED | SealFlags::SEAL) && whole && there) {
+            return Err(wrong);
+        }
+        let sealed = seals.intersects(SealFlags::FUTURE_WRITE | SealFlags::WRITE);
+        let access = if sealed { Access::Read } else { Access::ReadWrite };
+        Ok((Self { descriptor, len }, access))
     }
 
     /// Maps all of it, somewhere.
@@ -112,6 +158,8 @@ fn memory_of_the_machine() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use rustix::io::Errno;
 
     use super::*;
@@ -121,7 +169,76 @@ mod tests {
         let object = Object::new(8192).unwrap();
         assert_eq!(ftruncate(&object.descriptor, 4096), Err(Errno::PERM));
         assert_eq!(ftruncate(&object.descriptor, 16384), Err(Errno::PERM));
-        let again = fcntl_add_seals(&object.descriptor, SealFlags::WRITE);
-        assert_eq!(again, Err(Errno::PERM));
+    }
+
+    #[test]
+    fn what_was_passed_for_reading_is_not_written_again() {
+        let object = Object::new(4096).unwrap();
+        let first = object.map(Access::ReadWrite).unwrap();
+        let passed = object.pass(Access::Read).unwrap().try_clone_to_owned().unwrap();
+        let (theirs, access) = Object::received(passed).unwrap();
+        assert_eq!(access, Access::Read);
+        for object in [&object, &theirs] {
+            assert_eq!(object.map(Access::ReadWrite).unwrap_err().kind, ErrorKind::Denied);
+            assert_eq!(object.pass(Access::ReadWrite).unwrap_err().kind, ErrorKind::Denied);
+            assert!(object.map(Access::Read).is_ok() && object.pass(Access::Read).is_ok());
+            assert_eq!(rustix::io::write(&object.descriptor, b"no"), Err(Errno::PERM));
+        }
+        // Not by way of the file system either, and who had it mapped goes on.
+        let path = std::format!("/proc/self/fd/{}", theirs.descriptor.as_raw_fd());
+        let again = std::fs::File::options().read(true).write(true).open(path).unwrap();
+        let again = Object { descriptor: again.into(), len: 4096 };
+        assert_eq!(again.map(Access::ReadWrite).unwrap_err().kind, ErrorKind::Denied);
+        let second = theirs.map(Access::Read).unwrap();
+        // SAFETY: both are mapped, and nobody else knows them.
+        unsafe {
+            first.base().write(9);
+            assert_eq!(second.base().read(), 9);
+        }
+    }
+
+    #[test]
+    fn what_was_passed_for_writing_is_not_passed_for_reading() {
+        let object = Object::new(4096).unwrap();
+        let _mapped = object.map(Access::ReadWrite).unwrap();
+        let passed = object.pass(Access::ReadWrite).unwrap().try_clone_to_owned().unwrap();
+        assert_eq!(object.pass(Access::Read).unwrap_err().kind, ErrorKind::Denied);
+        let (theirs, access) = Object::received(passed).unwrap();
+        assert_eq!(access, Access::ReadWrite);
+        let again = fcntl_add_seals(&theirs.descriptor, SealFlags::FUTURE_WRITE);
+        assert_eq!(again, Err(Errno::PERM), "they cannot seal it for us");
+    }
+
+    #[test]
+    fn what_may_be_taken_away_is_refused() {
+        let make = |len, seals| {
+            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+            let descriptor = memfd_create(c"theirs", flags).unwrap();
+            ftruncate(&descriptor, len).unwrap();
+            let pages = std::vec![1; len as usize];
+            rustix::io::write(&descriptor, &pages).unwrap();
+            fcntl_add_seals(&descriptor, seals).unwrap();
+            Object::received(descriptor).map(|_| ()).map_err(|error| error.kind)
+        };
+        let all = FIXED | SealFlags::SEAL;
+        assert_eq!(make(4096, all), Ok(()));
+        for (len, seals) in [
+            (4096, SealFlags::GROW | SealFlags::SEAL),
+            (4096, SealFlags::SHRINK | SealFlags::SEAL),
+            (4096, FIXED),
+            (0, all),
+            (4000, all),
+        ] {
+            assert_eq!(make(len, seals), Err(ErrorKind::Misbehaved), "{len} {seals:?}");
+        }
+        // A hole, and what is no memory.
+        let hole = memfd_create(c"hole", MemfdFlags::ALLOW_SEALING).unwrap();
+        ftruncate(&hole, 1 << 40).unwrap();
+        fcntl_add_seals(&hole, all).unwrap();
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        for descriptor in [hole, file.into()] {
+            let refused = Object::received(descriptor).unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::Misbehaved);
+        }
     }
 }

@@ -5,7 +5,8 @@ use core::sync::atomic::AtomicU64;
 use res_sync::model::Core;
 use res_sync::{Barrier, Deadline, Instant, Park, Parked, Wake};
 
-use super::{Linux, barrier, clock, cores, futex, identity};
+use super::futex::{self, Reach};
+use super::{Linux, barrier, clock, cores, identity};
 
 /// How often a waiter looks before it parks, where another core may make it worth while.
 ///
@@ -39,11 +40,11 @@ impl Park for Linux {
 
     /// Compares the low halves of `word` and `seen` only.
     fn park(&self, (): &(), word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
-        futex::wait(word, seen, deadline)
+        futex::wait(Reach::Process, word, seen, deadline)
     }
 
     fn unpark(&self, (): &(), word: &AtomicU64, _moved: u64, wake: Wake) -> Option<u32> {
-        Some(futex::wake(word, wake))
+        Some(futex::wake(Reach::Process, word, wake))
     }
 
     fn heavy_barrier(&self, barrier: Barrier) {

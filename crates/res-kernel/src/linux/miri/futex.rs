@@ -11,8 +11,15 @@ use res_sync::{Deadline, Parked, Wake};
 
 use super::clock;
 
+/// Whose threads meet at a word: there is one process only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Those of this process.
+    Process,
+}
+
 /// Sleeps until `deadline` while the low half of `word` is that of `seen`.
-pub(super) fn wait(word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
+pub(super) fn wait(_: Reach, word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
     let mut sleepers = lot();
     if word.load(SeqCst) as u32 != seen as u32 {
         return Parked::Awake;
@@ -27,7 +34,7 @@ pub(super) fn wait(word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
 }
 
 /// Wakes one or all of those that sleep on `word`; how many.
-pub(super) fn wake(word: &AtomicU64, wake: Wake) -> u32 {
+pub(super) fn wake(_: Reach, word: &AtomicU64, wake: Wake) -> u32 {
     let most = match wake {
         Wake::One => 1,
         Wake::All => u32::MAX,

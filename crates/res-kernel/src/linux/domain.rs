@@ -1,0 +1,86 @@
+//! Domains: processes that were forked for it.
+
+use core::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
+
+use res_sync::Deadline;
+use rustix::process::{Signal, pidfd_send_signal};
+
+use super::socket::{LinuxSocket, await_input};
+use super::{Linux, LinuxBetween, fork_server};
+use crate::{Domain, DomainEnd, DomainEntry, Isolation, KernelError};
+
+/// A process of this program that began at an entry.
+///
+/// It has the standard stream for errors, its socket, and no other descriptor; it dies with the
+/// process that started it. So far it is a process of the same user and no more: it is not kept
+/// from the file system or from other processes (H8).
+///
+/// ```
+/// use res_kernel::linux::LinuxSocket;
+/// use res_kernel::{Domain, DomainEnd, Isolation, Linux};
+/// use res_sync::Deadline;
+///
+/// fn at_once(_: Linux, _: LinuxSocket) {}
+///
+/// let (domain, _socket) = Linux::new().domain(at_once)?;
+/// assert_eq!(domain.wait(Deadline::NEVER), Some(DomainEnd::Returned));
+/// # Ok::<(), res_kernel::KernelError>(())
+/// ```
+pub struct LinuxDomain {
+    number: u64,
+    process: u64,
+    pidfd: OwnedFd,
+    end: OnceLock<DomainEnd>,
+}
+
+impl fmt::Debug for LinuxDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LinuxDomain(process {}, {:?})", self.process, self.end.get())
+    }
+}
+
+impl Isolation for Linux {
+    type Between = LinuxBetween;
+    type Socket = LinuxSocket;
+    type Domain = LinuxDomain;
+
+    fn between(&self) -> LinuxBetween {
+        LinuxBetween::new()
+    }
+
+    fn domain(&self, entry: DomainEntry<Self>) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
+        let (here, there) = LinuxSocket::pair()?;
+        let forked = fork_server::fork(entry as usize, there)?;
+        let fork_server::Forked { number, process, pidfd } = forked;
+        Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, here))
+    }
+}
+
+impl Domain for LinuxDomain {
+    fn id(&self) -> u64 {
+        self.process
+    }
+
+    fn kill(&self) {
+        // One that has ended needs no killing.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    fn wait(&self, deadline: Deadline) -> Option<DomainEnd> {
+        if self.end.get().is_none() {
+            await_input(self.pidfd.as_fd(), deadline).ok()?;
+        }
+        Some(*self.end.get_or_init(|| fork_server::end_of(self.number)))
+    }
+}
+
+impl Drop for LinuxDomain {
+    fn drop(&mut self) {
+        if self.end.get().is_none() {
+            self.kill();
+            let _ = self.wait(Deadline::NEVER);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The process that forks domains (H15, H16), as the process that composes the system sees it.
+//!
+//! It is this program, executed once more: it maps nothing, has one thread, and does nothing but
+//! fork. So starting a domain costs the same however much its composer has mapped and however many
+//! threads it has. It is started with the first domain, and ends with its composer: it watches its
+//! socket, and its children die with it.
+
+mod process;
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use res_api::ErrorKind;
+use res_sync::Deadline;
+
+use super::LinuxSocket;
+use super::error::refused;
+use crate::{DomainEnd, KernelError};
+
+const START: &str = "start the fork server";
+const FORK: &str = "start a domain";
+
+/// In the environment of the fork server, and of nobody else.
+const MARK: &str = "RES_FORK_SERVER";
+
+/// Asks for a domain. Its end of a socket goes with it.
+struct Request {
+    /// Names the domain.
+    number: u64,
+    /// Where it begins, counted from the beginning of the program.
+    entry: u64,
+}
+
+/// What the fork server says.
+enum Notice {
+    /// It has forked the domain; its pidfd goes with it.
+    Forked {
+        number: u64,
+        process: u64,
+    },
+    /// It could not, for that error of Linux.
+    Refused {
+        number: u64,
+        error: u64,
+    },
+    /// A domain has ended with that code, or by that signal.
+    Exited {
+        number: u64,
+        code: u64,
+    },
+    Killed {
+        number: u64,
+        signal: u64,
+    },
+}
+
+type Words<const N: usize> = [[u8; 8]; N];
+
+impl Request {
+    const BYTES: usize = size_of::<Words<2>>();
+
+    fn bytes(&self) -> Words<2> {
+        [self.number, self.entry].map(u64::to_ne_bytes)
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (words, []) = bytes.as_chunks() else { return None };
+        let &[number, entry] = words else { return None };
+        Some(Self { number: u64::from_ne_bytes(number), entry: u64::from_ne_bytes(entry) })
+    }
+}
+
+impl Notice {
+    const BYTES: usize = size_of::<Words<3>>();
+
+    fn bytes(&self) -> Words<3> {
+        let words = match *self {
+            Self::Forked { number, process } => [0, number, process],
+            Self::Refused { number, error } => [1, number, error],
+            Self::Exited { number, code } => [2, number, code],
+            Self::Killed { number, signal } => [3, number, signal],
+        };
+        words.map(u64::to_ne_bytes)
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (words, []) = bytes.as_chunks() else { return None };
+        let &[kind, number, value] = words else { return None };
+        let (number, value) = (u64::from_ne_bytes(number), u64::from_ne_bytes(value));
+        match u64::from_ne_bytes(kind) {
+            0 => Some(Self::Forked { number, process: value }),
+            1 => Some(Self::Refused { number, error: value }),
+            2 => Some(Self::Exited { number, code: value }),
+            3 => Some(Self::Killed { number, signal: value }),
+            _ => None,
+        }
+    }
+}
+
+/// What the fork server exits with for a domain whose entry panicked, as std does.
+const PANICKED: i32 = 101;
+
+/// A fork server that runs.
+struct ForkServer {
+    process: Child,
+    socket: LinuxSocket,
+    /// Which number the last domain got.
+    last: u64,
+    /// How domains ended that nobody has asked for yet.
+    ends: HashMap<u64, DomainEnd>,
+}
+
+/// A domain that was started.
+pub(super) struct Forked {
+    pub(super) number: u64,
+    pub(super) process: u64,
+    pub(super) pidfd: OwnedFd,
+}
+
+/// The one of this process, if it has one.
+fn server() -> MutexGuard<'static, Option<ForkServer>> {
+    static SERVER: Mutex<Option<ForkServer>> = Mutex::new(None);
+    SERVER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a domain at `entry`, an address of this program, with `socket`.
+pub(super) fn fork(entry: usize, socket: LinuxSocket) -> Result<Forked, KernelError> {
+    let entry = process::offset(entry).ok_or(KernelError::new(FORK, ErrorKind::Invalid))?;
+    let mut server = server();
+    let running = match &mut *server {
+        Some(running) => running,
+        None => server.insert(ForkServer::start()?),
+    };
+    let forked = running.fork(entry, &socket);
+    if forked.as_ref().is_err_and(|error| error.kind == ErrorKind::PeerGone) {
+        // Somebody killed it. The next domain gets a new one.
+        *server = None;
+    }
+    forked
+}
+
+/// How a domain ended whose pidfd says that it did.
+pub(super) fn end_of(number: u64) -> DomainEnd {
+    // Where the fork server was killed, it took its domains with it.
+    let with_it = DomainEnd::Killed(libc::SIGKILL);
+    server().as_mut().map_or(with_it, |server| server.end_of(number).unwrap_or(with_it))
+}
+
+impl ForkServer {
+    fn start() -> Result<Self, KernelError> {
+        let (socket, theirs) = LinuxSocket::pair()?;
+        let process = Command::new("/proc/self/exe")
+            .arg0("res fork server")
+            .env(MARK, "1")
+            .stdin(theirs.into_descriptor())
+            .stdout(Stdio::null())
+            // What the terminal sends to us is not for it.
+            .process_group(0)
+            .spawn()
+            .map_err(refused(START))?;
+        Ok(Self { process, socket, last: 0, ends: HashMap::new() })
+    }
+
+    fn fork(&mut self, entry: u64, socket: &LinuxSocket) -> Result<Forked, KernelError> {
+        self.last += 1;
+        let number = self.last;
+        let request = Request { number, entry }.bytes();
+        self.socket.send_descriptors(request.as_flattened(), &[socket.as_descriptor()])?;
+        loop {
+            match self.hear()? {
+                (Notice::Forked { number: of, process }, Some(pidfd)) if of == number => {
+                    return Ok(Forked { number, process, pidfd });
+                }
+                (Notice::Refused { number: of, error }, _) if of == number => {
+                    let error = std::io::Error::from_raw_os_error(error as i32);
+                    return Err(refused(FORK)(error));
+                }
+                (notice, _) => self.note(notice),
+            }
+        }
+    }
+
+    fn end_of(&mut self, number: u64) -> Result<DomainEnd, KernelError> {
+        loop {
+            if let Some(end) = self.ends.remove(&number) {
+                return Ok(end);
+            }
+            let (notice, _) = self.hear()?;
+            self.note(notice);
+        }
+    }
+
+    fn note(&mut self, notice: Notice) {
+        let (number, end) = match notice {
+            Notice::Exited { number, code: 0 } => (number, DomainEnd::Returned),
+            Notice::Exited { number, code } if code == PANICKED as u64 => {
+                (number, DomainEnd::Panicked)
+            }
+            Notice::Exited { number, code } => (number, DomainEnd::Exited(code as i32)),
+            Notice::Killed { number, signal } => (number, DomainEnd::Killed(signal as i32)),
+            // Answers to nobody.
+            Notice::Forked { .. } | Notice::Refused { .. } => return,
+        };
+        self.ends.insert(number, end);
+    }
+
+    /// The next thing that it says.
+    fn hear(&self) -> Result<(Notice, Option<OwnedFd>), KernelError> {
+        let (mut bytes, mut descriptor) = ([0; Notice::BYTES], None);
+        let received = self.socket.recv_descriptors(&mut bytes, Deadline::NEVER, |received| {
+            descriptor = Some(received);
+        })?;
+        let notice = Notice::of(&bytes[..received]);
+        let notice = notice.ok_or(KernelError::new(FORK, ErrorKind::Misbehaved))?;
+        Ok((notice, descriptor))
+    }
+}
+
+impl Drop for ForkServer {
+    fn drop(&mut self) {
+        // It may live, where it misbehaved.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

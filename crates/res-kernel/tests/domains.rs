@@ -1,0 +1,476 @@
+//! Domains on Linux: what they share, what they do not, and how they end.
+#![cfg(not(miri))]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use res_api::ErrorKind;
+use res_kernel::linux::{LinuxMemory, LinuxSocket};
+use res_kernel::{
+    Access, Domain, DomainEnd, DomainEntry, Isolation, Kernel, KernelMemory, Linux, Socket,
+};
+use res_sync::{Barrier, Deadline, Event, Park, WaitError, Wake};
+use rustix::process::{Pid, Signal, kill_process};
+
+const MACHINE: Linux = Linux::new();
+
+fn long() -> bool {
+    std::env::var_os("RES_LONG").is_some_and(|value| value == "1")
+}
+
+fn late() -> Deadline {
+    Deadline::at(MACHINE.now() + Duration::from_secs(60))
+}
+
+fn soon() -> Deadline {
+    Deadline::at(MACHINE.now() + Duration::from_millis(20))
+}
+
+/// Receives a line of text.
+fn text(socket: &LinuxSocket) -> String {
+    let mut bytes = [0; LinuxSocket::MOST_BYTES];
+    let received = socket.recv(&mut bytes, &mut [], late()).expect("the other side speaks");
+    String::from_utf8_lossy(&bytes[..received.bytes]).into_owned()
+}
+
+fn one_object(socket: &LinuxSocket) -> LinuxMemory {
+    let mut place = [None];
+    socket.recv(&mut [0; 8], &mut place, late()).expect("the other side sends");
+    place[0].take().expect("an object came")
+}
+
+// --- How they end.
+
+fn returns(_: Linux, _: LinuxSocket) {}
+
+fn panics(_: Linux, _: LinuxSocket) {
+    std::panic::resume_unwind(Box::new("on purpose"));
+}
+
+fn exits(_: Linux, _: LinuxSocket) {
+    std::process::exit(7);
+}
+
+fn stays(_: Linux, socket: LinuxSocket) {
+    let _ = socket.recv(&mut [], &mut [], Deadline::NEVER);
+}
+
+fn spins(_: Linux, _: LinuxSocket) {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+#[test]
+fn they_end_in_several_ways() {
+    let ends: [(DomainEntry<Linux>, DomainEnd); 3] = [
+        (returns, DomainEnd::Returned),
+        (panics, DomainEnd::Panicked),
+        (exits, DomainEnd::Exited(7)),
+    ];
+    for (entry, end) in ends {
+        let (domain, socket) = MACHINE.domain(entry).expect("a domain");
+        assert_eq!(domain.wait(late()), Some(end));
+        assert_eq!(domain.wait(Deadline::PASSED), Some(end), "and so it stays");
+        let gone = socket.recv(&mut [], &mut [], late()).expect_err("nobody is there");
+        assert_eq!(gone.kind, ErrorKind::PeerGone);
+        assert_eq!(socket.send(b"?", &[]).expect_err("nobody is there").kind, ErrorKind::PeerGone);
+    }
+}
+
+#[test]
+fn one_that_does_not_listen_is_killed() {
+    for entry in [stays, spins] {
+        let (domain, socket) = MACHINE.domain(entry).expect("a domain");
+        assert_eq!(domain.wait(soon()), None);
+        domain.kill();
+        assert_eq!(domain.wait(late()), Some(DomainEnd::Killed(libc::SIGKILL)));
+        domain.kill();
+        let gone = socket.recv(&mut [], &mut [], late()).expect_err("nobody is there");
+        assert_eq!(gone.kind, ErrorKind::PeerGone);
+    }
+}
+
+#[test]
+fn what_was_sent_before_the_end_is_received() {
+    fn speaks(_: Linux, socket: LinuxSocket) {
+        for line in ["one", "two"] {
+            socket.send(line.as_bytes(), &[]).expect("the other side lives");
+        }
+    }
+    let (domain, socket) = MACHINE.domain(speaks).expect("a domain");
+    assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
+    assert_eq!((text(&socket), text(&socket)), ("one".into(), "two".into()));
+    let gone = socket.recv(&mut [], &mut [], Deadline::NEVER).expect_err("no more");
+    assert_eq!(gone.kind, ErrorKind::PeerGone);
+}
+
+#[test]
+fn dropping_the_handle_ends_it() {
+    let (domain, socket) = MACHINE.domain(stays).expect("a domain");
+    let process = domain.id();
+    drop(domain);
+    assert!(!is_alive(process));
+    assert_eq!(socket.send(b"?", &[]).expect_err("nobody").kind, ErrorKind::PeerGone);
+}
+
+#[test]
+fn one_that_hears_that_the_other_side_left_ends() {
+    let (domain, socket) = MACHINE.domain(stays).expect("a domain");
+    drop(socket);
+    assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
+}
+
+fn is_alive(process: u64) -> bool {
+    // A zombie has ended.
+    fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
+}
+
+// --- What they see.
+
+#[test]
+fn it_has_its_socket_and_nothing_else() {
+    fn looks_around(_: Linux, socket: LinuxSocket) {
+        let own = |place: &std::path::Path| {
+            fs::read_link(place)
+                .is_ok_and(|to| to.starts_with("/proc") || to.to_str() == Some("/dev/null"))
+        };
+        let descriptors: Vec<String> = fs::read_dir("/proc/self/fd")
+            .expect("a list")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.exists() || !own(path))
+            .map(|path| path.file_name().expect("a number").to_string_lossy().into_owned())
+            .collect();
+        let environment: Vec<_> = std::env::vars()
+            .map(|(name, _)| name)
+            .filter(|name| !name.contains("BACKTRACE"))
+            .collect();
+        let maps = fs::read_to_string("/proc/self/maps").expect("a list");
+        let objects = maps.lines().filter(|line| line.contains("memfd")).count();
+        let threads = fs::read_dir("/proc/self/task").expect("a list").count();
+        let said = format!("{descriptors:?} {environment:?} {objects} {threads}");
+        socket.send(said.as_bytes(), &[]).expect("the other side listens");
+    }
+    // What this process has and that one shall not.
+    let _held = MACHINE.memory(4096).expect("memory");
+    let _file = fs::File::open("/dev/zero").expect("a file");
+    let (_other, _socket) = MACHINE.domain(stays).expect("a domain");
+    let (domain, socket) = MACHINE.domain(looks_around).expect("a domain");
+    let said = text(&socket);
+    // The fifth is the list itself, while it is read.
+    let expected: BTreeSet<_> = ["0", "1", "2", "3", "4"].map(String::from).into();
+    let (descriptors, rest) = said.split_once("] ").expect("a list");
+    let found: BTreeSet<_> = descriptors
+        .split('"')
+        .filter(|part| part.parse::<u32>().is_ok())
+        .map(String::from)
+        .collect();
+    assert!(found.is_subset(&expected) && found.contains("3"), "{said}");
+    assert_eq!(rest, "[] 0 1", "no environment, no objects, one thread");
+    assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
+}
+
+#[test]
+fn an_entry_outside_of_the_program_is_refused() {
+    // SAFETY: never called: it is refused for where it lies.
+    let elsewhere: DomainEntry<Linux> = unsafe { std::mem::transmute(libc::getpid as *const ()) };
+    let refused = MACHINE.domain(elsewhere).expect_err("in a library");
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    let nowhere = Box::new([0xc3_u8; 64]);
+    // SAFETY: as above.
+    let elsewhere: DomainEntry<Linux> = unsafe { std::mem::transmute(nowhere.as_ptr()) };
+    assert_eq!(MACHINE.domain(elsewhere).expect_err("on the heap").kind, ErrorKind::Invalid);
+}
+
+// --- What travels.
+
+#[test]
+fn objects_travel_as_they_are_mapped() {
+    fn uses(_: Linux, socket: LinuxSocket) {
+        let (page, other) = (one_object(&socket), one_object(&socket));
+        assert_eq!((page.access(), other.access()), (Access::ReadWrite, Access::Read));
+        let refused = other.alias(Access::ReadWrite).expect_err("for reading");
+        assert_eq!(refused.kind, ErrorKind::Denied);
+        // SAFETY: both are mapped; the other side waits.
+        unsafe { page.base().write(other.base().read() + 1) };
+        socket.send(b"done", &[&page]).expect("the other side waits");
+    }
+    let (domain, socket) = MACHINE.domain(uses).expect("a domain");
+    let (page, other) = (MACHINE.memory(1).expect("memory"), MACHINE.memory(1).expect("memory"));
+    // SAFETY: mapped here alone.
+    unsafe { other.base().write(41) };
+    socket.send(b"page", &[&page]).expect("it listens");
+    socket.send(b"other", &[&other.alias(Access::Read).expect("a mapping")]).expect("it listens");
+    let again = one_object(&socket);
+    // SAFETY: mapped, and the other side is done.
+    assert_eq!(unsafe { (page.base().read(), again.base().read()) }, (42, 42));
+    assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
+}
+
+#[test]
+fn reading_only_stays_so() {
+    fn attacks(_: Linux, socket: LinuxSocket) {
+        let object = one_object(&socket);
+        let base = object.base().as_ptr();
+        // SAFETY: changes nothing if it is refused, as it has to be.
+        let protected =
+            unsafe { libc::mprotect(base.cast(), 4096, libc::PROT_READ | libc::PROT_WRITE) };
+        let mut opened = 0;
+        for entry in fs::read_dir("/proc/self/fd").expect("a list").flatten() {
+            let is_it =
+                fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().contains("memfd"));
+            let Ok(file) = fs::File::options().read(true).write(true).open(entry.path()) else {
+                continue;
+            };
+            if !is_it {
+                continue;
+            }
+            opened += 1;
+            // SAFETY: a new mapping, wherever there is room.
+            let mapped = unsafe {
+                libc::mmap(
+                    std::ptr::null_mut(),
+                    4096,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_SHARED,
+                    file.as_raw_fd(),
+                    0,
+                )
+            };
+            assert_eq!(mapped, libc::MAP_FAILED, "mapped for writing");
+            use std::io::Write;
+            assert!((&file).write(b"attack").is_err(), "written");
+        }
+        assert!(protected != 0 && opened > 0, "{protected} {opened}");
+        socket.send(b"failed", &[]).expect("the other side waits");
+    }
+    let (domain, socket) = MACHINE.domain(attacks).expect("a domain");
+    let object = MACHINE.memory(1).expect("memory");
+    socket.send(&[], &[&object.alias(Access::Read).expect("a mapping")]).expect("it listens");
+    assert_eq!(text(&socket), "failed");
+    // SAFETY: mapped, and nobody else can write.
+    assert_eq!(unsafe { object.base().read() }, 0);
+    assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
+}
+
+#[test]
+fn messages_have_limits() {
+    let (here, there) = LinuxSocket::pair().expect("a connection");
+    let full = [7; LinuxSocket::MOST_BYTES];
+    here.send(&full, &[]).expect("as much as fits");
+    let mut bytes = [0; LinuxSocket::MOST_BYTES];
+    assert_eq!(there.recv(&mut bytes, &mut [], late()).expect("whole").bytes, full.len());
+    assert_eq!(bytes, full);
+    let over = [0; LinuxSocket::MOST_BYTES + 1];
+    assert_eq!(here.send(&over, &[]).expect_err("too much").kind, ErrorKind::Invalid);
+    let page = MACHINE.memory(1).expect("memory");
+    let many = [&page; LinuxSocket::MOST_OBJECTS + 1];
+    assert_eq!(here.send(&[], &many).expect_err("too many").kind, ErrorKind::Invalid);
+    here.send(&[], &many[1..]).expect("as many as fit");
+    let mut places = [const { None }; LinuxSocket::MOST_OBJECTS];
+    let received = there.recv(&mut [], &mut places, late()).expect("whole");
+    assert_eq!((received.bytes, received.objects), (0, LinuxSocket::MOST_OBJECTS));
+    // What does not fit the receiver is dropped, and the next one comes.
+    here.send(b"long", &[]).expect("sent");
+    here.send(&[], &[&page]).expect("sent");
+    here.send(b"ok", &[]).expect("sent");
+    let mut small = [0; 2];
+    for _ in 0..2 {
+        let wrong = there.recv(&mut small, &mut [], late()).expect_err("does not fit");
+        assert_eq!(wrong.kind, ErrorKind::Misbehaved);
+    }
+    assert_eq!(there.recv(&mut small, &mut [], late()).expect("fits").bytes, 2);
+    let nothing = there.recv(&mut small, &mut [], soon()).expect_err("nothing");
+    assert_eq!(nothing.kind, ErrorKind::TimedOut);
+    // Nobody listens: at some point there is no room, and nobody waits for it.
+    let refused = (0..100_000).find_map(|_| here.send(&full, &[]).err()).expect("there is an end");
+    assert_eq!(refused.kind, ErrorKind::NoSlots);
+}
+
+#[test]
+fn what_is_no_sealed_memory_is_refused() {
+    let (here, there) = LinuxSocket::pair().expect("a connection");
+    let (here, mut places) = (here.into_descriptor(), [None]);
+    let file: OwnedFd = fs::File::open("/dev/zero").expect("a file").into();
+    // SAFETY: makes a descriptor, which is taken over.
+    let unsealed = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"open".as_ptr(), 0)) };
+    for descriptor in [file, unsealed] {
+        use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let borrowed = [std::os::fd::AsFd::as_fd(&descriptor)];
+        assert!(control.push(SendAncillaryMessage::ScmRights(&borrowed)));
+        let bytes = [std::io::IoSlice::new(&[0])];
+        sendmsg(&here, &bytes, &mut control, SendFlags::empty()).expect("sent");
+        let wrong = there.recv(&mut [], &mut places, late()).expect_err("not to be trusted");
+        assert_eq!(wrong.kind, ErrorKind::Misbehaved);
+        assert!(places[0].is_none());
+    }
+}
+
+// --- Parking in memory that both have mapped.
+
+/// Two words: whose turn it is, and the event.
+fn words(memory: &LinuxMemory) -> &[AtomicU64; 2] {
+    // SAFETY: a page at least, zeroed at first, mapped for writing as long as the memory lives; both
+    // sides use it by atomics only.
+    unsafe { memory.base().cast().as_ref() }
+}
+
+fn play(memory: &LinuxMemory, mine: u64, rounds: u64) -> Result<(), WaitError> {
+    let (between, [turn, word]) = (MACHINE.between(), words(memory));
+    let event = Event { park: &between, point: &(), word, barrier: Barrier::Fence };
+    for mine in (mine..rounds).step_by(2) {
+        event.wait_until(late(), || (turn.load(SeqCst) == mine).then_some(()))?;
+        turn.store(mine + 1, SeqCst);
+        event.trigger(Wake::All);
+    }
+    Ok(())
+}
+
+fn rounds() -> u64 {
+    if long() { 400_000 } else { 20_000 }
+}
+
+#[test]
+fn two_domains_take_turns() {
+    fn second(_: Linux, socket: LinuxSocket) {
+        let mut rounds = [0; 8];
+        let mut place = [None];
+        socket.recv(&mut rounds, &mut place, late()).expect("the other side sends");
+        let memory = place[0].take().expect("an object came");
+        play(&memory, 1, u64::from_ne_bytes(rounds)).expect("no wake-up is lost");
+    }
+    let memory = MACHINE.memory(1).expect("memory");
+    let (domain, socket) = MACHINE.domain(second).expect("a domain");
+    socket.send(&rounds().to_ne_bytes(), &[&memory]).expect("it listens");
+    play(&memory, 0, rounds()).expect("no wake-up is lost");
+    assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
+    assert_eq!(words(&memory)[0].load(SeqCst), rounds());
+}
+
+#[test]
+fn one_that_sleeps_there_is_killed_and_takes_nobody_with_it() {
+    fn sleeps(_: Linux, socket: LinuxSocket) {
+        let memory = one_object(&socket);
+        let _ = play(&memory, 1, 2);
+    }
+    let memory = MACHINE.memory(1).expect("memory");
+    let (domain, socket) = MACHINE.domain(sleeps).expect("a domain");
+    socket.send(&[], &[&memory]).expect("it listens");
+    while words(&memory)[1].load(SeqCst) & 1 == 0 {
+        std::thread::yield_now();
+    }
+    domain.kill();
+    assert_eq!(domain.wait(late()), Some(DomainEnd::Killed(libc::SIGKILL)));
+    // The memory is ours as before.
+    assert_eq!(play(&memory, 0, 1), Ok(()));
+}
+
+// --- Many, and nothing left.
+
+#[test]
+fn many_at_once() {
+    let count = if long() { 1000 } else { 100 };
+    let start = Instant::now();
+    let domains: Vec<_> = (0..count).map(|_| MACHINE.domain(stays).expect("a domain")).collect();
+    let processes: Vec<_> = domains.iter().map(|(domain, _)| domain.id()).collect();
+    assert_eq!(processes.iter().collect::<BTreeSet<_>>().len(), count);
+    assert!(processes.iter().all(|process| is_alive(*process)));
+    println!("{count} domains after {:?}", start.elapsed());
+    drop(domains);
+    assert!(!processes.iter().any(|process| is_alive(*process)));
+    println!("and gone after {:?}", start.elapsed());
+}
+
+#[test]
+fn from_many_threads_and_back_again() {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let (domain, socket) = MACHINE.domain(stays).expect("a domain");
+                    socket.send(&[], &[]).expect("it listens");
+                    assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
+                }
+            });
+        }
+    });
+}
+
+/// Not a test: what another process runs, which is killed.
+#[test]
+#[ignore = "run by `nothing_outlives_its_composer`"]
+fn composer_that_is_killed() {
+    let domains =
+        [MACHINE.domain(stays), MACHINE.domain(spins)].map(|made| made.expect("a domain"));
+    let processes = domains.each_ref().map(|(domain, _)| domain.id());
+    let server = fs::read_to_string(format!("/proc/{}/stat", processes[0])).expect("it lives");
+    let server =
+        server.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)).expect("its parent");
+    println!("made {server} {} {}", processes[0], processes[1]);
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn nothing_outlives_its_composer() {
+    use std::io::{BufRead, BufReader};
+    let me = std::env::current_exe().expect("this program");
+    let mut composer = Command::new(me)
+        .args(["--ignored", "--exact", "composer_that_is_killed", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this program again");
+    let lines = BufReader::new(composer.stdout.take().expect("a pipe")).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.contains("made ")).expect("it says so");
+    let processes: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(processes.len(), 3, "{line}");
+    assert!(processes.iter().all(|process| is_alive(*process)));
+    composer.kill().expect("it lives");
+    composer.wait().expect("it has ended");
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while processes.iter().any(|process| is_alive(*process)) {
+        assert!(Instant::now() < give_up, "somebody lives on: {processes:?}");
+        std::thread::yield_now();
+    }
+}
+
+/// Not a test: what another process runs, whose fork server is killed.
+#[test]
+#[ignore = "run by `a_fork_server_that_is_killed_takes_its_domains_with_it`"]
+fn composer_without_fork_server() {
+    let (first, _socket) = MACHINE.domain(spins).expect("a domain");
+    let stat = fs::read_to_string(format!("/proc/{}/stat", first.id())).expect("it lives");
+    let server = stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)).expect("a parent");
+    let server = Pid::from_raw(server.parse().expect("a number")).expect("a process");
+    kill_process(server, Signal::KILL).expect("it lives");
+    assert_eq!(first.wait(late()), Some(DomainEnd::Killed(libc::SIGKILL)));
+    // The next ones find out, and get another.
+    let give_up = Instant::now() + Duration::from_secs(60);
+    let second = loop {
+        match MACHINE.domain(returns) {
+            Ok((domain, _)) => break domain,
+            Err(error) => assert_eq!(error.kind, ErrorKind::PeerGone),
+        }
+        assert!(Instant::now() < give_up, "no new fork server");
+    };
+    assert_eq!(second.wait(late()), Some(DomainEnd::Returned));
+}
+
+#[test]
+fn a_fork_server_that_is_killed_takes_its_domains_with_it() {
+    let me = std::env::current_exe().expect("this program");
+    let ended = Command::new(me)
+        .args(["--ignored", "--exact", "composer_without_fork_server"])
+        .stdout(Stdio::null())
+        .status()
+        .expect("this program again");
+    assert!(ended.success());
+}

@@ -77,9 +77,15 @@ impl Table {
         }
     }
 
-    /// Takes everything out.
-    pub(crate) fn take(&mut self) -> Vec<Entry> {
-        std::mem::replace(self, Self::new()).entries
+    /// All words, in the order in which they were found.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Takes everything out; what comes next needs about as much room.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.index.fill(0);
     }
 
     /// Forgets the rarest words until at most `keep` are left; how many those were.
@@ -134,7 +140,10 @@ mod tests {
         table.add(word(9_999), 7);
         let top: Vec<_> = table.top(2).into_iter().map(|it| (it.word, it.count)).collect();
         assert_eq!(top, [(word(9_999), 107), (word(1_099), 100)]);
-        assert_eq!(table.take().len(), 10_000 - forgotten as usize);
+        assert_eq!(table.entries().len(), 10_000 - forgotten as usize);
+        table.clear();
         assert_eq!(table.len(), 0);
+        table.add(word(9_999), 7);
+        assert_eq!(table.entries().iter().map(|it| it.count).collect::<Vec<_>>(), [7]);
     }
 }

@@ -68,9 +68,10 @@ impl<B: Backend, K: Kind<B>> Ends<B, K> {
     }
 
     fn hand_on(&mut self, table: &mut Table) -> Result<(), Fault> {
-        for entries in table.take().chunks(ENTRIES) {
+        for entries in table.entries().chunks(ENTRIES) {
             self.words.send(Entries::new(entries))?;
         }
+        table.clear();
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 #[allow(dead_code)]
 mod pipeline;
 
-use pipeline::{Args, Input, count, over_kind};
+use pipeline::{Args, Found, Input, answer, count, over_kind};
 
 /// Bytes of a block, as the example has it: its boundaries are where it is hard.
 const BLOCK: usize = pipeline::messages::BLOCK;
@@ -57,8 +58,9 @@ fn args(options: &[&str], paths: &[&Path]) -> Args {
 /// What the pipeline prints with `--json`.
 fn counted(options: &[&str], paths: &[&Path]) -> Result<Value, Fault> {
     let args = args(&[options, &["--json"]].concat(), paths);
-    let report = count(&args)?.expect("readable");
-    Ok(serde_json::from_str(&report.json().to_string())?)
+    let mut text = Vec::new();
+    assert!(answer(&args, &mut text)?, "all can be read");
+    Ok(serde_json::from_slice(&text)?)
 }
 
 /// Runs of bytes without white space that count as words: some byte is visible.
@@ -261,18 +263,59 @@ fn late_joiners_take_part() -> Result<(), Fault> {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_ends_the_pipeline() -> Result<(), Fault> {
+fn what_cannot_be_opened_is_named_and_the_rest_is_counted() -> Result<(), Fault> {
     let mut files = Files::new("vanished")?;
     let there = files.add("some words \n".repeat(BLOCK))?;
+    files.add("and no others")?;
     let vanished = files.directory.join("vanished");
-    let inputs = [there.clone(), vanished.clone(), there]
-        .map(|path| Input { path, bytes: 12 * BLOCK as u64 });
-    let args = args(&["--workers=4"], &[]);
-    let unreadable = over_kind(&Local::new()?, Local::file, &args, &inputs)?.err();
-    assert_eq!(unreadable.expect("refused").path, vanished);
-    let args = self::args(&[], &[&vanished]);
-    let unreadable = count(&args)?.err();
-    assert_eq!(unreadable.expect("refused").path, vanished);
+    let device = Path::new("/dev/null");
+
+    let args = args(&["--json"], &[&vanished, &files.directory, device]);
+    let report = count(&args)?;
+    let named: Vec<_> = report.outcome.unreadable.iter().map(|one| &one.path).collect();
+    assert_eq!(named, [&vanished, device]);
+    assert_eq!(numbers(&report.json()), expected(&files.contents));
+    assert_eq!(report.json()["files"], 2);
+    assert_eq!(report.json()["unreadable"], 2);
+    assert!(!answer(&args, &mut io::sink())?);
+
+    // It was still there when it was found.
+    let bytes = 12 * BLOCK as u64;
+    let inputs = [&there, &vanished, &there].map(|path| Input { path: path.clone(), bytes });
+    let found = Found { inputs: inputs.into(), unreadable: Vec::new() };
+    let report = over_kind(&Local::new()?, Local::file, &args, found)?;
+    assert_eq!(report.outcome.unreadable[0].path, vanished);
+    assert_eq!((report.files, report.outcome.totals.bytes), (2, 2 * bytes));
+    Ok(())
+}
+
+/// Takes that many bytes, then fails.
+struct Limited(usize, io::ErrorKind);
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = bytes.len().min(self.0);
+        self.0 -= len;
+        if len == 0 { Err(self.1.into()) } else { Ok(len) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() -> Result<(), Fault> {
+    let mut files = Files::new("output")?;
+    let path = files.add("some words")?;
+    for options in [&["--help"][..], &["--json"], &[]] {
+        for room in [0, 10] {
+            let args = args(options, &[&path]);
+            assert!(answer(&args, &mut Limited(room, io::ErrorKind::BrokenPipe))?);
+            let full = answer(&args, &mut Limited(room, io::ErrorKind::StorageFull));
+            assert_eq!(full.expect_err("full").text(), "no storage space", "{options:?}");
+        }
+    }
     Ok(())
 }
 
@@ -286,8 +329,9 @@ fn a_component_that_fails_ends_the_pipeline() -> Result<(), Fault> {
     let args = args(&["--workers=4"], &[]);
     for inputs in [vec![directory.clone()], vec![there.clone(), directory, there]] {
         let number = inputs.len() / 2;
-        let inputs: Vec<_> = inputs.into_iter().map(|path| Input { path, bytes }).collect();
-        let fault = over_kind(&Local::new()?, Local::file, &args, &inputs).err();
+        let inputs = inputs.into_iter().map(|path| Input { path, bytes }).collect();
+        let found = Found { inputs, unreadable: Vec::new() };
+        let fault = over_kind(&Local::new()?, Local::file, &args, found).err();
         let text = fault.expect("it cannot be read").text().to_owned();
         assert!(text.starts_with(&format!("reader: file {number}: ")), "{text}");
     }
@@ -315,6 +359,8 @@ fn bad_arguments_are_refused() {
         &["--kind", "carrier pigeon"],
         &["--backend="],
         &["--unknown"],
+        &["--json=yes"],
+        &["-"],
     ] {
         assert!(Args::parse(wrong.iter().map(OsString::from)).is_err(), "{wrong:?}");
     }
@@ -324,11 +370,10 @@ fn bad_arguments_are_refused() {
 #[test]
 fn the_table_names_all_stages() -> Result<(), Fault> {
     let mut files = Files::new("table")?;
-    let path = files.add("a b a ".repeat(BLOCK / 2))?;
+    let path = files.add("a b a ".repeat(32 * 1024))?;
     let args = args(&["--workers=2"], &[&path]);
-    let report = count(&args)?.expect("readable");
     let mut text = Vec::new();
-    report.text(&mut text)?;
+    answer(&args, &mut text)?;
     let text = String::from_utf8(text)?;
     for part in [
         " 0 lines",

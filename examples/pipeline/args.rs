@@ -73,7 +73,7 @@ impl Args {
         };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
-            let (flag, value) = match arg.to_str() {
+            let (flag, attached) = match arg.to_str() {
                 Some("--") => {
                     parsed.paths.extend(args.by_ref().map(PathBuf::from));
                     break;
@@ -88,7 +88,7 @@ impl Args {
                 }
             };
             let mut value = || {
-                let value = value.clone().or_else(|| args.next());
+                let value = attached.clone().or_else(|| args.next());
                 value.ok_or_else(|| format!("{flag} needs a value"))
             };
             match flag {
@@ -99,9 +99,9 @@ impl Args {
                     parsed.kind = choose(flag, &value()?, &KindName::ALL, |it| it.as_str())?
                 }
                 "--workers" => parsed.workers = workers(&value()?)?,
-                "--json" => parsed.json = true,
-                "--help" | "-h" => parsed.help = true,
-                _ => return Err(format!("no option {flag}")),
+                "--json" if attached.is_none() => parsed.json = true,
+                "--help" | "-h" if attached.is_none() => parsed.help = true,
+                _ => return Err(format!("no option {}", arg.display())),
             }
         }
         Ok(parsed)

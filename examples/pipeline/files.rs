@@ -11,6 +11,13 @@ pub(crate) struct Input {
     pub(crate) bytes: u64,
 }
 
+/// What is there to count, and what of it cannot be.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
 /// What cannot be read, and why.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
@@ -26,15 +33,15 @@ impl fmt::Display for Unreadable {
 
 /// The files that `paths` name, in order, and those in directories among them; without paths the
 /// sources of this repository.
-pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Input>, Unreadable> {
-    let mut found = Vec::new();
+pub(crate) fn find(paths: &[PathBuf]) -> Found {
+    let mut found = Found::default();
     if paths.is_empty() {
-        visit(&repository(), &mut found)?;
+        found.visit(&repository());
     }
     for path in paths {
-        visit(path, &mut found)?;
+        found.visit(path);
     }
-    Ok(found)
+    found
 }
 
 /// Where this program was built, or else the current directory.
@@ -43,26 +50,32 @@ fn repository() -> PathBuf {
     if built_in.is_dir() { built_in.to_owned() } else { PathBuf::from(".") }
 }
 
-fn visit(path: &Path, found: &mut Vec<Input>) -> Result<(), Unreadable> {
-    let unreadable = |why| Unreadable { path: path.to_owned(), why };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if metadata.is_file() {
-        found.push(Input { path: path.to_owned(), bytes: metadata.len() });
-        return Ok(());
-    }
-    if !metadata.is_dir() {
-        return Err(unreadable(io::Error::other("neither a file nor a directory")));
-    }
-    let entries: Result<Vec<_>, _> = fs::read_dir(path).map_err(unreadable)?.collect();
-    let mut entries = entries.map_err(unreadable)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let kind = entry.file_type().map_err(unreadable)?;
-        // Links could lead in circles; what is neither file nor directory is no text.
-        let wanted = kind.is_file() || kind.is_dir() && entry.file_name() != "target";
-        if wanted && !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            visit(&entry.path(), found)?;
+impl Found {
+    fn visit(&mut self, path: &Path) {
+        if let Err(why) = self.add(path) {
+            self.unreadable.push(Unreadable { path: path.to_owned(), why });
         }
     }
-    Ok(())
+
+    fn add(&mut self, path: &Path) -> io::Result<()> {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_file() {
+            self.inputs.push(Input { path: path.to_owned(), bytes: metadata.len() });
+            return Ok(());
+        }
+        if !metadata.is_dir() {
+            return Err(io::Error::other("neither a file nor a directory"));
+        }
+        let mut entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let kind = entry.file_type()?;
+            // Links could lead in circles; what is neither file nor directory is no text.
+            let wanted = kind.is_file() || kind.is_dir() && entry.file_name() != "target";
+            if wanted && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.visit(&entry.path());
+            }
+        }
+        Ok(())
+    }
 }

@@ -28,7 +28,8 @@ mod word;
 mod worker;
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,35 +37,59 @@ use res::{Fault, Files, Local, Spsc, ZeroCopy};
 
 pub(crate) use args::Args;
 use args::{BackendName, KindName};
-pub(crate) use files::{Input, Unreadable};
+pub(crate) use files::{Found, Input};
 pub(crate) use report::Report;
-use supervise::{Open, run};
+use supervise::{Open, Outcome, run};
 
-fn main() -> Result<ExitCode, Fault> {
+fn main() -> ExitCode {
     let args = match Args::parse(env::args_os().skip(1)) {
         Ok(args) => args,
-        Err(wrong) => return Ok(refuse(&format!("{wrong}\n{}", args::USAGE))),
+        Err(wrong) => {
+            complain(format_args!("{wrong}\n{}", args::USAGE));
+            return ExitCode::from(2);
+        }
     };
+    match answer(&args, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(fault) => {
+            complain(fault.text());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what is asked for; whether that is all of it, and not only what could be read.
+pub(crate) fn answer(args: &Args, out: &mut dyn Write) -> Result<bool, Fault> {
     if args.help {
-        println!("{}", args::USAGE);
-        return Ok(ExitCode::SUCCESS);
+        print(out, |out| writeln!(out, "{}", args::USAGE))?;
+        return Ok(true);
     }
-    match count(&args)? {
-        Ok(report) if args.json => println!("{:#}", report.json()),
-        Ok(report) => report.text(&mut io::stdout().lock())?,
-        Err(unreadable) => return Ok(refuse(&unreadable.to_string())),
+    let report = count(args)?;
+    report.outcome.unreadable.iter().for_each(complain);
+    print(out, |out| match args.json {
+        true => writeln!(out, "{:#}", report.json()),
+        false => report.text(out),
+    })?;
+    Ok(report.outcome.unreadable.is_empty())
+}
+
+fn print(
+    out: &mut dyn Write,
+    text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    match text(out) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Counts what is asked for, on the backend that is asked for.
-pub(crate) fn count(args: &Args) -> Result<Result<Report<'_>, Unreadable>, Fault> {
-    let inputs = match files::find(&args.paths) {
-        Ok(inputs) => inputs,
-        Err(unreadable) => return Ok(Err(unreadable)),
-    };
+pub(crate) fn count(args: &Args) -> Result<Report<'_>, Fault> {
+    let found = files::find(&args.paths);
     match args.backend {
-        BackendName::Local => over_kind(&Local::new()?, Local::file, args, &inputs),
+        BackendName::Local => over_kind(&Local::new()?, Local::file, args, found),
     }
 }
 
@@ -73,16 +98,19 @@ pub(crate) fn over_kind<'a, B: Files>(
     system: &B,
     open: Open<B>,
     args: &'a Args,
-    inputs: &[Input],
-) -> Result<Result<Report<'a>, Unreadable>, Fault> {
-    let bar = bar(inputs);
+    Found { inputs, mut unreadable }: Found,
+) -> Result<Report<'a>, Fault> {
+    let bar = bar(&inputs);
     let watch = &mut |bytes| bar.set_position(bytes);
     let outcome = match args.kind {
-        KindName::Spsc => run::<B, Spsc>(system, open, inputs, args.workers, watch),
-        KindName::ZeroCopy => run::<B, ZeroCopy>(system, open, inputs, args.workers, watch),
+        KindName::Spsc => run::<B, Spsc>(system, open, &inputs, args.workers, watch),
+        KindName::ZeroCopy => run::<B, ZeroCopy>(system, open, &inputs, args.workers, watch),
     };
     bar.finish_and_clear();
-    Ok(outcome?.map(|outcome| Report { args, files: inputs.len(), outcome }))
+    let mut outcome = outcome?;
+    let files = inputs.len() - outcome.unreadable.len();
+    unreadable.append(&mut outcome.unreadable);
+    Ok(Report { args, files, outcome: Outcome { unreadable, ..outcome } })
 }
 
 /// A bar where somebody looks.
@@ -95,7 +123,7 @@ fn bar(inputs: &[Input]) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("pipeline: {why}");
-    ExitCode::from(2)
+/// Says it, if anybody listens.
+fn complain(of: impl Display) {
+    let _ = writeln!(io::stderr(), "pipeline: {of}");
 }

@@ -13,6 +13,7 @@ use super::supervise::{Outcome, Stage};
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     pub(crate) args: &'a Args,
+    /// How many were counted.
     pub(crate) files: usize,
     pub(crate) outcome: Outcome,
 }
@@ -21,7 +22,7 @@ impl Report<'_> {
     /// Counts, top words and a table of the stages, to be read.
     pub(crate) fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { args, files, outcome } = self;
-        let Outcome { totals, top, stages, elapsed } = outcome;
+        let Outcome { totals, top, stages, elapsed, .. } = outcome;
         writeln!(out, "{:>12} lines", totals.lines)?;
         writeln!(out, "{:>12} words", totals.words)?;
         writeln!(out, "{:>12} bytes", totals.bytes)?;
@@ -47,13 +48,14 @@ impl Report<'_> {
     /// The same as one JSON object.
     pub(crate) fn json(&self) -> Value {
         let Self { args, files, outcome } = self;
-        let Outcome { totals, top, stages, elapsed } = outcome;
+        let Outcome { totals, top, stages, unreadable, elapsed } = outcome;
         let top = top.iter().map(|entry| json!({ "word": shown(entry), "count": entry.count }));
         json!({
             "lines": totals.lines,
             "words": totals.words,
             "bytes": totals.bytes,
             "files": files,
+            "unreadable": unreadable.len(),
             "backend": args.backend.as_str(),
             "kind": args.kind.as_str(),
             "workers": args.workers,

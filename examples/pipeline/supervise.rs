@@ -23,6 +23,8 @@ pub(crate) struct Outcome {
     pub(crate) totals: Totals,
     pub(crate) top: Vec<Entry>,
     pub(crate) stages: Vec<Stage>,
+    /// Files that could not be opened: the others are counted.
+    pub(crate) unreadable: Vec<Unreadable>,
     pub(crate) elapsed: Duration,
 }
 
@@ -43,20 +45,16 @@ pub(crate) fn run<B: Files, K: Kind<B>>(
     inputs: &[Input],
     workers: u32,
     watch: &mut dyn FnMut(u64),
-) -> Result<Result<Outcome, Unreadable>, Fault> {
+) -> Result<Outcome, Fault> {
     let start = system.now();
     let bytes = inputs.iter().map(|input| input.bytes).sum();
     let mut pipeline = compose::<B, K>(system, bytes, workers)?;
     let mut inputs = inputs.iter();
-    let mut unreadable = None;
+    let mut unreadable = Vec::new();
     while pipeline.stages.running.iter().any(|stage| !stage.component.ready()) {
         match pipeline.stages.group.wait(Deadline::NEVER)?.data {
             HAS_ROOM => {
-                if let Err(why) = pipeline.feed(system, open, &mut inputs)? {
-                    // No more files: the pipeline comes to its end.
-                    pipeline.files = None;
-                    unreadable = Some(why);
-                }
+                unreadable.extend(pipeline.feed(system, open, &mut inputs)?);
             }
             PROGRESS => {
                 pipeline.progress.drain(&mut *watch);
@@ -73,20 +71,20 @@ pub(crate) fn run<B: Files, K: Kind<B>>(
         }
     }
     pipeline.stages.check()?;
-    match unreadable {
-        Some(why) => Ok(Err(why)),
-        None => Ok(Ok(pipeline.outcome(system.now() - start)?)),
-    }
+    let elapsed = system.now() - start;
+    pipeline.outcome(unreadable, elapsed)
 }
 
 impl<B: Files, K: Kind<B>> Pipeline<B, K> {
-    /// Opens files as long as there is room for them, and hands them to the reader.
+    /// Opens files as long as there is room for them, and hands them to the reader; which could not
+    /// be opened.
     fn feed<'a>(
         &mut self,
         system: &B,
         open: Open<B>,
         inputs: &mut impl Iterator<Item = &'a Input>,
-    ) -> Result<Result<(), Unreadable>, Fault> {
+    ) -> Result<Vec<Unreadable>, Fault> {
+        let mut unreadable = Vec::new();
         while let Some(files) = &mut self.files
             && files.len() < files.capacity()
         {
@@ -96,7 +94,10 @@ impl<B: Files, K: Kind<B>> Pipeline<B, K> {
             };
             let file = match fs::File::open(&input.path) {
                 Ok(file) => file,
-                Err(why) => return Ok(Err(Unreadable { path: input.path.clone(), why })),
+                Err(why) => {
+                    unreadable.push(Unreadable { path: input.path.clone(), why });
+                    continue;
+                }
             };
             let file = open(system, file)?.into_cap();
             if files.send(file).is_err() {
@@ -104,10 +105,10 @@ impl<B: Files, K: Kind<B>> Pipeline<B, K> {
                 self.files = None;
             }
         }
-        Ok(Ok(()))
+        Ok(unreadable)
     }
 
-    fn outcome(mut self, elapsed: Duration) -> Result<Outcome, Fault> {
+    fn outcome(mut self, unreadable: Vec<Unreadable>, elapsed: Duration) -> Result<Outcome, Fault> {
         let totals = self.totals.recv()?;
         let mut top = Vec::new();
         while let Some(entry) = next(&mut self.top)? {
@@ -120,7 +121,7 @@ impl<B: Files, K: Kind<B>> Pipeline<B, K> {
         }
         // In the order in which text goes through them.
         stages.sort_by_key(|stage| stage.name.as_str() == "aggregator");
-        Ok(Outcome { totals, top, stages, elapsed })
+        Ok(Outcome { totals, top, stages, unreadable, elapsed })
     }
 }
 

@@ -13,7 +13,9 @@ this repository.
   --kind NAME     what the channels of data are: spsc (the default), zero-copy
   --workers N     how many workers count: 1 to 64; half of them join late
   --json          print one JSON object
-  --help          print this";
+  --help          print this
+Exit status: 0 if all was counted, 1 if something could not be read (the rest
+is counted) or the pipeline failed, 2 if it was not understood.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BackendName {
@@ -73,19 +75,17 @@ impl Args {
         };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
-            let (flag, attached) = match arg.to_str() {
-                Some("--") => {
-                    parsed.paths.extend(args.by_ref().map(PathBuf::from));
-                    break;
-                }
-                Some(text) if text.starts_with('-') => match text.split_once('=') {
-                    Some((flag, value)) => (flag, Some(OsString::from(value))),
-                    None => (text, None),
-                },
-                _ => {
-                    parsed.paths.push(arg.into());
-                    continue;
-                }
+            let Some(option) = arg.to_str().filter(|text| text.starts_with('-')) else {
+                parsed.paths.push(arg.into());
+                continue;
+            };
+            if option == "--" {
+                parsed.paths.extend(args.map(PathBuf::from));
+                break;
+            }
+            let (flag, attached) = match option.split_once('=') {
+                Some((flag, value)) => (flag, Some(OsString::from(value))),
+                None => (option, None),
             };
             let mut value = || {
                 let value = attached.clone().or_else(|| args.next());
@@ -101,7 +101,7 @@ impl Args {
                 "--workers" => parsed.workers = workers(&value()?)?,
                 "--json" if attached.is_none() => parsed.json = true,
                 "--help" | "-h" if attached.is_none() => parsed.help = true,
-                _ => return Err(format!("no option {}", arg.display())),
+                _ => return Err(format!("no option {option}")),
             }
         }
         Ok(parsed)

@@ -6,8 +6,9 @@ use res::{ErrorKind, Fault, Slot, Stats, Tx, message};
 
 use super::word::Word;
 
-/// Bytes of text in a block: a few hundred of these fit the caches of a processor.
-pub(crate) const BLOCK: usize = 64 * 1024;
+/// Bytes of text in a block. A block is copied whole, also that of a small file; a smaller one would
+/// cost large files more messages.
+pub(crate) const BLOCK: usize = 32 * 1024;
 /// Words in a message.
 pub(crate) const ENTRIES: usize = 400;
 

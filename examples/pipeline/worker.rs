@@ -22,8 +22,9 @@ impl<K> Worker<K> {
     pub(crate) const ENDS: Slot<CapRx> = Slot::new("ends");
 }
 
-/// More different words than these are handed on before the end.
-const WORDS: usize = 1 << 17;
+/// More different words than these are handed on before the end: a larger table would leave the
+/// caches of a processor.
+const WORDS: usize = 1 << 15;
 
 pub(crate) fn worker<B: Backend, K: Kind<B>>(env: Env<B>) -> Result<(), Fault> {
     let start = env.now();

@@ -241,6 +241,20 @@ fn stages<'a>(report: &'a Value, prefix: &str, side: &str) -> Vec<(&'a str, bool
 }
 
 #[test]
+fn with_too_many_different_words_the_counts_stay_right() -> Result<(), Fault> {
+    let mut files = Files::new("different")?;
+    let different = 1_200_000;
+    let text: String = (0..different).map(|number| format!("{number:x} often\n")).collect();
+    files.add(text)?;
+    let report = counted(&[], &[&files.directory])?;
+    assert_eq!(numbers(&report), expected(&files.contents));
+    assert_eq!(report["top_is_exact"], false);
+    assert_eq!(report["top"][0]["word"], "often");
+    assert_eq!(report["top"][0]["count"], different);
+    Ok(())
+}
+
+#[test]
 fn late_joiners_take_part() -> Result<(), Fault> {
     let mut files = Files::new("late")?;
     files.add("some words \n".repeat(40 * BLOCK / 12))?;

@@ -48,7 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::DropProducer),
         1 => Just(Step::DropConsumer),
     ];
-    prop::collection::vec(step, 0..120)
+    prop::collection::vec(step, 0..if cfg!(miri) { 30 } else { 120 })
 }
 
 /// What goes through a ring. Slices are for what can be copied; one by one, it must be the same.

@@ -7,8 +7,11 @@
 
 mod process;
 
+use core::ffi::CStr;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +27,7 @@ const START: &str = "start the fork server";
 const FORK: &str = "start a domain";
 
 /// In the environment of the fork server, and of nobody else.
-const MARK: &str = "RES_FORK_SERVER";
+const MARK: &CStr = c"RES_FORK_SERVER";
 
 /// Asks for a domain. Its end of a socket goes with it.
 struct Request {
@@ -154,7 +157,7 @@ impl ForkServer {
         let (socket, theirs) = LinuxSocket::pair()?;
         let process = Command::new("/proc/self/exe")
             .arg0("res fork server")
-            .env(MARK, "1")
+            .env(OsStr::from_bytes(MARK.to_bytes()), "1")
             .stdin(theirs.into_descriptor())
             .stdout(Stdio::null())
             // What the terminal sends to us is not for it.

@@ -45,7 +45,7 @@ fn entry(offset: u64) -> Option<DomainEntry<Linux>> {
     let (start, len) = program();
     let offset = usize::try_from(offset).ok().filter(|offset| *offset < len)?;
     // SAFETY: only the process that executed this one can send an offset: it executes the same
-    // program, and took it from a function of that type (`LinuxDomain::start`).
+    // program, and took it from a function of that type (`Linux::domain`).
     Some(unsafe { transmute::<usize, DomainEntry<Linux>>(start + offset) })
 }
 
@@ -57,15 +57,12 @@ static TAKE_OVER: extern "C" fn() = take_over;
 
 extern "C" fn take_over() {
     // SAFETY: one thread, so nobody changes the environment; the name ends with a zero byte.
-    let marked = unsafe { !libc::getenv(MARKED.as_ptr()).is_null() };
+    let marked = unsafe { !libc::getenv(MARK.as_ptr()).is_null() };
     if marked {
         let served = catch_unwind(serve);
         exit(i32::from(served.is_err()));
     }
 }
-
-const MARKED: &core::ffi::CStr = c"RES_FORK_SERVER";
-const _: () = assert!(MARKED.to_bytes().len() == MARK.len());
 
 /// Forks whatever is asked for, until nobody is left to ask.
 fn serve() {

@@ -25,7 +25,7 @@ use crate::system::{Ref, SystemRef};
 use crate::thread::Thread;
 use crate::timer::Timer;
 
-#[cfg(feature = "linux")]
+#[cfg(feature = "alloc")]
 use crate::policy::Dynamic;
 #[cfg(feature = "linux")]
 use res_kernel::Linux;
@@ -161,7 +161,27 @@ impl Local<Dynamic, Linux> {
     ///
     /// `NoMemory`.
     pub fn new() -> Result<Self, LocalError> {
-        Self::make(Linux::new(), Dynamic::new(), None)
+        Self::on(Linux::new())
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<K: Kernel> Local<Dynamic, K> {
+    /// A system on any machine, with memory of the global allocator and threads on demand.
+    ///
+    /// ```
+    /// use backend_local::{Dynamic, Local};
+    /// use res_kernel::Linux;
+    ///
+    /// let system = Local::<Dynamic, Linux>::on(Linux::new())?;
+    /// # Ok::<(), backend_local::LocalError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`; what the machine refuses.
+    pub fn on(kernel: K) -> Result<Self, LocalError> {
+        Self::make(kernel, Dynamic::new(), None)
     }
 }
 

@@ -81,6 +81,12 @@ pub trait Harness: Default + 'static {
         Default::default()
     }
 
+    /// Runs a case as a test: on an instance of this harness, here and now. A harness whose backend
+    /// stands on a simulated machine runs it on such a machine, as often as it likes.
+    fn conduct(case: &Case<Self>) -> Verdict {
+        case.check(&Self::default())
+    }
+
     /// How long any wait of the suite lasts before the case fails.
     fn patience(&self) -> Duration {
         Duration::from_secs(20)
@@ -176,7 +182,7 @@ impl<H: Harness> Case<H> {
 pub fn run_as_test<H: Harness>(case: &Case<H>) {
     use std::io::Write;
 
-    match case.check(&H::default()) {
+    match H::conduct(case) {
         Verdict::Passed => {}
         Verdict::Skipped(needs) => {
             let (name, of, has) = (case.name, H::NAME, H::budget());

@@ -7,19 +7,24 @@
 //! | kernel | feature | needs |
 //! |---|---|---|
 //! | [`Linux`] | `linux` (default) | std |
+//! | `Sim` | `sim` | std |
 //!
 //! ARCHITECTURE.md maps each operation to Linux, the deterministic simulator and Composite.
 #![no_std]
 
-#[cfg(feature = "linux")]
+#[cfg(any(feature = "linux", feature = "sim"))]
 extern crate std;
 
 mod domain;
 mod kernel;
 #[cfg(feature = "linux")]
 pub mod linux;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use domain::{Domain, DomainEnd, DomainEntry, Isolation, Received, Socket};
 pub use kernel::{Access, Kernel, KernelError, KernelMemory, KernelThread, Panicked, ThreadEntry};
 #[cfg(feature = "linux")]
 pub use linux::Linux;
+#[cfg(feature = "sim")]
+pub use sim::Sim;

@@ -1,0 +1,149 @@
+//! The suite on `Local` over the simulated machine: each case with several seeds.
+//!
+//! `RES_SEEDS=10000` runs each case with that many, `RES_LONG=1` with 50 times as many as usual,
+//! `RES_SEED=17` with that one alone.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use backend_local::{AnyRcv, AnySnd, Dynamic, Local};
+use chan_impls::{Spsc, ZeroCopy};
+use res_api::{ChanAttr, Notify};
+use res_conformance::any::AnyChan;
+use res_conformance::{Budget, Case, Failure, Harness, Verdict, conformance};
+use res_kernel::Sim;
+use res_kernel::sim::Seeds;
+
+/// The backend under test.
+type Simulated = Local<Dynamic, Sim>;
+
+/// Seeds for each case in a plain run.
+const SEEDS: u64 = 10;
+
+fn fresh() -> Simulated {
+    Simulated::on(Sim::new()).expect("a system")
+}
+
+/// Runs the case with each seed, each time on a machine of its own.
+fn conduct<H: Harness>(case: &Case<H>) -> Verdict {
+    if !H::budget().covers(case.needs) {
+        return Verdict::Skipped(case.needs);
+    }
+    let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
+    let seeds = Seeds::from_env(if long { 50 * SEEDS } else { SEEDS });
+    let failed = Rc::new(Cell::new(None));
+    let (case, out) = (*case, Rc::clone(&failed));
+    let found = seeds.find(move |_| {
+        if let verdict @ Verdict::Failed(_) = case.check(&H::default()) {
+            out.set(Some(verdict));
+            panic!("the case fails");
+        }
+    });
+    if let Err(outcome) = found {
+        let (name, seed) = (case.name, outcome.seed);
+        let verdict = failed.take();
+        panic!(
+            "{name}: {verdict:?}\n{outcome}\nagain: RES_SEED={seed} cargo test --test sim {name}"
+        );
+    }
+    Verdict::Passed
+}
+
+/// What all harnesses here have in common.
+macro_rules! simulated {
+    () => {
+        type Backend = Simulated;
+
+        fn budget() -> Budget {
+            Budget::UNLIMITED
+        }
+
+        fn fresh(&self) -> Simulated {
+            fresh()
+        }
+
+        fn conduct(case: &Case<Self>) -> Verdict {
+            conduct(case)
+        }
+
+        /// Of virtual time.
+        fn patience(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+
+        /// More of it comes from more seeds.
+        fn effort(&self) -> u32 {
+            1
+        }
+    };
+}
+
+/// Rings.
+#[derive(Default)]
+struct Rings;
+
+impl Harness for Rings {
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Dynamic, Sim>";
+    simulated!();
+}
+
+/// Loans of slots of a pool.
+#[derive(Default)]
+struct Loans;
+
+impl Harness for Loans {
+    type Kind = ZeroCopy;
+    const NAME: &'static str = "ZeroCopy on Local<Dynamic, Sim>";
+    simulated!();
+}
+
+/// Rings where one side never notifies the other: it polls.
+#[derive(Default)]
+struct Polled;
+
+impl Harness for Polled {
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Dynamic, Sim>, polled";
+    simulated!();
+
+    fn attr(&self) -> ChanAttr {
+        let notify = Notify::Never { poll: Duration::from_micros(200) };
+        ChanAttr { notify, ..ChanAttr::default() }
+    }
+}
+
+/// Rings with a budget of notifications, behind which the other side polls (R30).
+#[derive(Default)]
+struct Limited;
+
+impl Harness for Limited {
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Dynamic, Sim>, limited";
+    simulated!();
+
+    fn attr(&self) -> ChanAttr {
+        let (period, poll) = (Duration::from_millis(1), Duration::from_micros(200));
+        ChanAttr { notify: Notify::Limited { events: 2, period, poll }, ..ChanAttr::default() }
+    }
+}
+
+impl AnyChan for Rings {
+    type Snd<T: Send + 'static> = AnySnd<Dynamic, Sim, T>;
+    type Rcv<T: Send + 'static> = AnyRcv<Dynamic, Sim, T>;
+
+    fn any_chan<T: Send + 'static>(
+        &self,
+        b: &Simulated,
+        capacity: u32,
+    ) -> Result<(Self::Snd<T>, Self::Rcv<T>), Failure> {
+        Ok(b.any_chan(capacity)?)
+    }
+}
+
+conformance!(rings, Rings);
+conformance!(channel loans, Loans);
+conformance!(channel polled, Polled);
+conformance!(channel limited, Limited);
+conformance!(any any_type, Rings);

@@ -1,0 +1,485 @@
+//! The simulated machine: threads of which one runs at a time, and a clock that stands still while
+//! one does.
+
+use core::cell::{Cell, RefCell};
+use std::boxed::Box;
+use std::string::String;
+use std::vec::Vec;
+
+use res_sync::{Barrier, Deadline, Instant};
+
+use super::buffers::{Buffers, Bytes};
+use super::fiber::{Fiber, Way, suspend};
+use super::outcome::{Failure, Place, Waiting};
+use super::schedule::{Move, Runnable, Scheduler, Turn, Why};
+use super::trace::{Op, Trace};
+use crate::ThreadEntry;
+
+/// The first thread, whose end is awaited like that of all others.
+pub(super) const FIRST: u32 = 1;
+/// The priority of threads that were not given one.
+pub(super) const ORDINARY: u32 = 16;
+/// What letting others run costs: a thread that polls the clock has to see it move.
+const YIELD_NANOS: u64 = 1_000;
+/// How many panics are remembered.
+const PANICS: usize = 8;
+
+/// What a run is made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) barrier: Barrier,
+    pub(super) cores: u32,
+    pub(super) spin: u32,
+    pub(super) steps: u64,
+}
+
+/// What a thread does.
+pub(super) enum Body {
+    First(Box<dyn FnOnce()>),
+    Entry(ThreadEntry),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Made,
+    Started,
+    Ended,
+}
+
+/// A thread of the machine.
+pub(super) struct Thread {
+    pub(super) stage: Stage,
+    pub(super) body: Option<Body>,
+    pub(super) fiber: Option<Fiber>,
+    priority: u32,
+    /// Whether it was unwinding when it was last looked at.
+    unwinding: bool,
+    /// Whether its last sleep ended at its deadline.
+    timed_out: bool,
+}
+
+/// A thread that waits.
+struct Sleeper {
+    thread: u32,
+    place: Place,
+    /// The address of the word that it sleeps on; compared and nothing else.
+    word: usize,
+    deadline: Deadline,
+}
+
+/// All that changes. Borrowed for moments only, never while another thread runs.
+pub(super) struct State {
+    pub(super) settings: Settings,
+    scheduler: Box<dyn Scheduler>,
+    pub(super) buffers: Buffers,
+    /// In the order of their numbers, which begin at 1.
+    threads: Vec<Thread>,
+    /// In the order of their numbers.
+    runnable: Vec<Runnable>,
+    /// In the order in which they went to sleep.
+    sleepers: Vec<Sleeper>,
+    pub(super) points: u32,
+    pub(super) now: Instant,
+    pub(super) trace: Trace,
+    pub(super) steps: u64,
+    pub(super) switches: u64,
+    /// Who runs next; nobody when the run is over.
+    pub(super) next: Option<u32>,
+    pub(super) failure: Option<Failure>,
+    pub(super) panics: Vec<String>,
+    /// How many of the threads that do not run are unwinding.
+    unwinding_elsewhere: u32,
+}
+
+/// The machine of a run.
+pub(super) struct Machine {
+    pub(super) state: RefCell<State>,
+    /// The thread that runs, 0 between two of them.
+    pub(super) current: Cell<u32>,
+    /// How the thread that runs gives the processor back: set at its beginning, and whenever it
+    /// goes on.
+    pub(super) way: Cell<Option<Way>>,
+    /// Whether no other thread may run now.
+    pub(super) held: Cell<bool>,
+    /// Which run of this OS thread it is.
+    pub(super) run: u64,
+}
+
+impl State {
+    pub(super) fn thread(&mut self, thread: u32) -> &mut Thread {
+        &mut self.threads[thread as usize - 1]
+    }
+
+    /// A thread that does not run yet.
+    pub(super) fn add(&mut self, body: Body) -> u32 {
+        self.threads.push(Thread {
+            stage: Stage::Made,
+            body: Some(body),
+            fiber: None,
+            priority: ORDINARY,
+            unwinding: false,
+            timed_out: false,
+        });
+        self.threads.len() as u32
+    }
+
+    /// From now on it can run.
+    pub(super) fn start(&mut self, thread: u32) {
+        self.thread(thread).stage = Stage::Started;
+        self.ready(thread);
+    }
+
+    pub(super) fn set_priority(&mut self, thread: u32, priority: u32) {
+        self.thread(thread).priority = priority;
+        for runnable in &mut self.runnable {
+            if runnable.thread == thread {
+                runnable.priority = priority;
+            }
+        }
+    }
+
+    fn ready(&mut self, thread: u32) {
+        let priority = self.thread(thread).priority;
+        let at = self.runnable.partition_point(|one| one.thread < thread);
+        self.runnable.insert(at, Runnable { thread, priority });
+    }
+
+    /// It cannot run any more, and what it has stored is there for all.
+    fn unready(&mut self, thread: u32) {
+        self.buffers.drain(thread);
+        self.runnable.retain(|one| one.thread != thread);
+    }
+
+    /// It has run to its end.
+    pub(super) fn end(&mut self, thread: u32) {
+        self.note(thread, Op::End, 0);
+        self.unready(thread);
+        self.thread(thread).stage = Stage::Ended;
+        self.wake(|sleeper| sleeper.place == Place::EndOf(thread), false);
+    }
+
+    pub(super) fn note(&mut self, thread: u32, op: Op, number: u64) {
+        self.trace.note(thread, op, number);
+    }
+
+    /// Wakes all that sleep as `which` says.
+    fn wake(&mut self, which: impl Fn(&Sleeper) -> bool, timed_out: bool) -> u32 {
+        let mut woken = 0;
+        let mut at = 0;
+        while let Some(sleeper) = self.sleepers.get(at) {
+            if which(sleeper) {
+                self.wake_at(at, timed_out);
+                woken += 1;
+            } else {
+                at += 1;
+            }
+        }
+        woken
+    }
+
+    fn wake_at(&mut self, at: usize, timed_out: bool) {
+        let thread = self.sleepers.remove(at).thread;
+        self.thread(thread).timed_out = timed_out;
+        self.ready(thread);
+    }
+
+    /// Wakes those who sleep at that place on that word, or one of them.
+    pub(super) fn unpark(&mut self, place: Place, word: usize, one: bool) -> u32 {
+        let here = |sleeper: &Sleeper| sleeper.place == place && sleeper.word == word;
+        if !one {
+            return self.wake(here, false);
+        }
+        let found: Vec<_> =
+            (0..self.sleepers.len()).filter(|at| here(&self.sleepers[*at])).collect();
+        match found.len() {
+            0 => 0,
+            count => {
+                let chosen = self.scheduler.pick(count);
+                self.wake_at(found[chosen], false);
+                1
+            }
+        }
+    }
+
+    /// It is `span` later; whose deadline that is, wakes.
+    fn pass(&mut self, until: Instant) {
+        self.now = self.now.max(until);
+        let now = self.now;
+        self.wake(|sleeper| sleeper.deadline.passed(now), true);
+    }
+
+    /// Nobody can run: it is as late as the next deadline. False where there is none.
+    fn pass_to_next_deadline(&mut self) -> bool {
+        let next = self.sleepers.iter().filter_map(|sleeper| sleeper.deadline.instant()).min();
+        if let Some(next) = next {
+            self.note(0, Op::Time, next.as_nanos());
+            self.pass(next);
+        }
+        next.is_some()
+    }
+
+    fn deadlock(&self) -> Option<Failure> {
+        let waiting = |one: &Sleeper| Waiting { thread: one.thread, place: one.place };
+        let waiting: Vec<_> = self.sleepers.iter().map(waiting).collect();
+        (!waiting.is_empty()).then_some(Failure::Deadlock(waiting))
+    }
+
+    /// The run is over; the first reason counts.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
+    pub(super) fn remember_panic(&mut self, text: String) {
+        if self.panics.len() == PANICS {
+            self.panics.remove(0);
+        }
+        self.panics.push(text);
+    }
+
+    /// Who goes on; nobody if the run is over.
+    pub(super) fn decide(&mut self, why: Why, current: Option<u32>) -> Option<u32> {
+        self.decide_for(why, current, None)
+    }
+
+    /// The same, where the current thread asks for the thread `to`: if that can run, it does.
+    fn decide_for(&mut self, why: Why, current: Option<u32>, to: Option<u32>) -> Option<u32> {
+        if self.steps > self.settings.steps {
+            self.fail(Failure::TooLong { steps: self.settings.steps });
+        }
+        if self.runnable.is_empty() && !self.pass_to_next_deadline() {
+            self.failure = self.failure.take().or(self.deadlock());
+            return None;
+        }
+        let to = to.filter(|to| current != Some(*to) && self.can_run(*to));
+        while self.failure.is_none() {
+            if to.is_some() {
+                return to;
+            }
+            match self.choose(why, current) {
+                Move::Run(thread) => return Some(thread),
+                Move::Flush(thread) => {
+                    assert!(
+                        self.buffers.flush_oldest(thread),
+                        "thread {thread} has stored nothing"
+                    );
+                    self.note(thread, Op::Flush, 0);
+                }
+            }
+        }
+        None
+    }
+
+    fn choose(&mut self, why: Why, current: Option<u32>) -> Move {
+        let (runnable, buffered) = (&self.runnable[..], self.buffers.busy());
+        if let ([only], []) = (runnable, buffered) {
+            return Move::Run(only.thread);
+        }
+        let chosen = self.scheduler.choose(&Turn { why, current, runnable, buffered });
+        if let Move::Run(thread) = chosen {
+            assert!(self.can_run(thread), "thread {thread} cannot run");
+        }
+        chosen
+    }
+
+    fn can_run(&self, thread: u32) -> bool {
+        self.runnable.iter().any(|one| one.thread == thread)
+    }
+
+    /// Takes away what another thread has stored there and others do not see yet; what they see
+    /// instead, where that stays so.
+    fn beneath(&mut self, thread: u32, bytes: Bytes) -> Option<&mut u64> {
+        let owner = self.buffers.owner(bytes).filter(|owner| *owner != thread)?;
+        if self.buffers.straddles(owner, bytes) {
+            self.buffers.drain(owner);
+            return None;
+        }
+        self.buffers.seen_beneath(owner, bytes)
+    }
+}
+
+impl Machine {
+    pub(super) fn new(settings: Settings, scheduler: Box<dyn Scheduler>, run: u64) -> Self {
+        let state = State {
+            settings,
+            scheduler,
+            buffers: Buffers::default(),
+            threads: Vec::new(),
+            runnable: Vec::new(),
+            sleepers: Vec::new(),
+            points: 0,
+            now: Instant::from_nanos(1),
+            trace: Trace::new(),
+            steps: 0,
+            switches: 0,
+            next: None,
+            failure: None,
+            panics: Vec::new(),
+            unwinding_elsewhere: 0,
+        };
+        let (current, way, held) = (Cell::new(0), Cell::new(None), Cell::new(false));
+        Self { state: RefCell::new(state), current, way, held, run }
+    }
+
+    /// A place where any thread may run, before the calling one does `op`.
+    pub(super) fn turn(&self, op: Op) {
+        self.turn_because(op, Why::Step, None);
+    }
+
+    /// Lets others run, if there are any: the thread `to`, if it can.
+    pub(super) fn yield_to(&self, to: Option<u32>) {
+        let later = {
+            let state = self.state.borrow();
+            Instant::from_nanos(state.now.as_nanos().saturating_add(YIELD_NANOS))
+        };
+        self.state.borrow_mut().pass(later);
+        self.turn_because(Op::Yield, Why::Yield, to);
+    }
+
+    /// Lets others run, in a loop that looks for something.
+    pub(super) fn spin(&self) {
+        self.turn_because(Op::Spin, Why::Yield, None);
+    }
+
+    fn turn_because(&self, op: Op, why: Why, to: Option<u32>) {
+        if self.held.get() {
+            return;
+        }
+        let me = self.current.get();
+        let next = {
+            let mut state = self.state.borrow_mut();
+            state.steps += 1;
+            state.note(me, op, 0);
+            state.decide_for(why, Some(me), to)
+        };
+        self.hand_over(me, next);
+    }
+
+    /// Sleeps. True if that ended at the deadline.
+    pub(super) fn sleep(&self, place: Place, word: usize, deadline: Deadline) -> bool {
+        let me = self.current.get();
+        let next = {
+            let mut state = self.state.borrow_mut();
+            state.unready(me);
+            state.sleepers.push(Sleeper { thread: me, place, word, deadline });
+            state.decide(Why::Blocked, None)
+        };
+        self.hand_over(me, next);
+        self.state.borrow_mut().thread(me).timed_out
+    }
+
+    /// Whether something happens that is allowed but rare.
+    pub(super) fn chance(&self, one_in: u32) -> bool {
+        self.state.borrow_mut().scheduler.chance(one_in)
+    }
+
+    /// Lets `next` run, unless that is the calling thread, and returns when this one is next.
+    fn hand_over(&self, me: u32, next: Option<u32>) {
+        if next == Some(me) {
+            return;
+        }
+        let unwinding = self.unwinding();
+        {
+            let mut state = self.state.borrow_mut();
+            if state.settings.cores == 1 {
+                // The next one runs behind the same store buffer.
+                state.buffers.drain(me);
+            }
+            state.next = next;
+            state.switches += 1;
+            state.unwinding_elsewhere += u32::from(unwinding);
+            state.thread(me).unwinding = unwinding;
+        }
+        let way = self.way.get();
+        if let Some(way) = way {
+            // SAFETY: this thread's own: set by itself at its beginning, and below each time that
+            // it goes on after another one.
+            unsafe { suspend(way) };
+        }
+        self.way.set(way);
+        self.state.borrow_mut().unwinding_elsewhere -= u32::from(unwinding);
+    }
+
+    /// Whether the calling thread is unwinding. std counts the panics of an OS thread, so of all
+    /// simulated threads together: what it says is true of this one only where no other is
+    /// unwinding. Then it is what was true when this thread ran last, or began to panic.
+    pub(super) fn unwinding(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        let elsewhere = state.unwinding_elsewhere != 0;
+        let thread = state.thread(self.current.get());
+        if elsewhere { thread.unwinding } else { std::thread::panicking() }
+    }
+
+    /// The calling thread begins to unwind, or has come to the end of that.
+    pub(super) fn set_unwinding(&self, unwinding: bool) {
+        self.state.borrow_mut().thread(self.current.get()).unwinding = unwinding;
+    }
+
+    /// What the calling thread has stored is there for all.
+    pub(super) fn drain(&self) {
+        self.state.borrow_mut().buffers.drain(self.current.get());
+    }
+
+    /// What any thread has stored is there for all.
+    pub(super) fn drain_all(&self) {
+        let mut state = self.state.borrow_mut();
+        while let Some(thread) = state.buffers.busy().first().copied() {
+            state.buffers.drain(thread);
+        }
+    }
+
+    /// What the calling thread sees there, where memory holds `newest`.
+    pub(super) fn seen(&self, bytes: Bytes, newest: u64) -> u64 {
+        let mut state = self.state.borrow_mut();
+        state.beneath(self.current.get(), bytes).map_or(newest, |before| *before)
+    }
+
+    /// Stores: only the calling thread sees it, for now. `swap` does so in memory, and returns
+    /// what was there.
+    pub(super) fn store(&self, bytes: Bytes, value: u64, swap: impl FnOnce() -> u64) {
+        let me = self.current.get();
+        let mut state = self.state.borrow_mut();
+        if state.buffers.straddles(me, bytes) {
+            state.buffers.drain(me);
+        }
+        if state.beneath(me, bytes).is_some() {
+            // Two threads store there. Which store comes first?
+            if state.scheduler.pick(2) == 0 {
+                while let Some(owner) = state.buffers.owner(bytes).filter(|owner| *owner != me) {
+                    state.buffers.flush_oldest(owner);
+                }
+            } else {
+                state.buffers.drain(me);
+                if let Some(before) = state.beneath(me, bytes) {
+                    *before = value;
+                    return;
+                }
+            }
+        }
+        state.buffers.push(me, bytes, swap());
+    }
+
+    /// Reads, and writes what `change` makes of that, if anything; returns what was read. `get` and
+    /// `put` are how memory is reached. All that the calling thread stored before is there for all.
+    pub(super) fn modify(
+        &self,
+        bytes: Bytes,
+        change: impl FnOnce(u64) -> Option<u64>,
+        get: impl FnOnce() -> u64,
+        put: impl FnOnce(u64),
+    ) -> u64 {
+        let me = self.current.get();
+        let mut state = self.state.borrow_mut();
+        state.buffers.drain(me);
+        if let Some(before) = state.beneath(me, bytes) {
+            // Beneath the store of another thread, which comes after this in the order of memory.
+            let found = *before;
+            *before = change(found).unwrap_or(found);
+            return found;
+        }
+        let found = get();
+        if let Some(value) = change(found) {
+            put(value);
+        }
+        found
+    }
+}

@@ -1,0 +1,115 @@
+//! Sleeping, waking and the time.
+
+use res_sync::model::{Atomic, Core, MemoryModel};
+use res_sync::{Barrier, Deadline, Instant, Park, Parked, Wake};
+
+use super::machine::Machine;
+use super::model::{SimModel, SimU64, fence};
+use super::outcome::Place;
+use super::run::inside;
+use super::trace::Op;
+use super::{OUTSIDER, Sim};
+
+/// Once in so many times that a thread would sleep, it does not, for no reason.
+const SPURIOUS: u32 = 64;
+
+/// A place to sleep at: a number, for reports.
+///
+/// ```
+/// use res_kernel::{Kernel, Sim};
+///
+/// let outcome = Sim::run(1, |sim| {
+///     assert_ne!(sim.point(), sim.point());
+/// });
+/// assert_eq!(outcome.failure, None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SimPoint(pub(super) u32);
+
+impl Park for Sim {
+    type Model = SimModel;
+    type Point = SimPoint;
+
+    /// How late it is in the run. Time passes when no thread can run: then it is as late as the
+    /// earliest deadline; and a little with each [`yield_to`](crate::Kernel::yield_to).
+    fn now(&self) -> Instant {
+        let now = inside(|machine| {
+            machine.turn(Op::Clock);
+            machine.state.borrow().now
+        });
+        now.unwrap_or_default()
+    }
+
+    fn spin_limit(&self) -> u32 {
+        inside(|machine| machine.state.borrow().settings.spin).unwrap_or(0)
+    }
+
+    fn current(&self) -> u32 {
+        inside(|machine| machine.current.get()).unwrap_or(OUTSIDER)
+    }
+
+    fn unwinding(&self) -> bool {
+        inside(Machine::unwinding).unwrap_or_else(std::thread::panicking)
+    }
+
+    /// # Panics
+    ///
+    /// In a thread that is not simulated.
+    fn park(&self, point: &SimPoint, word: &SimU64, seen: u64, deadline: Deadline) -> Parked {
+        inside(|machine| park(machine, *point, word, seen, deadline))
+            .expect("only a simulated thread can sleep")
+    }
+
+    fn unpark(&self, point: &SimPoint, word: &SimU64, _moved: u64, wake: Wake) -> Option<u32> {
+        let woken = inside(|machine| {
+            machine.turn(Op::Wake);
+            let mut state = machine.state.borrow_mut();
+            let (place, word) = (Place::Point(point.0), word.as_ptr().addr());
+            let woken = state.unpark(place, word, wake == Wake::One);
+            state.note(machine.current.get(), Op::Wake, woken.into());
+            woken
+        });
+        // Outside of a run nobody sleeps.
+        Some(woken.unwrap_or(0))
+    }
+
+    fn heavy_barrier(&self, barrier: Barrier) {
+        let simulated = inside(|machine| match barrier {
+            // Partner: the fence of `light_barrier(Fence)`.
+            Barrier::Fence => fence(machine),
+            // Partner: nothing at all in `light_barrier(Asymmetric)`.
+            Barrier::Asymmetric => {
+                machine.turn(Op::Barrier);
+                machine.drain_all();
+            }
+        });
+        simulated.unwrap_or_else(Core::fence);
+    }
+}
+
+fn park(
+    machine: &Machine,
+    point: SimPoint,
+    word: &SimU64,
+    seen: u64,
+    deadline: Deadline,
+) -> Parked {
+    machine.turn(Op::Park);
+    machine.drain();
+    // From here until it sleeps nobody else runs: compared and slept in one, as a futex does.
+    if word.seen(machine) != seen {
+        return Parked::Awake;
+    }
+    if deadline.passed(machine.state.borrow().now) {
+        return Parked::TimedOut;
+    }
+    if machine.chance(SPURIOUS) {
+        return Parked::Awake;
+    }
+    let place = Place::Point(point.0);
+    if machine.sleep(place, word.as_ptr().addr(), deadline) {
+        Parked::TimedOut
+    } else {
+        Parked::Awake
+    }
+}

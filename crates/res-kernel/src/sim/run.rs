@@ -1,0 +1,241 @@
+//! A run: from the seed to its outcome.
+
+use core::cell::{Cell, RefCell};
+use core::ptr;
+use std::boxed::Box;
+use std::rc::Rc;
+
+use res_sync::Barrier;
+
+use super::fiber::Fiber;
+use super::machine::{Body, FIRST, Machine, Settings, State};
+use super::outcome::Outcome;
+use super::rng::Rng;
+use super::schedule::{Exhaustive, Path, Pct, Random, Scheduler, Strict, Why};
+use super::{Sim, panics};
+
+/// More steps than any test needs.
+const STEPS: u64 = 20_000_000;
+const CORES: u32 = 4;
+
+std::thread_local! {
+    /// The machine of the run that this OS thread is in.
+    static MACHINE: Cell<*const Machine> = const { Cell::new(ptr::null()) };
+    /// How many runs there were in this OS thread.
+    static RUNS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Calls `f` if the caller is a simulated thread.
+pub(super) fn inside<R>(f: impl FnOnce(&Machine) -> R) -> Option<R> {
+    // SAFETY: either null, or the machine in the frame of the `Simulation::go` that this OS thread
+    // is in: it outlives all code that its threads run, and takes the pointer away before it goes.
+    let machine = unsafe { MACHINE.get().as_ref() }?;
+    (machine.current.get() != 0).then(|| f(machine))
+}
+
+/// Takes the machine away at the end of a run, also by a panic.
+struct Entered;
+
+impl Entered {
+    fn new(machine: &Machine) -> Self {
+        let before = MACHINE.replace(ptr::from_ref(machine));
+        assert!(before.is_null(), "a simulation within a simulation");
+        Self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        MACHINE.set(ptr::null());
+    }
+}
+
+/// The settings of a run.
+///
+/// # Example
+///
+/// ```
+/// use res_kernel::sim::{Pct, Simulation};
+/// use res_sync::{Barrier, Park};
+///
+/// let outcome = Simulation::new(1)
+///     .scheduler(Pct::new(1, 3))
+///     .barrier(Barrier::Fence)
+///     .run(|sim| assert_eq!(sim.current(), 1));
+/// assert_eq!(outcome.failure, None);
+/// ```
+#[derive(Debug)]
+pub struct Simulation {
+    seed: u64,
+    scheduler: Box<dyn Scheduler>,
+    settings: Settings,
+}
+
+impl Simulation {
+    /// What that seed stands for: the scheduler, its own seed, and which barrier is agreed on.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let barrier = if rng.one_in(4) { Barrier::Fence } else { Barrier::Asymmetric };
+        let kind = rng.below(8);
+        let (own, depth) = (rng.next(), 2 + rng.below(4) as u32);
+        let scheduler: Box<dyn Scheduler> = match kind {
+            0..4 => Box::new(Random::new(own)),
+            4..7 => Box::new(Pct::new(own, depth)),
+            _ => Box::new(Strict::new(own)),
+        };
+        let cores = if kind < 7 { CORES } else { 1 };
+        let settings = Settings { barrier, cores, spin: 0, steps: STEPS };
+        Self { seed, scheduler, settings }
+    }
+
+    /// Who decides.
+    #[must_use]
+    pub fn scheduler(mut self, scheduler: impl Scheduler + 'static) -> Self {
+        self.scheduler = Box::new(scheduler);
+        self
+    }
+
+    /// The barrier that all threads agree on.
+    #[must_use]
+    pub fn barrier(mut self, barrier: Barrier) -> Self {
+        self.settings.barrier = barrier;
+        self
+    }
+
+    /// How many cores the machine says that it has. With one, all threads store through one
+    /// buffer; with more, each has its own.
+    #[must_use]
+    pub fn cores(mut self, cores: u32) -> Self {
+        self.settings.cores = cores.max(1);
+        self
+    }
+
+    /// How often a waiter looks before it sleeps; 0 unless told otherwise.
+    #[must_use]
+    pub fn spin_limit(mut self, looks: u32) -> Self {
+        self.settings.spin = looks;
+        self
+    }
+
+    /// After how many steps a run has failed: twenty million unless told otherwise.
+    #[must_use]
+    pub fn steps(mut self, steps: u64) -> Self {
+        self.settings.steps = steps;
+        self
+    }
+
+    /// Runs `body`, as thread 1, until all threads have ended or something fails.
+    ///
+    /// # Panics
+    ///
+    /// Inside of another run.
+    pub fn run(self, body: impl FnOnce(Sim) + 'static) -> Outcome {
+        let Self { seed, scheduler, settings } = self;
+        go(seed, scheduler, settings, Box::new(move || body(Sim)))
+    }
+
+    /// Runs `body` in every order that there is within `bound`: so many times a thread is stopped
+    /// that could go on, or a store becomes visible before it has to. For small programs; `most`
+    /// runs at most. It ends at the first failure.
+    ///
+    /// ```
+    /// use res_kernel::sim::Simulation;
+    ///
+    /// let explored = Simulation::new(0).explore(2, 100, |_| {});
+    /// assert!(explored.complete && explored.failed.is_none());
+    /// assert_eq!(explored.runs, 1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Inside of another run, or if `body` does not do the same in each run.
+    pub fn explore(self, bound: u32, most: u64, body: impl Fn(Sim) + Clone + 'static) -> Explored {
+        let path = Rc::new(RefCell::new(Path::default()));
+        let mut runs = 0;
+        while runs < most {
+            let scheduler = Exhaustive::new(Rc::clone(&path), bound);
+            let body = body.clone();
+            let body = Box::new(move || body(Sim));
+            let outcome = go(self.seed, Box::new(scheduler), self.settings, body);
+            runs += 1;
+            if outcome.failure.is_some() {
+                return Explored { runs, complete: false, failed: Some(outcome) };
+            }
+            if !path.borrow_mut().advance() {
+                return Explored { runs, complete: true, failed: None };
+            }
+        }
+        Explored { runs, complete: false, failed: None }
+    }
+}
+
+/// What came of running every order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a run may have failed"]
+pub struct Explored {
+    /// How many runs there were.
+    pub runs: u64,
+    /// Whether those were all within the bound.
+    pub complete: bool,
+    /// The first that failed.
+    pub failed: Option<Outcome>,
+}
+
+fn go(
+    seed: u64,
+    scheduler: Box<dyn Scheduler>,
+    settings: Settings,
+    body: Box<dyn FnOnce()>,
+) -> Outcome {
+    panics::listen();
+    let machine = Machine::new(settings, scheduler, RUNS.replace(RUNS.get() + 1));
+    let entered = Entered::new(&machine);
+    {
+        let mut state = machine.state.borrow_mut();
+        let first = state.add(Body::First(body));
+        state.start(first);
+        state.next = Some(FIRST);
+    }
+    turn_by_turn(&machine);
+    drop(entered);
+    outcome(seed, machine.state.into_inner())
+}
+
+/// Resumes one thread after the other, until nobody is next.
+fn turn_by_turn(machine: &Machine) {
+    loop {
+        let (id, mut fiber) = {
+            let mut state = machine.state.borrow_mut();
+            let Some(id) = state.next else { return };
+            let thread = state.thread(id);
+            // It stays in its place while it runs, where the thread finds the way out of it.
+            match (thread.fiber.take(), thread.body.take()) {
+                (Some(fiber), _) => (id, fiber),
+                (None, Some(body)) => (id, Fiber::new(body)),
+                (None, None) => unreachable!("thread {id} has ended"),
+            }
+        };
+        machine.current.set(id);
+        let ended = fiber.resume();
+        machine.current.set(0);
+        let mut state = machine.state.borrow_mut();
+        if ended {
+            state.end(id);
+            state.next = state.decide(Why::Blocked, None);
+        } else {
+            state.thread(id).fiber = Some(fiber);
+        }
+    }
+}
+
+fn outcome(seed: u64, state: State) -> Outcome {
+    Outcome {
+        seed,
+        hash: state.trace.hash(),
+        steps: state.steps,
+        switches: state.switches,
+        now: state.now,
+        panics: state.panics,
+        failure: state.failure,
+    }
+}

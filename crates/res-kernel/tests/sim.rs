@@ -1,0 +1,16 @@
+//! The simulator: that it finds what it has to find, and that a run is a function of its seed.
+
+#[path = "sim/common.rs"]
+mod common;
+#[path = "sim/deadlock.rs"]
+mod deadlock;
+#[path = "sim/event.rs"]
+mod event;
+#[path = "sim/litmus.rs"]
+mod litmus;
+#[path = "sim/panics.rs"]
+mod panics;
+#[path = "sim/replay.rs"]
+mod replay;
+#[path = "sim/time.rs"]
+mod time;

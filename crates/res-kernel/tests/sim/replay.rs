@@ -1,0 +1,79 @@
+//! A run is a function of its seed.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::AcqRel;
+use std::time::Duration;
+
+use res_kernel::sim::{Outcome, Seeds};
+use res_kernel::{Kernel, KernelThread, Sim};
+use res_sync::model::Atomic;
+use res_sync::{Deadline, Event, Mutex, Park, Wake};
+
+use crate::common::{Word, shared, spawn};
+
+/// Three threads with a lock, an event and deadlines.
+fn program(sim: Sim) {
+    let lock = Mutex::new(sim, sim.point().expect("a point"), sim.barrier(), 0_u64);
+    let shared = shared((lock, sim.point().expect("a point"), Word::new(0), Word::new(0)));
+    let body = |id: u64| {
+        let shared = Rc::clone(&shared);
+        move || {
+            let (lock, point, word, count) = &*shared;
+            let event = Event { park: &sim, point, word, barrier: sim.barrier() };
+            for round in 0..4 {
+                *lock.lock() += id;
+                count.fetch_add(1, AcqRel);
+                event.trigger(Wake::All);
+                let soon = Deadline::at(sim.now() + Duration::from_micros(round * id));
+                let _ = event.wait_until(soon, || None::<()>);
+            }
+        }
+    };
+    let threads = [spawn(sim, body(1)), spawn(sim, body(2)), spawn(sim, body(3))];
+    threads.iter().for_each(KernelThread::join);
+    assert_eq!(*shared.0.lock(), 24);
+}
+
+fn run(seed: u64) -> Outcome {
+    // What else is on the heap makes no difference.
+    let ballast: Vec<_> = (0..seed % 7).map(|size| vec![0_u8; 64 << size]).collect();
+    let outcome = Sim::run(seed, program);
+    drop(ballast);
+    outcome
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let mut hashes = BTreeSet::new();
+    for seed in 0..300 {
+        let (once, again) = (run(seed), run(seed));
+        assert_eq!(once.failure, None, "{once}");
+        assert_eq!(once, again);
+        hashes.insert(once.hash);
+    }
+    assert!(hashes.len() > 290, "{} different runs of 300", hashes.len());
+}
+
+/// Also on another OS thread, whatever that has on its heap.
+#[test]
+fn the_same_seed_is_the_same_run_elsewhere() {
+    let here: Vec<_> = (0..50).map(|seed| run(seed).hash).collect();
+    let there = std::thread::spawn(|| (0..50).map(|seed| run(seed).hash).collect::<Vec<_>>());
+    assert_eq!(here, there.join().expect("no panic"));
+}
+
+#[test]
+fn a_seed_found_is_replayed() {
+    let body = |sim: Sim| {
+        let word: Rc<Word> = shared(Atomic::new(0));
+        let theirs = Rc::clone(&word);
+        let other = spawn(sim, move || {
+            theirs.fetch_add(1, AcqRel);
+        });
+        assert_eq!(word.fetch_add(0, AcqRel), 0, "the other one came first");
+        other.join();
+    };
+    let outcome = Seeds::first(1_000).find(body).expect_err("a failure");
+    assert_eq!(Sim::run(outcome.seed, body), outcome);
+}

@@ -40,12 +40,9 @@ fn conduct<H: Harness>(case: &Case<H>) -> Verdict {
             panic!("the case fails");
         }
     });
-    if let Err(outcome) = found {
-        let (name, seed) = (case.name, outcome.seed);
-        let verdict = failed.take();
-        panic!(
-            "{name}: {verdict:?}\n{outcome}\nagain: RES_SEED={seed} cargo test --test sim {name}"
-        );
+    if let Err(found) = found {
+        let (name, seed, verdict) = (case.name, found.outcome.seed, failed.take());
+        panic!("{name}: {verdict:?}\n{found}\nagain: RES_SEED={seed} cargo test --test sim {name}");
     }
     Verdict::Passed
 }

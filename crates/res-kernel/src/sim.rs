@@ -49,6 +49,7 @@ mod rng;
 mod run;
 mod schedule;
 mod seeds;
+mod shrink;
 mod thread;
 mod trace;
 
@@ -66,8 +67,9 @@ pub use outcome::{Failure, Outcome, Place, Waiting};
 pub use park::SimPoint;
 pub use run::{Explored, Simulation};
 pub use schedule::{Move, Pct, Random, Runnable, Scheduler, Strict, Turn, Why};
-pub use seeds::{Seeds, Summary};
+pub use seeds::{Found, Seeds, Summary};
 pub use thread::SimThread;
+pub use trace::{Event, Step, Transcript};
 
 /// Who a thread is that is not simulated.
 const OUTSIDER: u32 = (1 << 31) - 1;

@@ -15,6 +15,10 @@
 use std::collections::VecDeque;
 use std::vec::Vec;
 
+/// Stores that a buffer holds at most. Those of real processors hold some tens, and nothing of
+/// interest happens behind so many.
+const MOST: usize = 16;
+
 /// The bytes of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bytes {
@@ -51,7 +55,7 @@ impl Buffers {
         &self.busy
     }
 
-    /// `thread` has stored there, where `before` was.
+    /// `thread` has stored there, where `before` was. A full buffer makes its oldest store visible.
     pub(super) fn push(&mut self, thread: u32, bytes: Bytes, before: u64) {
         let index = thread as usize;
         if self.of.len() <= index {
@@ -61,6 +65,9 @@ impl Buffers {
             self.busy.push(thread);
         }
         self.of[index].push_back(Entry { bytes, before });
+        if self.of[index].len() > MOST {
+            self.flush_oldest(thread);
+        }
     }
 
     /// Makes the oldest store of `thread` visible to all. False where there is none.
@@ -121,6 +128,15 @@ mod tests {
         assert_eq!(buffers.seen_beneath(2, OTHER).copied(), Some(20));
         assert!(buffers.drain(2) && !buffers.drain(2));
         assert_eq!((buffers.owner(WORD), buffers.busy()), (None, &[][..]));
+    }
+
+    #[test]
+    fn a_buffer_has_a_size() {
+        let mut buffers = Buffers::default();
+        for before in 0..100 {
+            buffers.push(1, WORD, before);
+        }
+        assert_eq!(buffers.seen_beneath(1, WORD).copied(), Some(100 - MOST as u64));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::machine::Body;
-use super::trace::Op;
+use super::trace::Step;
 use super::{panics, run};
 use crate::ThreadEntry;
 
@@ -99,5 +99,5 @@ fn live(body: Body) {
         core::mem::forget(payload);
     }
     // Others may run before what it has stored is there for all.
-    run::inside(|machine| machine.turn(Op::End));
+    run::inside(|machine| machine.turn(Step::Return));
 }

@@ -12,7 +12,7 @@ use super::buffers::{Buffers, Bytes};
 use super::fiber::{Fiber, Way, suspend};
 use super::outcome::{Failure, Place, Waiting};
 use super::schedule::{Move, Runnable, Scheduler, Turn, Why};
-use super::trace::{Op, Trace};
+use super::trace::{Step, Trace};
 use crate::ThreadEntry;
 
 /// The first thread, whose end is awaited like that of all others.
@@ -31,6 +31,7 @@ pub(super) struct Settings {
     pub(super) cores: u32,
     pub(super) spin: u32,
     pub(super) steps: u64,
+    pub(super) record: bool,
 }
 
 /// What a thread does.
@@ -152,14 +153,14 @@ impl State {
 
     /// It has run to its end.
     pub(super) fn end(&mut self, thread: u32) {
-        self.note(thread, Op::End, 0);
+        self.note(thread, Step::End);
         self.unready(thread);
         self.thread(thread).stage = Stage::Ended;
         self.wake(|sleeper| sleeper.place == Place::EndOf(thread), false);
     }
 
-    pub(super) fn note(&mut self, thread: u32, op: Op, number: u64) {
-        self.trace.note(thread, op, number);
+    pub(super) fn note(&mut self, thread: u32, step: Step) {
+        self.trace.note(self.now, thread, step);
     }
 
     /// Wakes all that sleep as `which` says.
@@ -212,7 +213,7 @@ impl State {
     fn pass_to_next_deadline(&mut self) -> bool {
         let next = self.sleepers.iter().filter_map(|sleeper| sleeper.deadline.instant()).min();
         if let Some(next) = next {
-            self.note(0, Op::Time, next.as_nanos());
+            self.note(0, Step::Time(next.as_nanos()));
             self.pass(next);
         }
         next.is_some()
@@ -262,7 +263,7 @@ impl State {
                         self.buffers.flush_oldest(thread),
                         "thread {thread} has stored nothing"
                     );
-                    self.note(thread, Op::Flush, 0);
+                    self.note(thread, Step::Flush);
                 }
             }
         }
@@ -308,7 +309,7 @@ impl Machine {
             sleepers: Vec::new(),
             points: 0,
             now: Instant::from_nanos(1),
-            trace: Trace::new(),
+            trace: Trace::new(settings.record),
             steps: 0,
             switches: 0,
             next: None,
@@ -320,9 +321,9 @@ impl Machine {
         Self { state: RefCell::new(state), current, way, held, run }
     }
 
-    /// A place where any thread may run, before the calling one does `op`.
-    pub(super) fn turn(&self, op: Op) {
-        self.turn_because(op, Why::Step, None);
+    /// A place where any thread may run, before the calling one does `step`.
+    pub(super) fn turn(&self, step: Step) {
+        self.turn_because(step, Why::Step, None);
     }
 
     /// Lets others run, if there are any: the thread `to`, if it can.
@@ -332,15 +333,15 @@ impl Machine {
             Instant::from_nanos(state.now.as_nanos().saturating_add(YIELD_NANOS))
         };
         self.state.borrow_mut().pass(later);
-        self.turn_because(Op::Yield, Why::Yield, to);
+        self.turn_because(Step::Yield, Why::Yield, to);
     }
 
     /// Lets others run, in a loop that looks for something.
     pub(super) fn spin(&self) {
-        self.turn_because(Op::Spin, Why::Yield, None);
+        self.turn_because(Step::Spin, Why::Yield, None);
     }
 
-    fn turn_because(&self, op: Op, why: Why, to: Option<u32>) {
+    fn turn_because(&self, step: Step, why: Why, to: Option<u32>) {
         if self.held.get() {
             return;
         }
@@ -348,10 +349,10 @@ impl Machine {
         let next = {
             let mut state = self.state.borrow_mut();
             state.steps += 1;
-            state.note(me, op, 0);
             state.decide_for(why, Some(me), to)
         };
         self.hand_over(me, next);
+        self.state.borrow_mut().note(me, step);
     }
 
     /// Sleeps. True if that ended at the deadline.

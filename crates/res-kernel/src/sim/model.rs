@@ -9,7 +9,7 @@ use res_sync::model::{Atomic, Core, CoreCell, Mapped, MemoryModel};
 use super::buffers::Bytes;
 use super::machine::Machine;
 use super::run::inside;
-use super::trace::Op;
+use super::trace::Step;
 
 /// Words whose every access is a place where another simulated thread may run, and whose stores
 /// others see later: total store order, as x86 has it.
@@ -67,7 +67,7 @@ impl MemoryModel for SimModel {
 
 /// A full fence, in a simulated thread.
 pub(super) fn fence(machine: &Machine) {
-    machine.turn(Op::Fence);
+    machine.turn(Step::Fence);
     machine.drain();
 }
 
@@ -121,7 +121,7 @@ macro_rules! sim_word {
             /// simulated.
             fn modify(&self, change: impl FnOnce($int) -> Option<$int>) -> Option<$int> {
                 inside(|machine| {
-                    machine.turn(Op::ReadModifyWrite);
+                    machine.turn(Step::Modify);
                     let change = |found| change(found as $int).map(u64::from);
                     let get = || self.get().into();
                     machine.modify(self.bytes(), change, get, |value| self.put(value as $int))
@@ -137,7 +137,7 @@ macro_rules! sim_word {
 
             fn load(&self, order: Ordering) -> $int {
                 let seen = inside(|machine| {
-                    machine.turn(Op::Load);
+                    machine.turn(Step::Load);
                     self.seen(machine)
                 });
                 seen.unwrap_or_else(|| self.0.load(order))
@@ -145,7 +145,7 @@ macro_rules! sim_word {
 
             fn store(&self, value: $int, order: Ordering) {
                 let stored = inside(|machine| {
-                    machine.turn(Op::Store);
+                    machine.turn(Step::Store);
                     machine.store(self.bytes(), value.into(), || {
                         let before = self.get().into();
                         self.put(value);

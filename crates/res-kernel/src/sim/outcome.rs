@@ -6,6 +6,8 @@ use std::vec::Vec;
 
 use res_sync::Instant;
 
+use super::trace::Event;
+
 /// What a thread waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
@@ -87,6 +89,8 @@ pub struct Outcome {
     pub switches: u64,
     /// How late it was at the end.
     pub now: Instant,
+    /// All that happened, where the run was to be [recorded](super::Simulation::record).
+    pub events: Vec<Event>,
     /// What the last panics said, whether they were caught or not.
     pub panics: Vec<String>,
     /// Why it failed, if it did.

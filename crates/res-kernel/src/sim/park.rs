@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::model::{SimModel, SimU64, fence};
 use super::outcome::Place;
 use super::run::inside;
-use super::trace::Op;
+use super::trace::Step;
 use super::{OUTSIDER, Sim};
 
 /// Once in so many times that a thread would sleep, it does not, for no reason.
@@ -34,7 +34,7 @@ impl Park for Sim {
     /// earliest deadline; and a little with each [`yield_to`](crate::Kernel::yield_to).
     fn now(&self) -> Instant {
         let now = inside(|machine| {
-            machine.turn(Op::Clock);
+            machine.turn(Step::Clock);
             machine.state.borrow().now
         });
         now.unwrap_or_default()
@@ -62,11 +62,11 @@ impl Park for Sim {
 
     fn unpark(&self, point: &SimPoint, word: &SimU64, _moved: u64, wake: Wake) -> Option<u32> {
         let woken = inside(|machine| {
-            machine.turn(Op::Wake);
+            machine.turn(Step::Wake(point.0));
             let mut state = machine.state.borrow_mut();
             let (place, word) = (Place::Point(point.0), word.as_ptr().addr());
             let woken = state.unpark(place, word, wake == Wake::One);
-            state.note(machine.current.get(), Op::Wake, woken.into());
+            state.note(machine.current.get(), Step::Woken(woken));
             woken
         });
         // Outside of a run nobody sleeps.
@@ -79,7 +79,7 @@ impl Park for Sim {
             Barrier::Fence => fence(machine),
             // Partner: nothing at all in `light_barrier(Asymmetric)`.
             Barrier::Asymmetric => {
-                machine.turn(Op::Barrier);
+                machine.turn(Step::Barrier);
                 machine.drain_all();
             }
         });
@@ -94,7 +94,7 @@ fn park(
     seen: u64,
     deadline: Deadline,
 ) -> Parked {
-    machine.turn(Op::Park);
+    machine.turn(Step::Park(point.0));
     machine.drain();
     // From here until it sleeps nobody else runs: compared and slept in one, as a futex does.
     if word.seen(machine) != seen {

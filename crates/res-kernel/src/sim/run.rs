@@ -84,7 +84,7 @@ impl Simulation {
             _ => Box::new(Strict::new(own)),
         };
         let cores = if kind < 7 { CORES } else { 1 };
-        let settings = Settings { barrier, cores, spin: 0, steps: STEPS };
+        let settings = Settings { barrier, cores, spin: 0, steps: STEPS, record: false };
         Self { seed, scheduler, settings }
     }
 
@@ -93,6 +93,14 @@ impl Simulation {
     pub fn scheduler(mut self, scheduler: impl Scheduler + 'static) -> Self {
         self.scheduler = Box::new(scheduler);
         self
+    }
+
+    /// With a scheduler that asks the one there was.
+    pub(super) fn wrap<S: Scheduler + 'static>(
+        self,
+        with: impl FnOnce(Box<dyn Scheduler>) -> S,
+    ) -> Self {
+        Self { scheduler: Box::new(with(self.scheduler)), ..self }
     }
 
     /// The barrier that all threads agree on.
@@ -121,6 +129,13 @@ impl Simulation {
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
         self.settings.steps = steps;
+        self
+    }
+
+    /// Keeps a list of all steps: [`Outcome::events`].
+    #[must_use]
+    pub fn record(mut self) -> Self {
+        self.settings.record = true;
         self
     }
 
@@ -229,12 +244,14 @@ fn turn_by_turn(machine: &Machine) {
 }
 
 fn outcome(seed: u64, state: State) -> Outcome {
+    let (hash, events) = state.trace.finish();
     Outcome {
         seed,
-        hash: state.trace.hash(),
+        hash,
         steps: state.steps,
         switches: state.switches,
         now: state.now,
+        events,
         panics: state.panics,
         failure: state.failure,
     }

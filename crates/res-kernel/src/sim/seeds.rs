@@ -1,10 +1,19 @@
 //! Many runs: which seeds, and what to say of one that fails.
 
+use core::fmt;
 use core::ops::Range;
+use std::boxed::Box;
 use std::env;
 
 use super::outcome::Outcome;
+use super::shrink::Shrink;
+use super::trace::Transcript;
 use super::{Sim, Simulation};
+
+/// How many steps may be spent on making a failing run smaller.
+const SHRINKING: u64 = 20_000_000;
+/// Lines of a trace that are printed.
+const LINES: usize = 60;
 
 /// Seeds to run something with.
 ///
@@ -30,6 +39,42 @@ pub struct Summary {
     pub switches: u64,
 }
 
+/// A seed that fails.
+///
+/// ```
+/// use res_kernel::sim::{Failure, Seeds};
+///
+/// let found = Seeds::first(10).find(|_| panic!("at once")).unwrap_err();
+/// assert_eq!((found.outcome.seed, found.smallest.switches), (0, 0));
+/// println!("{found}");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What became of its run.
+    pub outcome: Outcome,
+    /// A run with fewer disturbances that fails in the same way, with all its steps.
+    pub smallest: Outcome,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { outcome, smallest } = self;
+        write!(f, "{outcome}\nthe same with {} switches:", smallest.switches)?;
+        let text = std::format!("{}", Transcript(&smallest.events));
+        let lines = text.lines().count();
+        let skipped = lines.saturating_sub(LINES);
+        if skipped > 0 {
+            write!(f, "\n  ({skipped} lines)")?;
+        }
+        text.lines()
+            .skip(skipped)
+            .filter(|line| !line.is_empty())
+            .try_for_each(|line| write!(f, "\n{line}"))
+    }
+}
+
+impl core::error::Error for Found {}
+
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok()?.parse().ok()
 }
@@ -52,8 +97,8 @@ impl Seeds {
     ///
     /// # Errors
     ///
-    /// The first outcome that is a failure.
-    pub fn find(self, body: impl Fn(Sim) + Clone + 'static) -> Result<Summary, Outcome> {
+    /// The first seed that fails.
+    pub fn find(self, body: impl Fn(Sim) + Clone + 'static) -> Result<Summary, Box<Found>> {
         self.find_with(Simulation::new, body)
     }
 
@@ -61,12 +106,12 @@ impl Seeds {
     ///
     /// # Errors
     ///
-    /// The first outcome that is a failure.
+    /// The first seed that fails.
     pub fn find_with(
         self,
         settings: impl Fn(u64) -> Simulation,
         body: impl Fn(Sim) + Clone + 'static,
-    ) -> Result<Summary, Outcome> {
+    ) -> Result<Summary, Box<Found>> {
         let mut summary = Summary::default();
         for seed in self.0 {
             let outcome = settings(seed).run(body.clone());
@@ -74,7 +119,8 @@ impl Seeds {
             summary.steps += outcome.steps;
             summary.switches += outcome.switches;
             if outcome.failure.is_some() {
-                return Err(outcome);
+                let smallest = Shrink::run(&|| settings(seed), body, &outcome, SHRINKING);
+                return Err(Box::new(Found { outcome, smallest }));
             }
         }
         Ok(summary)
@@ -86,8 +132,8 @@ impl Seeds {
     ///
     /// If a run fails.
     pub fn check(self, name: &str, body: impl Fn(Sim) + Clone + 'static) -> Summary {
-        self.find(body).unwrap_or_else(|outcome| {
-            panic!("{name}, {outcome}\n  again: RES_SEED={} cargo test {name}", outcome.seed)
+        self.find(body).unwrap_or_else(|found| {
+            panic!("{name}, {found}\nagain: RES_SEED={} cargo test {name}", found.outcome.seed)
         })
     }
 }

@@ -6,7 +6,7 @@ use res_sync::Deadline;
 use super::machine::{Machine, ORDINARY, Stage};
 use super::outcome::Place;
 use super::run::inside;
-use super::trace::Op;
+use super::trace::Step;
 use crate::{KernelError, KernelThread};
 
 /// A thread of a simulation.
@@ -85,7 +85,7 @@ impl KernelThread for SimThread {
             if self.stage(machine) != Stage::Made {
                 return Err(KernelError::new("start a thread again", ErrorKind::Invalid));
             }
-            machine.turn(Op::Start);
+            machine.turn(Step::Start(self.id));
             // What it finds is all that was done before.
             machine.drain();
             machine.state.borrow_mut().start(self.id);
@@ -95,7 +95,7 @@ impl KernelThread for SimThread {
 
     fn join(&self) {
         let _ = self.within("join a thread", |machine| {
-            machine.turn(Op::Join);
+            machine.turn(Step::Join(self.id));
             let itself = machine.current.get() == self.id;
             if self.stage(machine) == Stage::Started && !itself {
                 machine.sleep(Place::EndOf(self.id), 0, Deadline::NEVER);

@@ -1,43 +1,170 @@
-//! What happened, as a number: two runs are the same if and only if they did the same.
+//! What happened: as a number, and as a list where somebody wants to read it.
 
-/// The kinds of steps. The numbers are part of the hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Op {
-    Load = 1,
+use core::fmt;
+use std::vec::Vec;
+
+use res_sync::Instant;
+
+/// Something that a thread did, or that was done to it: a place where another one could have run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Read a word.
+    Load,
+    /// Wrote a word.
     Store,
-    ReadModifyWrite,
+    /// Read and wrote a word in one.
+    Modify,
+    /// Made visible what it had stored.
     Fence,
+    /// Made visible what anybody had stored.
     Barrier,
+    /// Looked at the clock.
     Clock,
-    Park,
-    Wake,
+    /// Was about to sleep at that point; it did, unless the word had moved.
+    Park(u32),
+    /// Was about to wake somebody at that point.
+    Wake(u32),
+    /// Woke so many.
+    Woken(u32),
+    /// Let others run.
     Yield,
+    /// Looked again in a spin loop.
     Spin,
-    Start,
+    /// Started that thread.
+    Start(u32),
+    /// Waited for the end of that thread.
+    Join(u32),
+    /// Returned from its body.
+    Return,
+    /// Ended.
     End,
-    Join,
+    /// A store of it became visible.
     Flush,
-    Time,
+    /// Nobody could run (thread 0), and it was so many nanoseconds after the beginning.
+    Time(u64),
 }
 
-/// A hash over threads, kinds of steps and counts; never over addresses, which differ from run to
-/// run.
+impl Step {
+    /// Numbers for the hash, for ever the same.
+    const fn parts(self) -> (u64, u64) {
+        match self {
+            Self::Load => (1, 0),
+            Self::Store => (2, 0),
+            Self::Modify => (3, 0),
+            Self::Fence => (4, 0),
+            Self::Barrier => (5, 0),
+            Self::Clock => (6, 0),
+            Self::Park(point) => (7, point as u64),
+            Self::Wake(point) => (8, point as u64),
+            Self::Woken(count) => (9, count as u64),
+            Self::Yield => (10, 0),
+            Self::Spin => (11, 0),
+            Self::Start(thread) => (12, thread as u64),
+            Self::Join(thread) => (13, thread as u64),
+            Self::Return => (14, 0),
+            Self::End => (15, 0),
+            Self::Flush => (16, 0),
+            Self::Time(nanos) => (17, nanos),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load => f.write_str("load"),
+            Self::Store => f.write_str("store"),
+            Self::Modify => f.write_str("modify"),
+            Self::Fence => f.write_str("fence"),
+            Self::Barrier => f.write_str("heavy barrier"),
+            Self::Clock => f.write_str("clock"),
+            Self::Park(point) => write!(f, "park at {point}"),
+            Self::Wake(point) => write!(f, "wake at {point}"),
+            Self::Woken(count) => write!(f, "woken: {count}"),
+            Self::Yield => f.write_str("yield"),
+            Self::Spin => f.write_str("spin"),
+            Self::Start(thread) => write!(f, "start {thread}"),
+            Self::Join(thread) => write!(f, "join {thread}"),
+            Self::Return => f.write_str("return"),
+            Self::End => f.write_str("end"),
+            Self::Flush => f.write_str("(a store of it is seen)"),
+            Self::Time(nanos) => write!(f, "it is {nanos} ns"),
+        }
+    }
+}
+
+/// A step, by whom and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// When, in virtual time.
+    pub at: Instant,
+    /// Which thread.
+    pub thread: u32,
+    /// What.
+    pub step: Step,
+}
+
+/// A hash over threads, steps and counts; never over addresses, which differ from run to run. And
+/// the steps themselves, where they are wanted.
 #[derive(Debug)]
-pub(super) struct Trace(u64);
+pub(super) struct Trace {
+    hash: u64,
+    events: Option<Vec<Event>>,
+}
 
 impl Trace {
-    pub(super) const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+    pub(super) fn new(record: bool) -> Self {
+        Self { hash: 0xcbf2_9ce4_8422_2325, events: record.then(Vec::new) }
     }
 
-    pub(super) fn note(&mut self, thread: u32, op: Op, number: u64) {
-        for part in [u64::from(thread) << 8 | op as u64, number] {
-            self.0 = (self.0 ^ part).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(29);
+    pub(super) fn note(&mut self, at: Instant, thread: u32, step: Step) {
+        let (code, number) = step.parts();
+        for part in [u64::from(thread) << 8 | code, number] {
+            self.hash = (self.hash ^ part).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(29);
+        }
+        if let Some(events) = &mut self.events {
+            events.push(Event { at, thread, step });
         }
     }
 
-    pub(super) fn hash(&self) -> u64 {
-        self.0
+    pub(super) fn finish(self) -> (u64, Vec<Event>) {
+        (self.hash, self.events.unwrap_or_default())
+    }
+}
+
+/// Events as text: a line for each time that a thread runs, equal steps together.
+///
+/// ```
+/// use res_kernel::sim::{Simulation, Transcript};
+///
+/// let outcome = Simulation::new(1).record().run(|sim| {
+///     for _ in 0..3 {
+///         res_kernel::Kernel::yield_to(&sim, None);
+///     }
+/// });
+/// let text = Transcript(&outcome.events).to_string();
+/// assert_eq!(text, "\n  thread 1: yield x3, return, end");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Transcript<'a>(pub &'a [Event]);
+
+impl fmt::Display for Transcript<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for span in self.0.chunk_by(|one, next| one.thread == next.thread) {
+            let mut separator = ": ";
+            match span[0].thread {
+                0 => separator = "\n  ",
+                thread => write!(f, "\n  thread {thread}")?,
+            }
+            for equal in span.chunk_by(|one, next| one.step == next.step) {
+                write!(f, "{separator}{}", equal[0].step)?;
+                if equal.len() > 1 {
+                    write!(f, " x{}", equal.len())?;
+                }
+                separator = ", ";
+            }
+        }
+        Ok(())
     }
 }

@@ -35,7 +35,9 @@ fn a_deadlock_says_who_waits_for_what() {
 /// A thread that nobody joins counts too.
 #[test]
 fn a_thread_left_behind_is_a_deadlock() {
-    let outcome = Sim::run(5, |sim| drop(spawn(sim, move || sleep_for_ever(sim))));
+    let outcome = Sim::run(5, |sim| {
+        spawn(sim, move || sleep_for_ever(sim));
+    });
     let waiting = vec![Waiting { thread: 2, place: Place::Point(1) }];
     assert_eq!(outcome.failure, Some(Failure::Deadlock(waiting)));
 }

@@ -76,8 +76,9 @@ fn right_count<P: Park<Model = SimModel>>(ground: &Ground<P>) {
 
 /// Runs until it fails, which it has to within 1,000 seeds; says how many it took.
 fn found(name: &str, body: impl Fn(Sim) + Clone + 'static) -> Outcome {
-    let outcome = Seeds::first(1_000).find(body).expect_err(name);
-    println!("{name}: found after {} seeds, {outcome}", outcome.seed + 1);
+    let found = Seeds::first(1_000).find(body).expect_err(name);
+    println!("{name}: found after {} seeds, {found}", found.outcome.seed + 1);
+    let outcome = found.outcome;
     assert!(matches!(outcome.failure, Some(Failure::Deadlock(_))), "{name}: {outcome}");
     outcome
 }
@@ -234,6 +235,6 @@ fn h3_a_missing_light_barrier_is_found() {
         scene(sim, sim, right_wait, forgets_its_fence, 1);
     });
     let outcome = outcome.expect_err("a missing fence");
-    println!("H3, no light barrier: found after {} seeds", outcome.seed + 1);
-    assert!(matches!(outcome.failure, Some(Failure::Deadlock(_))), "{outcome}");
+    println!("H3, no light barrier: found after {} seeds", outcome.outcome.seed + 1);
+    assert!(matches!(outcome.outcome.failure, Some(Failure::Deadlock(_))), "{outcome}");
 }

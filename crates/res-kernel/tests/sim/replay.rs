@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::AcqRel;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::Duration;
 
-use res_kernel::sim::{Outcome, Seeds};
+use res_kernel::sim::{Outcome, Seeds, Step, Transcript};
 use res_kernel::{Kernel, KernelThread, Sim};
 use res_sync::model::Atomic;
 use res_sync::{Deadline, Event, Mutex, Park, Wake};
@@ -74,6 +74,31 @@ fn a_seed_found_is_replayed() {
         assert_eq!(word.fetch_add(0, AcqRel), 0, "the other one came first");
         other.join();
     };
-    let outcome = Seeds::first(1_000).find(body).expect_err("a failure");
+    let outcome = Seeds::first(1_000).find(body).expect_err("a failure").outcome;
     assert_eq!(Sim::run(outcome.seed, body), outcome);
+}
+
+/// Of a failing run, what matters is left: here one switch at the right moment.
+#[test]
+fn a_failing_run_is_made_smaller() {
+    let found = Seeds::first(1_000).find(|sim| {
+        let word: Rc<Word> = shared(Atomic::new(0));
+        let adder = || {
+            let word = Rc::clone(&word);
+            spawn(sim, move || {
+                for _ in 0..50 {
+                    word.fetch_add(1, AcqRel);
+                }
+                word.store(word.load(Acquire) + 1, Release);
+            })
+        };
+        let threads = [adder(), adder(), adder()];
+        threads.iter().for_each(KernelThread::join);
+        assert_eq!(word.load(Acquire), 153);
+    });
+    let found = found.expect_err("a lost update");
+    let (before, after) = (found.outcome.switches, found.smallest.switches);
+    assert!(after <= before && after < 12, "{before} switches, then {after}: {found}");
+    assert!(found.smallest.events.iter().any(|event| event.step == Step::Start(2)));
+    assert!(Transcript(&found.smallest.events).to_string().lines().count() < 15, "{found}");
 }

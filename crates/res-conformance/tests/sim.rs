@@ -11,7 +11,7 @@ use backend_local::{AnyRcv, AnySnd, Dynamic, Local};
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{ChanAttr, Notify};
 use res_conformance::any::AnyChan;
-use res_conformance::{Budget, Case, Failure, Harness, Verdict, conformance};
+use res_conformance::{Budget, Case, Failure, Harness, Verdict, cases, conformance};
 use res_kernel::Sim;
 use res_kernel::sim::Seeds;
 
@@ -19,7 +19,7 @@ use res_kernel::sim::Seeds;
 type Simulated = Local<Dynamic, Sim>;
 
 /// Seeds for each case in a plain run.
-const SEEDS: u64 = 10;
+const SEEDS: u64 = 50;
 
 fn fresh() -> Simulated {
     Simulated::on(Sim::new()).expect("a system")
@@ -136,6 +136,21 @@ impl AnyChan for Rings {
         capacity: u32,
     ) -> Result<(Self::Snd<T>, Self::Rcv<T>), Failure> {
         Ok(b.any_chan(capacity)?)
+    }
+}
+
+/// The same seed is the same run, for the whole suite: by the hash of every step.
+#[test]
+fn every_case_is_a_function_of_its_seed() {
+    for case in cases::<Rings>() {
+        let run = |seed| {
+            Sim::run(seed, move |_| {
+                let _ = case.check(&Rings);
+            })
+        };
+        for seed in 0..3 {
+            assert_eq!(run(seed), run(seed), "{} with seed {seed}", case.name);
+        }
     }
 }
 

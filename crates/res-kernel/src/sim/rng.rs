@@ -23,6 +23,11 @@ impl Rng {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 
+    /// A number below `end`, rather a small one.
+    pub(super) fn small(&mut self, end: usize) -> usize {
+        self.below(end).min(self.below(end))
+    }
+
     /// True once in `n` times; never for 0.
     pub(super) fn one_in(&mut self, n: u32) -> bool {
         n != 0 && self.below(n as usize) == 0

@@ -17,6 +17,7 @@ use super::{Sim, panics};
 /// More steps than any test needs.
 const STEPS: u64 = 20_000_000;
 const CORES: u32 = 4;
+const SPIN: u32 = 6;
 
 std::thread_local! {
     /// The machine of the run that this OS thread is in.
@@ -72,19 +73,22 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// What that seed stands for: the scheduler, its own seed, and which barrier is agreed on.
+    /// What that seed stands for: the scheduler and its own seed, which barrier is agreed on, how
+    /// many cores there are, and whether waiters spin.
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let barrier = if rng.one_in(4) { Barrier::Fence } else { Barrier::Asymmetric };
         let kind = rng.below(8);
         let (own, depth) = (rng.next(), 2 + rng.below(4) as u32);
         let scheduler: Box<dyn Scheduler> = match kind {
-            0..4 => Box::new(Random::new(own)),
-            4..7 => Box::new(Pct::new(own, depth)),
+            0..5 => Box::new(Random::new(own)),
+            5..7 => Box::new(Pct::new(own, depth)),
             _ => Box::new(Strict::new(own)),
         };
         let cores = if kind < 7 { CORES } else { 1 };
-        let settings = Settings { barrier, cores, spin: 0, steps: STEPS, record: false };
+        // On one core nobody spins (H5).
+        let spin = if kind < 7 && rng.one_in(4) { SPIN } else { 0 };
+        let settings = Settings { barrier, cores, spin, steps: STEPS, record: false };
         Self { seed, scheduler, settings }
     }
 
@@ -118,7 +122,7 @@ impl Simulation {
         self
     }
 
-    /// How often a waiter looks before it sleeps; 0 unless told otherwise.
+    /// How often a waiter looks before it sleeps.
     #[must_use]
     pub fn spin_limit(mut self, looks: u32) -> Self {
         self.settings.spin = looks;

@@ -98,7 +98,7 @@ fn a_failing_run_is_made_smaller() {
     });
     let found = found.expect_err("a lost update");
     let (before, after) = (found.outcome.switches, found.smallest.switches);
-    assert!(after <= before && after < 12, "{before} switches, then {after}: {found}");
+    assert!(2 * after < before, "{before} switches, then {after}: {found}");
     assert!(found.smallest.events.iter().any(|event| event.step == Step::Start(2)));
-    assert!(Transcript(&found.smallest.events).to_string().lines().count() < 15, "{found}");
+    assert!(Transcript(&found.smallest.events).to_string().lines().count() < 20, "{found}");
 }

@@ -34,7 +34,7 @@ impl Pct {
     /// With all choices from that seed. How far apart the changes lie is one of them.
     pub fn new(seed: u64, depth: u32) -> Self {
         let mut rng = Rng::new(seed);
-        let length = 16 << rng.below(9);
+        let length = 8 << rng.small(9);
         let flush = 2 << (2 * rng.below(4));
         let mut changes: Vec<_> = (1..depth).map(|_| rng.below(length) as u64).collect();
         changes.sort_unstable_by_key(|step| core::cmp::Reverse(*step));

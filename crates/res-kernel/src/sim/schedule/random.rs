@@ -25,7 +25,7 @@ impl Random {
     /// With all choices from that seed.
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let switch = 1 << rng.below(6);
+        let switch = 1 << rng.small(6);
         let flush = 2 << (2 * rng.below(4));
         Self { rng, switch, flush }
     }

@@ -7,19 +7,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use backend_local::{AnyRcv, AnySnd, Dynamic, Local};
+use backend_local::{AnyRcv, AnySnd, Dynamic, Local, LocalError, Region, Static};
 use chan_impls::{Spsc, ZeroCopy};
-use res_api::{ChanAttr, Notify};
+use res_api::{ChanAttr, Deadline, ErrorKind, Notify};
 use res_conformance::any::AnyChan;
 use res_conformance::{Budget, Case, Failure, Harness, Verdict, cases, conformance};
-use res_kernel::Sim;
 use res_kernel::sim::Seeds;
+use res_kernel::{Kernel, Sim};
 
 /// The backend under test.
 type Simulated = Local<Dynamic, Sim>;
 
 /// Seeds for each case in a plain run.
-const SEEDS: u64 = 50;
+const SEEDS: u64 = 20;
 
 fn fresh() -> Simulated {
     Simulated::on(Sim::new()).expect("a system")
@@ -60,6 +60,9 @@ macro_rules! simulated {
             fresh()
         }
 
+        simulated!(runs);
+    };
+    (runs) => {
         fn conduct(case: &Case<Self>) -> Verdict {
             conduct(case)
         }
@@ -126,6 +129,46 @@ impl Harness for Limited {
     }
 }
 
+const THREADS: u32 = 3;
+
+/// Memory for systems, one at a time in each.
+type Regions = [Region<{ 4 << 20 }>; 4];
+
+thread_local! {
+    /// Of this thread of the test runner, whose runs come one after the other.
+    static REGIONS: &'static Regions = Box::leak(Box::new([const { Region::new() }; 4]));
+}
+
+/// Rings in memory of a region, with threads from a pool.
+#[derive(Default)]
+struct InPools;
+
+impl Harness for InPools {
+    type Backend = Local<Static, Sim>;
+    type Kind = Spsc;
+    const NAME: &'static str = "Local<Static, Sim>";
+
+    fn budget() -> Budget {
+        Budget { threads: THREADS, objects: 2_000, bytes: 1 << 20 }
+    }
+
+    /// In whichever region is free first: a system may end a moment after it was let go.
+    fn fresh(&self) -> Self::Backend {
+        let sim = Sim::new();
+        loop {
+            for region in REGIONS.with(|regions| *regions) {
+                match Local::over_with(sim, region, THREADS, Deadline::PASSED) {
+                    Ok(system) => return system,
+                    Err(LocalError::Kind(ErrorKind::Exists)) => sim.yield_to(None),
+                    Err(error) => panic!("no system: {error}"),
+                }
+            }
+        }
+    }
+
+    simulated!(runs);
+}
+
 impl AnyChan for Rings {
     type Snd<T: Send + 'static> = AnySnd<Dynamic, Sim, T>;
     type Rcv<T: Send + 'static> = AnyRcv<Dynamic, Sim, T>;
@@ -155,6 +198,7 @@ fn every_case_is_a_function_of_its_seed() {
 }
 
 conformance!(rings, Rings);
+conformance!(pools, InPools);
 conformance!(channel loans, Loans);
 conformance!(channel polled, Polled);
 conformance!(channel limited, Limited);

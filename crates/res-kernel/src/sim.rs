@@ -30,6 +30,15 @@
 //! assert_eq!(outcome.failure, None);
 //! ```
 //!
+//! # What to know
+//!
+//! * All simulated threads are one thread of the system: what std keeps for each thread they share,
+//!   and a lock of std that is held over a step may be waited for for ever. Use
+//!   [`res_sync::Mutex`].
+//! * A word belongs to the threads of one run. Used by others it is a word like any other.
+//! * Panics of simulated threads are not printed but told in [`Outcome::panics`].
+//! * A thread that never ends leaves its stack, and what lies there, for ever: no destructor runs.
+//!
 //! # What it does not do yet
 //!
 //! * Kill threads in the middle, or several address spaces.
@@ -163,10 +172,10 @@ impl Kernel for Sim {
 
     fn guard(&self, body: &mut dyn FnMut()) -> Result<(), Panicked> {
         catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
-            run::inside(|machine| machine.set_unwinding(false));
+            run::inside(machine::Machine::caught);
             // What a panic carries may panic as it is dropped; what that one carries is leaked.
             if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                run::inside(|machine| machine.set_unwinding(false));
+                run::inside(machine::Machine::caught);
                 forget(another);
             }
             Panicked

@@ -59,6 +59,12 @@ pub(super) struct Thread {
     timed_out: bool,
 }
 
+impl Thread {
+    pub(super) fn set_unwinding(&mut self, unwinding: bool) {
+        self.unwinding = unwinding;
+    }
+}
+
 /// A thread that waits.
 struct Sleeper {
     thread: u32,
@@ -202,7 +208,7 @@ impl State {
         }
     }
 
-    /// It is `span` later; whose deadline that is, wakes.
+    /// It is as late as `until`; whose deadline has passed, wakes.
     fn pass(&mut self, until: Instant) {
         self.now = self.now.max(until);
         let now = self.now;
@@ -257,14 +263,11 @@ impl State {
                 return to;
             }
             match self.choose(why, current) {
-                Move::Run(thread) => return Some(thread),
-                Move::Flush(thread) => {
-                    assert!(
-                        self.buffers.flush_oldest(thread),
-                        "thread {thread} has stored nothing"
-                    );
+                Move::Run(thread) if self.can_run(thread) => return Some(thread),
+                Move::Flush(thread) if self.buffers.flush_oldest(thread) => {
                     self.note(thread, Step::Flush);
                 }
+                impossible => self.fail(Failure::Impossible(impossible)),
             }
         }
         None
@@ -275,11 +278,7 @@ impl State {
         if let ([only], []) = (runnable, buffered) {
             return Move::Run(only.thread);
         }
-        let chosen = self.scheduler.choose(&Turn { why, current, runnable, buffered });
-        if let Move::Run(thread) = chosen {
-            assert!(self.can_run(thread), "thread {thread} cannot run");
-        }
-        chosen
+        self.scheduler.choose(&Turn { why, current, runnable, buffered })
     }
 
     fn can_run(&self, thread: u32) -> bool {
@@ -410,9 +409,9 @@ impl Machine {
         if elsewhere { thread.unwinding } else { std::thread::panicking() }
     }
 
-    /// The calling thread begins to unwind, or has come to the end of that.
-    pub(super) fn set_unwinding(&self, unwinding: bool) {
-        self.state.borrow_mut().thread(self.current.get()).unwinding = unwinding;
+    /// A panic of the calling thread was caught.
+    pub(super) fn caught(&self) {
+        self.state.borrow_mut().thread(self.current.get()).set_unwinding(false);
     }
 
     /// What the calling thread has stored is there for all.

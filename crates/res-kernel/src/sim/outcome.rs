@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use res_sync::Instant;
 
+use super::schedule::Move;
 use super::trace::Event;
 
 /// What a thread waits for.
@@ -44,6 +45,8 @@ pub enum Failure {
         /// How many those were.
         steps: u64,
     },
+    /// A scheduler decided something that is not possible.
+    Impossible(Move),
 }
 
 impl fmt::Display for Failure {
@@ -62,6 +65,7 @@ impl fmt::Display for Failure {
             }
             Self::Panicked { thread, message } => write!(f, "thread {thread} panicked: {message}"),
             Self::TooLong { steps } => write!(f, "not at its end after {steps} steps"),
+            Self::Impossible(chosen) => write!(f, "the scheduler decided on {chosen:?}"),
         }
     }
 }

@@ -28,13 +28,16 @@ fn note(machine: &Machine, info: &PanicHookInfo<'_>) {
     let held = machine.held.replace(true);
     let text = std::format!("thread {}: {info}", machine.current.get());
     machine.held.set(held);
-    machine.state.borrow_mut().remember_panic(text);
-    machine.set_unwinding(true);
+    // Borrowed where the simulator itself panics, in a scheduler perhaps.
+    if let Ok(mut state) = machine.state.try_borrow_mut() {
+        state.remember_panic(text);
+        state.thread(machine.current.get()).set_unwinding(true);
+    }
 }
 
 /// A panic that nothing caught ends the run.
 pub(super) fn fatal(machine: &Machine, payload: &(dyn Any + Send)) {
-    machine.set_unwinding(false);
+    machine.caught();
     let (thread, message) = (machine.current.get(), message(payload));
     machine.state.borrow_mut().fail(Failure::Panicked { thread, message });
 }

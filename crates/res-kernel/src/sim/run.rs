@@ -180,6 +180,7 @@ impl Simulation {
             if outcome.failure.is_some() {
                 return Explored { runs, complete: false, failed: Some(outcome) };
             }
+            assert!(!path.borrow().strayed(), "the program does not do the same in each run");
             if !path.borrow_mut().advance() {
                 return Explored { runs, complete: true, failed: None };
             }

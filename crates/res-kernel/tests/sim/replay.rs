@@ -1,11 +1,14 @@
 //! A run is a function of its seed.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::Duration;
 
-use res_kernel::sim::{Outcome, Seeds, Step, Transcript};
+use res_kernel::sim::{
+    Failure, Move, Outcome, Scheduler, Seeds, Simulation, Step, Transcript, Turn,
+};
 use res_kernel::{Kernel, KernelThread, Sim};
 use res_sync::model::Atomic;
 use res_sync::{Deadline, Event, Mutex, Park, Wake};
@@ -101,4 +104,40 @@ fn a_failing_run_is_made_smaller() {
     assert!(2 * after < before, "{before} switches, then {after}: {found}");
     assert!(found.smallest.events.iter().any(|event| event.step == Step::Start(2)));
     assert!(Transcript(&found.smallest.events).to_string().lines().count() < 20, "{found}");
+}
+
+/// Decides what cannot be.
+#[derive(Debug)]
+struct Fool;
+
+impl Scheduler for Fool {
+    fn choose(&mut self, _: &Turn<'_>) -> Move {
+        Move::Run(77)
+    }
+    fn pick(&mut self, _: usize) -> usize {
+        0
+    }
+    fn chance(&mut self, _: u32) -> bool {
+        false
+    }
+}
+
+#[test]
+fn an_impossible_decision_is_told() {
+    let outcome = Simulation::new(0).scheduler(Fool).run(|sim| {
+        spawn(sim, || ()).join();
+    });
+    assert_eq!(outcome.failure, Some(Failure::Impossible(Move::Run(77))));
+}
+
+#[test]
+#[should_panic(expected = "does not do the same")]
+fn a_program_that_differs_from_run_to_run_is_not_explored() {
+    let runs = Rc::new(Cell::new(0));
+    let _ = Simulation::new(0).explore(2, 100, move |sim| {
+        runs.set(runs.get() + 1);
+        for _ in 0..runs.get() % 3 {
+            spawn(sim, move || sim.yield_to(None));
+        }
+    });
 }

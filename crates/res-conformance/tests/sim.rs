@@ -42,7 +42,9 @@ fn conduct<H: Harness>(case: &Case<H>) -> Verdict {
     });
     if let Err(found) = found {
         let (name, seed, verdict) = (case.name, found.outcome.seed, failed.take());
-        panic!("{name}: {verdict:?}\n{found}\nagain: RES_SEED={seed} cargo test --test sim {name}");
+        panic!(
+            "{name}: {verdict:?}\n{found}\nagain: RES_SEED={seed} cargo test -p res-conformance --test sim {name}"
+        );
     }
     Verdict::Passed
 }

@@ -385,7 +385,7 @@ impl Machine {
                 state.buffers.drain(me);
             }
             state.next = next;
-            state.switches += 1;
+            state.switches += u64::from(next.is_some());
             state.unwinding_elsewhere += u32::from(unwinding);
             state.thread(me).unwinding = unwinding;
         }

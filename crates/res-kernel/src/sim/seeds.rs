@@ -11,7 +11,7 @@ use super::trace::Transcript;
 use super::{Sim, Simulation};
 
 /// How many steps may be spent on making a failing run smaller.
-const SHRINKING: u64 = 20_000_000;
+const SHRINKING: u64 = 4_000_000;
 /// Lines of a trace that are printed.
 const LINES: usize = 60;
 

@@ -133,7 +133,11 @@ impl Trace {
     }
 }
 
-/// Events as text: a line for each time that a thread runs, equal steps together.
+/// Steps of one thread in a line, if there are not more of them.
+const MOST: usize = 24;
+
+/// Events as text: a line for each time that a thread runs, equal steps together, of long lines
+/// the beginning and the end.
 ///
 /// ```
 /// use res_kernel::sim::{Simulation, Transcript};
@@ -157,10 +161,16 @@ impl fmt::Display for Transcript<'_> {
                 0 => separator = "\n  ",
                 thread => write!(f, "\n  thread {thread}")?,
             }
-            for equal in span.chunk_by(|one, next| one.step == next.step) {
-                write!(f, "{separator}{}", equal[0].step)?;
-                if equal.len() > 1 {
-                    write!(f, " x{}", equal.len())?;
+            let groups = || span.chunk_by(|one, next| one.step == next.step);
+            let count = groups().count();
+            for (index, equal) in groups().enumerate() {
+                if count > MOST && index == MOST / 2 {
+                    f.write_str(", ...")?;
+                } else if count <= MOST || index < MOST / 2 || index + MOST / 2 > count {
+                    write!(f, "{separator}{}", equal[0].step)?;
+                    if equal.len() > 1 {
+                        write!(f, " x{}", equal.len())?;
+                    }
                 }
                 separator = ", ";
             }

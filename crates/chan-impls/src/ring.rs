@@ -241,6 +241,12 @@ impl<M: MemoryModel> TxIndex<M> {
         count as u32
     }
 
+    /// Whether all pushes were popped, as far as the consumer says.
+    pub(crate) fn is_drained(&self) -> bool {
+        // Acquire: partners the Release in `RxIndex::release`.
+        self.header().head.word.load(Acquire) == self.tail
+    }
+
     pub(crate) fn len(&self) -> u32 {
         let head = self.header().head.word.load(Relaxed);
         self.tail.wrapping_sub(head).min(self.capacity.into()) as u32

@@ -267,6 +267,8 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
     fn retract(&mut self, count: u32, gone: Gone) -> Fate {
         match gone {
             Gone::Closed => Fate::TakenBack(self.index.retract(count)),
+            // All of it was received before.
+            _ if self.index.is_drained() => Fate::TakenBack(0),
             _ => Fate::Unknown,
         }
     }
@@ -310,5 +312,32 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
         }
         self.index.release(count as u32);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use res_sync::model::Core;
+
+    use super::*;
+
+    #[repr(align(64))]
+    struct Memory([u8; 1024]);
+
+    #[test]
+    fn what_was_received_before_a_death_was_sent() {
+        let mut memory = Memory([0; 1024]);
+        let start = NonNull::from(&mut memory.0).cast();
+        // SAFETY: aligned, large enough, ours alone, and longer-lived than the halves.
+        let (mut tx, mut rx) = unsafe {
+            SpscPush::<Core, u64>::init(start, 4);
+            (SpscPush::<Core, u64>::attach(start, 4, 0), SpscPop::<Core, u64>::attach(start, 4, 0))
+        };
+        for gone in [Gone::PeerGone, Gone::Revoked] {
+            assert_eq!(tx.try_push(1), Ok(()));
+            assert_eq!(tx.retract(1, gone), Fate::Unknown);
+            assert_eq!(rx.try_pop(), Ok(Some(1)));
+            assert_eq!(tx.retract(1, gone), Fate::TakenBack(0));
+        }
     }
 }

@@ -108,6 +108,8 @@ pub(super) struct Machine {
     pub(super) way: Cell<Option<Way>>,
     /// Whether no other thread may run now.
     pub(super) held: Cell<bool>,
+    /// For messages.
+    pub(super) seed: u64,
     /// Which run of this OS thread it is.
     pub(super) run: u64,
 }
@@ -298,7 +300,12 @@ impl State {
 }
 
 impl Machine {
-    pub(super) fn new(settings: Settings, scheduler: Box<dyn Scheduler>, run: u64) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        scheduler: Box<dyn Scheduler>,
+        seed: u64,
+        run: u64,
+    ) -> Self {
         let state = State {
             settings,
             scheduler,
@@ -317,7 +324,7 @@ impl Machine {
             unwinding_elsewhere: 0,
         };
         let (current, way, held) = (Cell::new(0), Cell::new(None), Cell::new(false));
-        Self { state: RefCell::new(state), current, way, held, run }
+        Self { state: RefCell::new(state), current, way, held, seed, run }
     }
 
     /// A place where any thread may run, before the calling one does `step`.

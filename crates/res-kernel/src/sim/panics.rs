@@ -1,6 +1,7 @@
 //! Panics of simulated threads: caught like those of real ones, and told instead of printed.
 
 use core::any::Any;
+use std::io::Write;
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::string::{String, ToString};
 use std::sync::Once;
@@ -28,11 +29,23 @@ fn note(machine: &Machine, info: &PanicHookInfo<'_>) {
     let held = machine.held.replace(true);
     let text = std::format!("thread {}: {info}", machine.current.get());
     machine.held.set(held);
+    if is_the_end(&text) {
+        // Past the capture of the test runner, which will not live to report anything. A report
+        // that cannot be written changes nothing.
+        let _ = writeln!(std::io::stderr(), "simulation, seed {}: {text}", machine.seed);
+    }
     // Borrowed where the simulator itself panics, in a scheduler perhaps.
     if let Ok(mut state) = machine.state.try_borrow_mut() {
         state.remember_panic(text);
         state.thread(machine.current.get()).set_unwinding(true);
     }
+}
+
+/// Whether std will end the process: a panic while a destructor runs for another one, or where
+/// nothing may unwind. (std knows, but tells nobody.)
+fn is_the_end(text: &str) -> bool {
+    let never_unwinds = ["unsafe precondition", "cannot unwind", "destructor during cleanup"];
+    never_unwinds.iter().any(|part| text.contains(part))
 }
 
 /// A panic that nothing caught ends the run.

@@ -208,7 +208,7 @@ fn go(
     body: Box<dyn FnOnce()>,
 ) -> Outcome {
     panics::listen();
-    let machine = Machine::new(settings, scheduler, RUNS.replace(RUNS.get() + 1));
+    let machine = Machine::new(settings, scheduler, seed, RUNS.replace(RUNS.get() + 1));
     let entered = Entered::new(&machine);
     {
         let mut state = machine.state.borrow_mut();

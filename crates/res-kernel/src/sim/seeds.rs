@@ -4,6 +4,7 @@ use core::fmt;
 use core::ops::Range;
 use std::boxed::Box;
 use std::env;
+use std::io::Write;
 
 use super::outcome::Outcome;
 use super::shrink::Shrink;
@@ -22,7 +23,8 @@ const LINES: usize = 60;
 /// ```
 /// use res_kernel::sim::Seeds;
 ///
-/// // 100 runs, or as many as `RES_SEEDS` says, or only the one that `RES_SEED` names.
+/// // 100 runs, or as many as `RES_SEEDS` says, or only the one that `RES_SEED` names. With
+/// // `RES_SAY` each is announced before it begins.
 /// Seeds::from_env(100).check("nothing", |_| {});
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,14 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok()?.parse().ok()
 }
 
+/// Which seed is next, past the capture of the test runner: for a run that ends the process.
+fn say(seed: u64) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("?");
+    // A report that cannot be written changes nothing.
+    let _ = writeln!(std::io::stderr(), "{name}: RES_SEED={seed}");
+}
+
 impl Seeds {
     /// The seeds 0 to `count - 1`.
     pub const fn first(count: u64) -> Self {
@@ -113,7 +123,11 @@ impl Seeds {
         body: impl Fn(Sim) + Clone + 'static,
     ) -> Result<Summary, Box<Found>> {
         let mut summary = Summary::default();
+        let aloud = env::var_os("RES_SAY").is_some();
         for seed in self.0 {
+            if aloud {
+                say(seed);
+            }
             let outcome = settings(seed).run(body.clone());
             summary.runs += 1;
             summary.steps += outcome.steps;

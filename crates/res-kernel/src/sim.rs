@@ -61,6 +61,7 @@ mod seeds;
 mod shrink;
 mod thread;
 mod trace;
+mod words;
 
 use core::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};

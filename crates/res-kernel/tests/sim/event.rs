@@ -109,28 +109,41 @@ fn the_right_one_passes_in_every_order() {
 }
 
 /// The lost wake-up, in sixteen lines: checks, subscribes, and does not check again.
+fn checks_before_it_subscribes(sim: Sim) {
+    let shared = shared((sim.point().expect("a point"), Word::new(0), Word::new(0)));
+    let theirs = Rc::clone(&shared);
+    let waiter = spawn(sim, move || {
+        let (point, word, ready) = &*theirs;
+        let event = Event { park: &sim, point, word, barrier: sim.barrier() };
+        while ready.load(Acquire) == 0 {
+            let armed = event.checkpoint();
+            let _ = event.wait(armed, Deadline::NEVER);
+        }
+    });
+    let (point, word, ready) = &*shared;
+    ready.store(1, Release);
+    Event { park: &sim, point, word, barrier: sim.barrier() }.trigger(Wake::All);
+    waiter.join();
+}
+
 #[test]
 fn a_check_before_subscribing_is_found() {
-    let outcome = found("check before subscribe", |sim| {
-        let word = shared((sim.point().expect("a point"), Word::new(0), Word::new(0)));
-        let theirs = Rc::clone(&word);
-        let waiter = spawn(sim, move || {
-            let (point, word, ready) = &*theirs;
-            let event = Event { park: &sim, point, word, barrier: sim.barrier() };
-            while ready.load(Acquire) == 0 {
-                let armed = event.checkpoint();
-                let _ = event.wait(armed, Deadline::NEVER);
-            }
-        });
-        let (point, word, ready) = &*word;
-        ready.store(1, Release);
-        Event { park: &sim, point, word, barrier: sim.barrier() }.trigger(Wake::All);
-        waiter.join();
-    });
+    let outcome = found("check before subscribe", checks_before_it_subscribes);
     let Some(Failure::Deadlock(waiting)) = outcome.failure else { panic!("a deadlock") };
     assert_eq!(waiting.len(), 2);
     assert!(waiting.iter().any(|one| (one.thread, one.place) == (2, Place::Point(1))));
     assert!(waiting.iter().any(|one| (one.thread, one.place) == (1, Place::EndOf(2))));
+}
+
+/// One preemption is enough for it, and none is not.
+#[test]
+fn a_check_before_subscribing_is_found_by_trying_all_orders() {
+    let explore =
+        |bound| Simulation::new(0).cores(2).explore(bound, 10_000, checks_before_it_subscribes);
+    assert!(explore(0).complete);
+    let explored = explore(1);
+    println!("found after {} orders", explored.runs);
+    assert!(explored.failed.is_some(), "{explored:?}");
 }
 
 const SUBSCRIBED: u64 = 1;

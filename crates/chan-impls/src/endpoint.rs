@@ -10,8 +10,8 @@ use core::time::Duration;
 
 use res_api::{
     AnyCap, Backend, BackendError, Blockpoint, CastError, CastReason, ChanAttr, Deadline, Desc,
-    ErrorKind, FromCap, Gone, IntoCap, Map, Mem, Message, Part, Receiver, RecvError, Refused,
-    Rights, Role, SendError, Sender, SharedMem, Side, Snapshot, Source, SourceKind, Stats,
+    ErrorKind, FromCap, Gone, IntoCap, Map, Mem, MemoryModel, Message, Part, Receiver, RecvError,
+    Refused, Rights, Role, SendError, Sender, SharedMem, Side, Snapshot, Source, SourceKind, Stats,
     TryRecvError, TrySendError, WaitError,
 };
 
@@ -94,15 +94,23 @@ impl<B: Backend> End<B> {
         }
     }
 
-    /// Waits until `look` finds something, the deadline, or the other side is gone.
+    /// Waits until `look` finds something, the deadline, or the other side is gone. It looks first
+    /// after `back` spin hints, where it spins at all.
     #[inline]
     fn wait_until<R>(
         &mut self,
         deadline: Deadline,
+        mut back: u32,
         mut look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
         for _ in 0..self.patience.rounds() {
-            if let Some(found) = self.wait.spin(&mut look) {
+            let found = self.wait.spin(|| {
+                for _ in 0..core::mem::take(&mut back) {
+                    B::Model::spin_hint();
+                }
+                look()
+            });
+            if let Some(found) = found {
                 return Ok(found);
             }
         }
@@ -231,7 +239,7 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
                 Ok(false) => None,
                 found => Some(found),
             };
-            match self.end.wait_until(deadline, look) {
+            match self.end.wait_until(deadline, 0, look) {
                 Ok(Ok(_)) => {}
                 Ok(Err(Misbehaved)) => return Err(SendError::Gone(message, Gone::Misbehaved)),
                 Err(WaitError::TimedOut) => return Err(SendError::TimedOut(message)),
@@ -394,12 +402,14 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         deadline: Deadline,
         other: impl Fn() -> bool,
     ) -> Result<Option<Q::Item>, RecvError> {
+        let (capacity, position) = (self.queue.capacity(), self.queue.position());
+        let back = self.end.patience.stay_back(capacity, position);
         let queue = &mut self.queue;
         let look = || match queue.try_pop() {
             Ok(None) if !other() => None,
             found => Some(found),
         };
-        match self.end.wait_until(deadline, look) {
+        match self.end.wait_until(deadline, back, look) {
             Ok(Ok(Some(message))) => self.popped(message).map(Some).map_err(RecvError::Gone),
             Ok(Ok(None)) => Ok(None),
             Ok(Err(Misbehaved)) => Err(RecvError::Gone(Gone::Misbehaved)),

@@ -191,8 +191,7 @@ impl<M: MemoryModel> TxIndex<M> {
         self.ask()
     }
 
-    /// Out of line, so that what is done for each item stays small: a line that the other core
-    /// wrote costs far more than a call.
+    /// Asks the consumer, and believes what is believable.
     #[inline(always)]
     fn ask(&mut self) -> Result<u32, Misbehaved> {
         let known = self.limit - self.tail;
@@ -285,7 +284,7 @@ impl<M: MemoryModel> RxIndex<M> {
         unsafe { self.header.as_ref() }
     }
 
-    /// Asks the producer, and believes what is believable. Out of line, as on the other side.
+    /// Asks the producer, and believes what is believable.
     #[inline(always)]
     fn ask(&mut self) -> Result<u32, Misbehaved> {
         // Acquire: partners the Release in `TxIndex::publish`.

@@ -119,6 +119,9 @@ mod assembly {
     /// Beyond this size one instruction is faster, though it takes a while to begin.
     const PIECES_UP_TO: usize = 128;
 
+    /// # Safety
+    ///
+    /// `slot` is valid for writing and `from` for reading `len` bytes; they do not overlap.
     #[inline(always)]
     pub(super) unsafe fn put(slot: *mut u8, from: *const u8, len: usize) -> usize {
         if len > PIECES_UP_TO {
@@ -142,6 +145,9 @@ mod assembly {
         whole
     }
 
+    /// # Safety
+    ///
+    /// `to` is valid for writing and `slot` for reading `len` bytes; they do not overlap.
     #[inline(always)]
     pub(super) unsafe fn take(to: *mut u8, slot: *const u8, len: usize) -> usize {
         if len > PIECES_UP_TO {
@@ -166,6 +172,9 @@ mod assembly {
         whole
     }
 
+    /// # Safety
+    ///
+    /// `to` is valid for writing and `from` for reading `len` bytes; they do not overlap.
     #[inline(always)]
     unsafe fn copy_all(to: *mut u8, from: *const u8, len: usize) {
         // SAFETY: writes `len` bytes at `to`, reads `len` at `from`, changes the three registers

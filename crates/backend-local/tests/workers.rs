@@ -9,6 +9,7 @@ use backend_local::{Local, Region, Static};
 use res_api::{
     Backend, Deadline, Entry, Env, ErrorKind, EvtGrp, Exit, Fault, Name, Thread, Trigger,
 };
+use res_kernel::linux::LinuxPoint;
 use res_kernel::{Kernel, KernelError, Linux, Panicked, ThreadEntry};
 use res_sync::model::Core;
 use res_sync::{Barrier, Instant, Park, Parked, Wake};
@@ -22,7 +23,7 @@ struct Polite(Linux);
 
 impl Park for Polite {
     type Model = Core;
-    type Point = ();
+    type Point = LinuxPoint;
 
     fn now(&self) -> Instant {
         self.0.now()
@@ -40,11 +41,11 @@ impl Park for Polite {
         self.0.unwinding()
     }
 
-    fn park(&self, point: &(), word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
+    fn park(&self, point: &LinuxPoint, word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
         self.0.park(point, word, seen, deadline)
     }
 
-    fn unpark(&self, point: &(), word: &AtomicU64, moved: u64, wake: Wake) -> Option<u32> {
+    fn unpark(&self, point: &LinuxPoint, word: &AtomicU64, moved: u64, wake: Wake) -> Option<u32> {
         let woken = self.0.unpark(point, word, moved, wake);
         sleep(NAP);
         woken
@@ -67,8 +68,8 @@ impl Kernel for Polite {
         self.0.barrier()
     }
 
-    fn point(&self) -> Result<(), KernelError> {
-        Ok(())
+    fn point(&self) -> Result<LinuxPoint, KernelError> {
+        Ok(LinuxPoint::default())
     }
 
     fn yield_to(&self, thread: Option<u32>) {

@@ -5,7 +5,8 @@
 //! asking anybody. A simulated machine can stand below the same backend: nothing here is a process,
 //! a descriptor or a path.
 
-use res_sync::{Deadline, Park};
+use res_api::ErrorKind;
+use res_sync::Deadline;
 
 use crate::{Kernel, KernelError, KernelMemory};
 
@@ -33,25 +34,81 @@ use crate::{Kernel, KernelError, KernelMemory};
 /// # Ok::<(), res_kernel::KernelError>(())
 /// ```
 pub trait Isolation: Kernel {
-    /// Parks at words in memory that several domains have mapped.
-    type Between: Park<Model = Self::Model>;
+    /// An open file.
+    type File: KernelFile;
     /// What two domains talk through.
-    type Socket: Socket<Memory = Self::Memory>;
+    type Socket: Socket<Memory = Self::Memory, File = Self::File>;
     /// A handle to another domain.
     type Domain: Domain;
 
-    /// The machine, as it is between domains.
-    fn between(&self) -> Self::Between;
+    /// From now on `point` is the place for a word that several domains have mapped. In each of
+    /// them the word has such a place.
+    fn between(&self, point: &Self::Point);
 
-    /// Starts a domain: in it, and nowhere else, `entry` runs, with one end of a socket; the other
-    /// is returned. Of what this domain has it sees nothing.
+    /// The entry, as it is called in every domain of this program.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for one outside of the program.
+    fn code_of(&self, entry: DomainEntry<Self>) -> Result<EntryCode, KernelError>;
+
+    /// Starts a domain: in it, and nowhere else, the entry runs, with one end of a socket; the
+    /// other is returned. Of what this domain has it sees nothing.
+    ///
+    /// A code that another domain said is safe to use: whatever it is, only the new domain suffers.
     ///
     /// # Errors
     ///
     /// `Invalid` for an entry outside of the program, `NoMemory`, `NoSlots`; what the machine
     /// refuses.
-    fn domain(&self, entry: DomainEntry<Self>)
-    -> Result<(Self::Domain, Self::Socket), KernelError>;
+    fn domain_at(&self, entry: EntryCode) -> Result<(Self::Domain, Self::Socket), KernelError>;
+
+    /// The same, of a function of this domain.
+    ///
+    /// # Errors
+    ///
+    /// As [`domain_at`](Self::domain_at).
+    fn domain(
+        &self,
+        entry: DomainEntry<Self>,
+    ) -> Result<(Self::Domain, Self::Socket), KernelError> {
+        self.domain_at(self.code_of(entry)?)
+    }
+}
+
+/// The entry of a domain as it travels: the same number in all domains of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EntryCode(pub u64);
+
+/// An open file, to read.
+///
+/// # Example
+///
+/// ```
+/// use res_kernel::KernelFile;
+/// use res_kernel::linux::LinuxFile;
+///
+/// let file = LinuxFile::new(std::fs::File::open("Cargo.toml")?);
+/// let mut start = [0; 9];
+/// assert_eq!(file.read_at(0, &mut start)?, 9);
+/// assert_eq!(&start, b"[package]");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait KernelFile: Send + Sync + 'static {
+    /// How long it is now, in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether there is nothing in it.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads at `offset`; how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// `Other` where the machine fails to read.
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, ErrorKind>;
 }
 
 /// Where a domain begins. It ends when this returns.
@@ -104,6 +161,36 @@ pub trait Domain: Send + Sync {
     fn wait(&self, deadline: Deadline) -> Option<DomainEnd>;
 }
 
+/// What travels over a [`Socket`] besides bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum Passed<M, F> {
+    /// A memory object.
+    Memory(M),
+    /// An open file.
+    File(F),
+}
+
+impl<M, F> Passed<M, F> {
+    /// The memory object, if it is one.
+    pub fn into_memory(self) -> Option<M> {
+        match self {
+            Self::Memory(memory) => Some(memory),
+            Self::File(_) => None,
+        }
+    }
+
+    /// The file, if it is one.
+    pub fn into_file(self) -> Option<F> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Memory(_) => None,
+        }
+    }
+}
+
+/// What may come over a socket: a memory object or a file, and a place for it.
+pub type Place<S> = Option<Passed<<S as Socket>::Memory, <S as Socket>::File>>;
+
 /// What came over a [`Socket`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -120,13 +207,13 @@ pub struct Received {
 ///
 /// ```
 /// use res_kernel::linux::LinuxSocket;
-/// use res_kernel::{Isolation, Kernel, KernelMemory, Linux, Socket};
+/// use res_kernel::{Isolation, Kernel, KernelMemory, Linux, Passed, Socket};
 /// use res_sync::Deadline;
 ///
 /// fn fill(_: Linux, socket: LinuxSocket) {
 ///     let mut page = [None];
 ///     socket.recv(&mut [], &mut page, Deadline::NEVER).expect("the other side lives");
-///     let page = page[0].take().expect("it sent one");
+///     let page = page[0].take().and_then(Passed::into_memory).expect("it sent one");
 ///     // SAFETY: mapped for writing, and the other side waits.
 ///     unsafe { page.base().write(7) };
 ///     socket.send(&[], &[]).expect("the other side waits");
@@ -134,19 +221,21 @@ pub struct Received {
 ///
 /// let machine = Linux::new();
 /// let (page, (_domain, socket)) = (machine.memory(4096)?, machine.domain(fill)?);
-/// socket.send(&[], &[&page])?;
+/// socket.send(&[], &[Passed::Memory(&page)])?;
 /// socket.recv(&mut [], &mut [], Deadline::NEVER)?;
 /// // SAFETY: mapped, and the other side is done with it.
 /// assert_eq!(unsafe { page.base().read() }, 7);
 /// # Ok::<(), res_kernel::KernelError>(())
 /// ```
 pub trait Socket: Send {
-    /// What travels besides bytes.
+    /// Memory objects that travel.
     type Memory: KernelMemory;
+    /// Files that travel.
+    type File: KernelFile;
 
     /// Bytes of a message at most.
     const MOST_BYTES: usize;
-    /// Objects of a message at most.
+    /// Memory objects and files of a message at most.
     const MOST_OBJECTS: usize;
 
     /// Sends a message; does not wait. Whoever gets an object can map it as it is mapped here: what
@@ -156,7 +245,11 @@ pub trait Socket: Send {
     ///
     /// `PeerGone`; `NoSlots` where the other side does not listen; `Invalid` for too much at once;
     /// `Denied` for an object to be read only that was sent for writing before.
-    fn send(&self, bytes: &[u8], objects: &[&Self::Memory]) -> Result<(), KernelError>;
+    fn send(
+        &self,
+        bytes: &[u8],
+        objects: &[Passed<&Self::Memory, &Self::File>],
+    ) -> Result<(), KernelError>;
 
     /// Receives a message, waiting for one until the deadline.
     ///
@@ -168,7 +261,9 @@ pub trait Socket: Send {
     fn recv(
         &self,
         bytes: &mut [u8],
-        objects: &mut [Option<Self::Memory>],
+        objects: &mut [Place<Self>],
         deadline: Deadline,
-    ) -> Result<Received, KernelError>;
+    ) -> Result<Received, KernelError>
+    where
+        Self: Sized;
 }

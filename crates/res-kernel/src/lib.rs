@@ -22,7 +22,10 @@ pub mod linux;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use domain::{Domain, DomainEnd, DomainEntry, Isolation, Received, Socket};
+pub use domain::{
+    Domain, DomainEnd, DomainEntry, EntryCode, Isolation, KernelFile, Passed, Place, Received,
+    Socket,
+};
 pub use kernel::{Access, Kernel, KernelError, KernelMemory, KernelThread, Panicked, ThreadEntry};
 #[cfg(feature = "linux")]
 pub use linux::Linux;

@@ -30,13 +30,12 @@
 compile_error!("the `linux` feature needs Linux on a little-endian machine of 64 bits");
 
 mod barrier;
-#[cfg(not(miri))]
-mod between;
 mod clock;
 mod cores;
 #[cfg(not(miri))]
 mod domain;
 mod error;
+mod file;
 #[cfg(not(miri))]
 mod fork_server;
 #[cfg_attr(miri, path = "linux/miri/futex.rs")]
@@ -60,10 +59,10 @@ use res_sync::Barrier;
 use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
 #[cfg(not(miri))]
-pub use between::LinuxBetween;
-#[cfg(not(miri))]
 pub use domain::LinuxDomain;
+pub use file::LinuxFile;
 pub use memory::LinuxMemory;
+pub use park::LinuxPoint;
 #[cfg(not(miri))]
 pub use socket::LinuxSocket;
 pub use thread::LinuxThread;
@@ -116,8 +115,8 @@ impl Kernel for Linux {
         barrier::strongest()
     }
 
-    fn point(&self) -> Result<Self::Point, KernelError> {
-        Ok(())
+    fn point(&self) -> Result<LinuxPoint, KernelError> {
+        Ok(LinuxPoint::default())
     }
 
     /// Lets any other thread run: Linux cannot be told which.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use res_api::ErrorKind;
 use res_kernel::linux::{LinuxMemory, LinuxSocket};
 use res_kernel::{
-    Access, Domain, DomainEnd, DomainEntry, Isolation, Kernel, KernelMemory, Linux, Socket,
+    Access, Domain, DomainEnd, DomainEntry, Isolation, Kernel, KernelMemory, Linux, Passed, Socket,
 };
 use res_sync::{Barrier, Deadline, Event, Park, WaitError, Wake};
 use rustix::process::{Pid, Signal, kill_process};
@@ -40,7 +40,7 @@ fn text(socket: &LinuxSocket) -> String {
 fn one_object(socket: &LinuxSocket) -> LinuxMemory {
     let mut place = [None];
     socket.recv(&mut [0; 8], &mut place, late()).expect("the other side sends");
-    place[0].take().expect("an object came")
+    place[0].take().and_then(Passed::into_memory).expect("an object came")
 }
 
 // --- How they end.
@@ -185,14 +185,16 @@ fn objects_travel_as_they_are_mapped() {
         assert_eq!(refused.kind, ErrorKind::Denied);
         // SAFETY: both are mapped; the other side waits.
         unsafe { page.base().write(other.base().read() + 1) };
-        socket.send(b"done", &[&page]).expect("the other side waits");
+        socket.send(b"done", &[Passed::Memory(&page)]).expect("the other side waits");
     }
     let (domain, socket) = MACHINE.domain(uses).expect("a domain");
     let (page, other) = (MACHINE.memory(1).expect("memory"), MACHINE.memory(1).expect("memory"));
     // SAFETY: mapped here alone.
     unsafe { other.base().write(41) };
-    socket.send(b"page", &[&page]).expect("it listens");
-    socket.send(b"other", &[&other.alias(Access::Read).expect("a mapping")]).expect("it listens");
+    socket.send(b"page", &[Passed::Memory(&page)]).expect("it listens");
+    socket
+        .send(b"other", &[Passed::Memory(&other.alias(Access::Read).expect("a mapping"))])
+        .expect("it listens");
     let again = one_object(&socket);
     // SAFETY: mapped, and the other side is done.
     assert_eq!(unsafe { (page.base().read(), again.base().read()) }, (42, 42));
@@ -238,7 +240,9 @@ fn reading_only_stays_so() {
     }
     let (domain, socket) = MACHINE.domain(attacks).expect("a domain");
     let object = MACHINE.memory(1).expect("memory");
-    socket.send(&[], &[&object.alias(Access::Read).expect("a mapping")]).expect("it listens");
+    socket
+        .send(&[], &[Passed::Memory(&object.alias(Access::Read).expect("a mapping"))])
+        .expect("it listens");
     assert_eq!(text(&socket), "failed");
     // SAFETY: mapped, and nobody else can write.
     assert_eq!(unsafe { object.base().read() }, 0);
@@ -256,7 +260,7 @@ fn messages_have_limits() {
     let over = [0; LinuxSocket::MOST_BYTES + 1];
     assert_eq!(here.send(&over, &[]).expect_err("too much").kind, ErrorKind::Invalid);
     let page = MACHINE.memory(1).expect("memory");
-    let many = [&page; LinuxSocket::MOST_OBJECTS + 1];
+    let many = [Passed::Memory(&page); LinuxSocket::MOST_OBJECTS + 1];
     assert_eq!(here.send(&[], &many).expect_err("too many").kind, ErrorKind::Invalid);
     here.send(&[], &many[1..]).expect("as many as fit");
     let mut places = [const { None }; LinuxSocket::MOST_OBJECTS];
@@ -264,7 +268,7 @@ fn messages_have_limits() {
     assert_eq!((received.bytes, received.objects), (0, LinuxSocket::MOST_OBJECTS));
     // What does not fit the receiver is dropped, and the next one comes.
     here.send(b"long", &[]).expect("sent");
-    here.send(&[], &[&page]).expect("sent");
+    here.send(&[], &[Passed::Memory(&page)]).expect("sent");
     here.send(b"ok", &[]).expect("sent");
     let mut small = [0; 2];
     for _ in 0..2 {
@@ -280,13 +284,21 @@ fn messages_have_limits() {
 }
 
 #[test]
-fn what_is_no_sealed_memory_is_refused() {
+fn what_is_no_sealed_memory_is_never_mapped() {
     let (here, there) = LinuxSocket::pair().expect("a connection");
     let (here, mut places) = (here.into_descriptor(), [None]);
     let file: OwnedFd = fs::File::open("/dev/zero").expect("a file").into();
     // SAFETY: makes a descriptor, which is taken over.
     let unsealed = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"open".as_ptr(), 0)) };
-    for descriptor in [file, unsealed] {
+    // SAFETY: as above; the seal that is missing is the one against growing.
+    let half = unsafe {
+        let half = libc::memfd_create(c"half".as_ptr(), libc::MFD_ALLOW_SEALING);
+        libc::fcntl(half, libc::F_ADD_SEALS, libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL);
+        OwnedFd::from_raw_fd(half)
+    };
+    for (descriptor, expected) in
+        [(file, Ok(true)), (unsealed, Ok(true)), (half, Err(ErrorKind::Misbehaved))]
+    {
         use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -294,9 +306,9 @@ fn what_is_no_sealed_memory_is_refused() {
         assert!(control.push(SendAncillaryMessage::ScmRights(&borrowed)));
         let bytes = [std::io::IoSlice::new(&[0])];
         sendmsg(&here, &bytes, &mut control, SendFlags::empty()).expect("sent");
-        let wrong = there.recv(&mut [], &mut places, late()).expect_err("not to be trusted");
-        assert_eq!(wrong.kind, ErrorKind::Misbehaved);
-        assert!(places[0].is_none());
+        let received = there.recv(&mut [], &mut places, late());
+        let is_file = matches!(places[0].take(), Some(Passed::File(_)));
+        assert_eq!(received.map(|_| is_file).map_err(|error| error.kind), expected);
     }
 }
 
@@ -309,9 +321,21 @@ fn words(memory: &LinuxMemory) -> &[AtomicU64; 2] {
     unsafe { memory.base().cast().as_ref() }
 }
 
+/// Half of the rounds with each barrier.
 fn play(memory: &LinuxMemory, mine: u64, rounds: u64) -> Result<(), WaitError> {
-    let (between, [turn, word]) = (MACHINE.between(), words(memory));
-    let event = Event { park: &between, point: &(), word, barrier: Barrier::Fence };
+    play_with(Barrier::Fence, memory, mine, rounds / 2)?;
+    play_with(MACHINE.barrier(), memory, rounds / 2 + mine, rounds)
+}
+
+fn play_with(
+    barrier: Barrier,
+    memory: &LinuxMemory,
+    mine: u64,
+    rounds: u64,
+) -> Result<(), WaitError> {
+    let (point, [turn, word]) = (MACHINE.point().expect("a place"), words(memory));
+    MACHINE.between(&point);
+    let event = Event { park: &MACHINE, point: &point, word, barrier };
     for mine in (mine..rounds).step_by(2) {
         event.wait_until(late(), || (turn.load(SeqCst) == mine).then_some(()))?;
         turn.store(mine + 1, SeqCst);
@@ -330,12 +354,12 @@ fn two_domains_take_turns() {
         let mut rounds = [0; 8];
         let mut place = [None];
         socket.recv(&mut rounds, &mut place, late()).expect("the other side sends");
-        let memory = place[0].take().expect("an object came");
+        let memory = place[0].take().and_then(Passed::into_memory).expect("an object came");
         play(&memory, 1, u64::from_ne_bytes(rounds)).expect("no wake-up is lost");
     }
     let memory = MACHINE.memory(1).expect("memory");
     let (domain, socket) = MACHINE.domain(second).expect("a domain");
-    socket.send(&rounds().to_ne_bytes(), &[&memory]).expect("it listens");
+    socket.send(&rounds().to_ne_bytes(), &[Passed::Memory(&memory)]).expect("it listens");
     play(&memory, 0, rounds()).expect("no wake-up is lost");
     assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
     assert_eq!(words(&memory)[0].load(SeqCst), rounds());
@@ -345,18 +369,19 @@ fn two_domains_take_turns() {
 fn one_that_sleeps_there_is_killed_and_takes_nobody_with_it() {
     fn sleeps(_: Linux, socket: LinuxSocket) {
         let memory = one_object(&socket);
-        let _ = play(&memory, 1, 2);
+        let _ = play_with(MACHINE.barrier(), &memory, 1, 2);
     }
     let memory = MACHINE.memory(1).expect("memory");
     let (domain, socket) = MACHINE.domain(sleeps).expect("a domain");
-    socket.send(&[], &[&memory]).expect("it listens");
+    socket.send(&[], &[Passed::Memory(&memory)]).expect("it listens");
     while words(&memory)[1].load(SeqCst) & 1 == 0 {
+        assert_eq!(domain.wait(Deadline::PASSED), None, "it sleeps");
         std::thread::yield_now();
     }
     domain.kill();
     assert_eq!(domain.wait(late()), Some(DomainEnd::Killed(libc::SIGKILL)));
     // The memory is ours as before.
-    assert_eq!(play(&memory, 0, 1), Ok(()));
+    assert_eq!(play_with(MACHINE.barrier(), &memory, 0, 1), Ok(()));
 }
 
 // --- Many, and nothing left.

@@ -52,7 +52,7 @@ fn core_0_is_the_one_there_is(only: CpuSet) {
 /// Two threads take turns.
 fn to_and_fro() {
     let (turn, word) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (point, barrier) = ((), MACHINE.barrier());
+    let (point, barrier) = (MACHINE.point().expect("a place"), MACHINE.barrier());
     let play = |mine: u64| {
         let event = Event { park: &MACHINE, point: &point, word: &word, barrier };
         let late = Deadline::at(MACHINE.now() + Duration::from_secs(20));

@@ -28,5 +28,5 @@ pub use event::{Event, Side, Triggered, WaitError};
 pub use gone::Gone;
 pub use model::{Barrier, MemoryModel};
 pub use mutex::{Mutex, MutexGuard};
-pub use park::{Park, Parked, Wake};
+pub use park::{Park, Parked, Waiting, Wake};
 pub use time::{Deadline, Instant};

@@ -1,7 +1,12 @@
 //! What the machine below has to do so that a thread can sleep.
 
+use core::time::Duration;
+
 use crate::model::{Barrier, MemoryModel};
 use crate::{Deadline, Instant};
+
+/// How long a thread sleeps at most that cannot sleep on all of its words.
+const NAP: Duration = Duration::from_millis(1);
 
 /// How many of those who wait are woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +24,17 @@ pub enum Parked {
     Awake,
     /// The deadline passed.
     TimedOut,
+}
+
+/// One of several words that a thread sleeps on.
+#[derive(Debug)]
+pub struct Waiting<'a, P: Park> {
+    /// The place that goes with the word.
+    pub point: &'a P::Point,
+    /// The word.
+    pub word: &'a <P::Model as MemoryModel>::U64,
+    /// What it was when the thread decided to sleep.
+    pub seen: u64,
 }
 
 /// The slow path of everything that blocks, as the kernel supplies it.
@@ -83,6 +99,18 @@ pub trait Park: Clone + Send + Sync + 'static {
         moved: u64,
         wake: Wake,
     ) -> Option<u32>;
+
+    /// Sleeps while each word is what was seen of it, until an [`unpark`](Self::unpark) on one of
+    /// them, or the deadline. May return for no reason: a machine that cannot sleep on that many
+    /// sleeps on the first, for a millisecond at most, which is what this does.
+    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Parked {
+        let Some(Waiting { point, word, seen }) = waits.first() else { return Parked::Awake };
+        let nap = Deadline::at(self.now() + NAP);
+        match self.park(point, word, *seen, deadline.min(nap)) {
+            Parked::TimedOut if deadline.passed(self.now()) => Parked::TimedOut,
+            _ => Parked::Awake,
+        }
+    }
 
     /// The sleeper's half of the store-load barrier (H3): afterwards, what any thread of the
     /// connection did before its own [`light_barrier`](MemoryModel::light_barrier) is visible

@@ -1,6 +1,7 @@
 //! The heavy half of the store-load barrier (H3).
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use res_sync::Barrier;
 use res_sync::model::{Core, MemoryModel};
@@ -18,6 +19,20 @@ fn register() -> bool {
     !cfg!(miri)
         && membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
         && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+        // For the day when it has domains. A kernel that has the one has the other.
+        && membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok()
+}
+
+/// Whether this process has others to agree with.
+static BETWEEN: AtomicBool = AtomicBool::new(false);
+
+/// From now on the barrier reaches all processes that have registered: those of this program that
+/// do this or were forked by one that did.
+#[cfg(not(miri))]
+pub(super) fn reach_all() {
+    strongest();
+    // Relaxed: it only ever gets stronger, and those who need it begin to exist later.
+    BETWEEN.store(true, Relaxed);
 }
 
 /// The sleeper's half.
@@ -34,10 +49,14 @@ pub(super) fn heavy(barrier: Barrier) {
     }
 }
 
-/// A full fence in every running thread of the process; the others passed one as they stopped.
-/// Partner: the compiler fence in `Core::light_barrier(Asymmetric)`.
+/// A full fence in every running thread of the process, or of all registered ones; the others
+/// passed one as they stopped. Partner: the compiler fence in `Core::light_barrier(Asymmetric)`.
 fn on_all_cores() {
-    let done = strongest() == Barrier::Asymmetric
-        && membarrier(MembarrierCommand::PrivateExpedited).is_ok();
+    let command = if BETWEEN.load(Relaxed) {
+        MembarrierCommand::GlobalExpedited
+    } else {
+        MembarrierCommand::PrivateExpedited
+    };
+    let done = strongest() == Barrier::Asymmetric && membarrier(command).is_ok();
     assert!(done, "a barrier was agreed on that this machine refuses");
 }

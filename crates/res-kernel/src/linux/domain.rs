@@ -8,8 +8,8 @@ use res_sync::Deadline;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::socket::{LinuxSocket, await_input};
-use super::{Linux, LinuxBetween, fork_server};
-use crate::{Domain, DomainEnd, DomainEntry, Isolation, KernelError};
+use super::{Linux, LinuxFile, LinuxPoint, barrier, fork_server};
+use crate::{Domain, DomainEnd, DomainEntry, EntryCode, Isolation, KernelError};
 
 /// A process of this program that began at an entry.
 ///
@@ -42,17 +42,22 @@ impl fmt::Debug for LinuxDomain {
 }
 
 impl Isolation for Linux {
-    type Between = LinuxBetween;
+    type File = LinuxFile;
     type Socket = LinuxSocket;
     type Domain = LinuxDomain;
 
-    fn between(&self) -> LinuxBetween {
-        LinuxBetween::new()
+    fn between(&self, point: &LinuxPoint) {
+        point.widen();
     }
 
-    fn domain(&self, entry: DomainEntry<Self>) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
+    fn code_of(&self, entry: DomainEntry<Self>) -> Result<EntryCode, KernelError> {
+        fork_server::code_of(entry as usize)
+    }
+
+    fn domain_at(&self, entry: EntryCode) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
+        barrier::reach_all();
         let (here, there) = LinuxSocket::pair()?;
-        let forked = fork_server::fork(entry as usize, there)?;
+        let forked = fork_server::fork(entry, there)?;
         let fork_server::Forked { number, process, pidfd } = forked;
         Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, here))
     }

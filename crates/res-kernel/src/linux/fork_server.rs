@@ -21,7 +21,7 @@ use res_sync::Deadline;
 
 use super::LinuxSocket;
 use super::error::refused;
-use crate::{DomainEnd, KernelError};
+use crate::{DomainEnd, EntryCode, KernelError};
 
 const START: &str = "start the fork server";
 const FORK: &str = "start a domain";
@@ -129,9 +129,14 @@ fn server() -> MutexGuard<'static, Option<ForkServer>> {
     SERVER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts a domain at `entry`, an address of this program, with `socket`.
-pub(super) fn fork(entry: usize, socket: LinuxSocket) -> Result<Forked, KernelError> {
-    let entry = process::offset(entry).ok_or(KernelError::new(FORK, ErrorKind::Invalid))?;
+/// Of an address of this program.
+pub(super) fn code_of(entry: usize) -> Result<EntryCode, KernelError> {
+    let offset = process::offset(entry).ok_or(KernelError::new(FORK, ErrorKind::Invalid))?;
+    Ok(EntryCode(offset))
+}
+
+/// Starts a domain at `entry`, with `socket`.
+pub(super) fn fork(entry: EntryCode, socket: LinuxSocket) -> Result<Forked, KernelError> {
     let mut server = server();
     let running = match &mut *server {
         Some(running) => running,
@@ -167,10 +172,10 @@ impl ForkServer {
         Ok(Self { process, socket, last: 0, ends: HashMap::new() })
     }
 
-    fn fork(&mut self, entry: u64, socket: &LinuxSocket) -> Result<Forked, KernelError> {
+    fn fork(&mut self, entry: EntryCode, socket: &LinuxSocket) -> Result<Forked, KernelError> {
         self.last += 1;
         let number = self.last;
-        let request = Request { number, entry }.bytes();
+        let request = Request { number, entry: entry.0 }.bytes();
         self.socket.send_descriptors(request.as_flattened(), &[socket.as_descriptor()])?;
         loop {
             match self.hear()? {

@@ -2,11 +2,12 @@
 
 use core::ptr;
 use core::sync::atomic::AtomicU64;
+use core::time::Duration;
 use std::io;
 
-use res_sync::{Deadline, Parked, Wake};
+use res_sync::{Deadline, Parked, Waiting, Wake};
 
-use super::clock;
+use super::{Linux, clock};
 
 /// Whose threads meet at a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,57 @@ pub(super) fn wait(reach: Reach, word: &AtomicU64, seen: u64, deadline: Deadline
     } else {
         Parked::Awake
     }
+}
+
+/// The words that Linux lets a thread sleep on at the same time.
+const MOST: usize = libc::FUTEX_WAITV_MAX as usize;
+
+/// How long a thread sleeps at most that has more words than that.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Sleeps until `deadline` while the low half of each word is that of what was seen.
+pub(super) fn wait_any(waits: &[Waiting<'_, Linux>], deadline: Deadline) -> Parked {
+    let nothing = Futex { seen: 0, word: ptr::null(), flags: 0, reserved: 0 };
+    let mut futexes = [nothing; MOST];
+    let asked = futexes.len().min(waits.len());
+    for (futex, wait) in futexes.iter_mut().zip(waits) {
+        let private = match wait.point.reach() {
+            Reach::Process => libc::FUTEX2_PRIVATE,
+            Reach::Machine => 0,
+        };
+        let flags = (libc::FUTEX2_SIZE_U32 | private) as u32;
+        let seen = u64::from(wait.seen as u32);
+        *futex = Futex { seen, word: low_half(wait.word), flags, reserved: 0 };
+    }
+    let until =
+        if asked < waits.len() { deadline.min(Deadline::at(clock::now() + NAP)) } else { deadline };
+    let time = until.instant().map(clock::timespec);
+    // SAFETY: the words are borrowed, so their low halves are mapped and aligned and stay so until
+    // we return; the kernel only compares them, atomically. `asked` entries are there; `time` is a
+    // live `timespec`, or null for no deadline.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            futexes.as_ptr(),
+            asked,
+            0,
+            time.as_ref().map_or(ptr::null(), ptr::from_ref),
+            libc::CLOCK_MONOTONIC,
+        )
+    };
+    let timed_out =
+        result < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT);
+    if timed_out && until == deadline { Parked::TimedOut } else { Parked::Awake }
+}
+
+/// As Linux has it: `struct futex_waitv`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Futex {
+    seen: u64,
+    word: *const u32,
+    flags: u32,
+    reserved: u32,
 }
 
 /// Wakes one or all of those that sleep on `word`; how many.

@@ -1,7 +1,10 @@
 //! Sleeping, waking and the time.
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicU64};
 
+#[cfg(not(miri))]
+use res_sync::Waiting;
 use res_sync::model::Core;
 use res_sync::{Barrier, Deadline, Instant, Park, Parked, Wake};
 
@@ -14,11 +17,37 @@ use super::{Linux, barrier, clock, cores, identity};
 /// 1 to 4 us: about what parking and being woken costs.
 const SPIN_LIMIT: u32 = 64;
 
+/// How far the threads may be away from each other that meet at a word.
+///
+/// ```
+/// use res_kernel::linux::LinuxPoint;
+///
+/// let point = LinuxPoint::default(); // threads of this process
+/// # drop(point);
+/// ```
+#[derive(Debug, Default)]
+pub struct LinuxPoint {
+    between: AtomicBool,
+}
+
+impl LinuxPoint {
+    /// From now on also threads of other processes that have mapped the word.
+    #[cfg(not(miri))]
+    pub(super) fn widen(&self) {
+        // Relaxed: whoever is told of the word, is told later, and in order.
+        self.between.store(true, Relaxed);
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        if self.between.load(Relaxed) { Reach::Machine } else { Reach::Process }
+    }
+}
+
 impl Park for Linux {
     type Model = Core;
 
-    /// Nothing: the address of the word is the place.
-    type Point = ();
+    /// Where a word is, its address says, or the object that it lies in.
+    type Point = LinuxPoint;
 
     fn now(&self) -> Instant {
         clock::now()
@@ -39,12 +68,17 @@ impl Park for Linux {
     }
 
     /// Compares the low halves of `word` and `seen` only.
-    fn park(&self, (): &(), word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
-        futex::wait(Reach::Process, word, seen, deadline)
+    fn park(&self, point: &LinuxPoint, word: &AtomicU64, seen: u64, deadline: Deadline) -> Parked {
+        futex::wait(point.reach(), word, seen, deadline)
     }
 
-    fn unpark(&self, (): &(), word: &AtomicU64, _moved: u64, wake: Wake) -> Option<u32> {
-        Some(futex::wake(Reach::Process, word, wake))
+    fn unpark(&self, point: &LinuxPoint, word: &AtomicU64, _moved: u64, wake: Wake) -> Option<u32> {
+        Some(futex::wake(point.reach(), word, wake))
+    }
+
+    #[cfg(not(miri))]
+    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Parked {
+        futex::wait_any(waits, deadline)
     }
 
     fn heavy_barrier(&self, barrier: Barrier) {

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use res_api::ErrorKind;
 use res_sync::Deadline;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{SealFlags, fcntl_get_seals};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -16,8 +17,9 @@ use rustix::net::{
 
 use super::clock;
 use super::error::refused;
+use super::file::LinuxFile;
 use super::memory::LinuxMemory;
-use crate::{KernelError, Received, Socket};
+use crate::{KernelError, Passed, Place, Received, Socket};
 
 const CONNECT: &str = "connect two domains";
 const SEND: &str = "send to another domain";
@@ -151,6 +153,21 @@ impl LinuxSocket {
     }
 }
 
+/// What a descriptor is that came from another process: a file where it can be nothing else.
+fn received_object(descriptor: OwnedFd) -> Result<Passed<LinuxMemory, LinuxFile>, KernelError> {
+    if may_be_memory(&descriptor) {
+        LinuxMemory::received(descriptor).map(Passed::Memory)
+    } else {
+        Ok(Passed::File(LinuxFile::received(descriptor)))
+    }
+}
+
+/// Whether its length has been fixed, which no file of a file system has.
+fn may_be_memory(descriptor: &OwnedFd) -> bool {
+    let fixed = SealFlags::SHRINK | SealFlags::GROW;
+    fcntl_get_seals(descriptor).is_ok_and(|seals| seals.intersects(fixed))
+}
+
 /// Waits until there is something to read, or nothing ever will be.
 pub(super) fn await_input(
     descriptor: BorrowedFd<'_>,
@@ -175,17 +192,25 @@ pub(super) fn await_input(
 
 impl Socket for LinuxSocket {
     type Memory = LinuxMemory;
+    type File = LinuxFile;
 
-    const MOST_BYTES: usize = 4096;
+    const MOST_BYTES: usize = 16 * 1024;
     const MOST_OBJECTS: usize = DESCRIPTORS;
 
-    fn send(&self, bytes: &[u8], objects: &[&LinuxMemory]) -> Result<(), KernelError> {
+    fn send(
+        &self,
+        bytes: &[u8],
+        objects: &[Passed<&LinuxMemory, &LinuxFile>],
+    ) -> Result<(), KernelError> {
         let mut descriptors = [self.0.as_fd(); DESCRIPTORS];
         let descriptors = descriptors
             .get_mut(..objects.len())
             .ok_or(KernelError::new(SEND, ErrorKind::Invalid))?;
         for (place, object) in descriptors.iter_mut().zip(objects) {
-            *place = object.pass()?;
+            *place = match object {
+                Passed::Memory(memory) => memory.pass()?,
+                Passed::File(file) => file.pass(),
+            };
         }
         self.send_descriptors(bytes, descriptors)
     }
@@ -193,7 +218,7 @@ impl Socket for LinuxSocket {
     fn recv(
         &self,
         bytes: &mut [u8],
-        objects: &mut [Option<LinuxMemory>],
+        objects: &mut [Place<Self>],
         deadline: Deadline,
     ) -> Result<Received, KernelError> {
         let mut count = 0;
@@ -201,8 +226,8 @@ impl Socket for LinuxSocket {
         let received = self.recv_descriptors(bytes, deadline, |descriptor| {
             let place = objects.get_mut(count);
             count += 1;
-            match (place, LinuxMemory::received(descriptor)) {
-                (Some(place), Ok(memory)) => *place = Some(memory),
+            match (place, received_object(descriptor)) {
+                (Some(place), Ok(object)) => *place = Some(object),
                 (Some(_), Err(error)) => wrong = Some(error),
                 (None, _) => wrong = Some(KernelError::new(RECEIVE, ErrorKind::Misbehaved)),
             }

@@ -9,6 +9,7 @@ use std::sync::atomic::{
 use std::thread;
 use std::time::Duration;
 
+use res_kernel::linux::LinuxPoint;
 use res_kernel::{Kernel, Linux};
 use res_sync::model::{Core, MemoryModel};
 use res_sync::{Barrier, Deadline, Event, Park, Wake};
@@ -110,7 +111,7 @@ fn the_machines_best_barrier_keeps_the_order() {
 fn to_and_fro(barrier: Barrier) {
     let (turn, word) = (AtomicU64::new(0), AtomicU64::new(0));
     let play = |mine: u64| {
-        let event = Event { park: &MACHINE, point: &(), word: &word, barrier };
+        let event = Event { park: &MACHINE, point: &LinuxPoint::default(), word: &word, barrier };
         let late = Deadline::at(MACHINE.now() + Duration::from_secs(60));
         for round in 0..ROUNDS / 2 {
             let mine = 2 * round + mine;

@@ -4,30 +4,31 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
+use res_kernel::linux::LinuxPoint;
 use res_kernel::{Kernel, Linux};
-use res_sync::{Deadline, Park, Parked, Wake};
+use res_sync::{Deadline, Park, Parked, Waiting, Wake};
 
 const MACHINE: Linux = Linux::new();
 
 #[test]
 fn a_word_that_has_moved_does_not_let_anybody_sleep() {
     let word = AtomicU64::new(7);
-    assert_eq!(MACHINE.park(&(), &word, 8, Deadline::NEVER), Parked::Awake);
+    assert_eq!(MACHINE.park(&LinuxPoint::default(), &word, 8, Deadline::NEVER), Parked::Awake);
 }
 
 #[test]
 fn the_low_half_of_the_word_decides() {
     let word = AtomicU64::new(1 << 32 | 5);
-    assert_eq!(MACHINE.park(&(), &word, 5, Deadline::PASSED), Parked::TimedOut);
+    assert_eq!(MACHINE.park(&LinuxPoint::default(), &word, 5, Deadline::PASSED), Parked::TimedOut);
     let other = 1 << 32 | 6;
-    assert_eq!(MACHINE.park(&(), &word, other, Deadline::NEVER), Parked::Awake);
+    assert_eq!(MACHINE.park(&LinuxPoint::default(), &word, other, Deadline::NEVER), Parked::Awake);
 }
 
 #[test]
 fn a_deadline_ends_the_sleep_and_not_too_early() {
     let word = AtomicU64::new(0);
     let until = MACHINE.now() + Duration::from_millis(3);
-    while MACHINE.park(&(), &word, 0, Deadline::at(until)) == Parked::Awake {}
+    while MACHINE.park(&LinuxPoint::default(), &word, 0, Deadline::at(until)) == Parked::Awake {}
     assert!(MACHINE.now() >= until);
 }
 
@@ -38,7 +39,7 @@ fn a_deadline_far_away_is_not_taken_for_one_that_has_passed() {
     thread::scope(|scope| {
         let sleeper = scope.spawn(|| {
             while word.load(SeqCst) == 0 {
-                assert_eq!(MACHINE.park(&(), &word, 0, ages), Parked::Awake);
+                assert_eq!(MACHINE.park(&LinuxPoint::default(), &word, 0, ages), Parked::Awake);
             }
         });
         word.store(1, SeqCst);
@@ -49,7 +50,7 @@ fn a_deadline_far_away_is_not_taken_for_one_that_has_passed() {
 /// Who looked before the store sleeps at most until one of these.
 fn wake_until_finished<T>(word: &AtomicU64, sleeper: &thread::ScopedJoinHandle<'_, T>) {
     while !sleeper.is_finished() {
-        MACHINE.unpark(&(), word, 0, Wake::All);
+        MACHINE.unpark(&LinuxPoint::default(), word, 0, Wake::All);
         thread::yield_now();
     }
 }
@@ -57,8 +58,8 @@ fn wake_until_finished<T>(word: &AtomicU64, sleeper: &thread::ScopedJoinHandle<'
 #[test]
 fn nobody_asleep_is_nobody_woken() {
     let word = AtomicU64::new(0);
-    assert_eq!(MACHINE.unpark(&(), &word, 0, Wake::One), Some(0));
-    assert_eq!(MACHINE.unpark(&(), &word, 0, Wake::All), Some(0));
+    assert_eq!(MACHINE.unpark(&LinuxPoint::default(), &word, 0, Wake::One), Some(0));
+    assert_eq!(MACHINE.unpark(&LinuxPoint::default(), &word, 0, Wake::All), Some(0));
 }
 
 /// When a test has failed.
@@ -73,13 +74,13 @@ fn with_sleepers(sleepers: usize, wake: impl FnOnce(&AtomicU64)) {
         for _ in 0..sleepers {
             scope.spawn(|| {
                 while word.load(SeqCst) == 0 && !late.passed(MACHINE.now()) {
-                    MACHINE.park(&(), &word, 0, late);
+                    MACHINE.park(&LinuxPoint::default(), &word, 0, late);
                 }
             });
         }
         wake(&word);
         word.store(1, SeqCst);
-        MACHINE.unpark(&(), &word, 1, Wake::All);
+        MACHINE.unpark(&LinuxPoint::default(), &word, 1, Wake::All);
     });
 }
 
@@ -87,7 +88,7 @@ fn with_sleepers(sleepers: usize, wake: impl FnOnce(&AtomicU64)) {
 fn wake_until(word: &AtomicU64, wake: Wake, woken: u32) {
     let late = late();
     loop {
-        let now = MACHINE.unpark(&(), word, 0, wake);
+        let now = MACHINE.unpark(&LinuxPoint::default(), word, 0, wake);
         if now == Some(woken) {
             break;
         }
@@ -117,7 +118,7 @@ fn another_word_wakes_nobody() {
     let other = AtomicU64::new(0);
     with_sleepers(1, |word| {
         wake_until(word, Wake::One, 1);
-        assert_eq!(MACHINE.unpark(&(), &other, 0, Wake::All), Some(0));
+        assert_eq!(MACHINE.unpark(&LinuxPoint::default(), &other, 0, Wake::All), Some(0));
     });
 }
 
@@ -135,4 +136,41 @@ fn time_does_not_go_back() {
 fn one_core_does_not_spin() {
     assert!(MACHINE.cores() >= 1);
     assert_eq!(MACHINE.spin_limit() == 0, MACHINE.cores() == 1);
+}
+
+/// What sleeping on all of these words needs.
+fn waits<'a>(
+    points: &'a [LinuxPoint],
+    words: &'a [AtomicU64],
+    seen: u64,
+) -> Vec<Waiting<'a, Linux>> {
+    points.iter().zip(words).map(|(point, word)| Waiting { point, word, seen }).collect()
+}
+
+#[test]
+fn one_of_many_words_wakes() {
+    let until = || Deadline::at(MACHINE.now() + Duration::from_secs(60));
+    // As many as Linux takes, and more.
+    for count in [1, 2, 128, 200] {
+        let points: Vec<_> = (0..count).map(|_| LinuxPoint::default()).collect();
+        let words: Vec<_> = (0..count).map(|_| AtomicU64::new(0)).collect();
+        for which in [0, count / 2, count - 1] {
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while words[which].load(SeqCst) == 0 {
+                        MACHINE.park_any(&waits(&points, &words, 0), until());
+                    }
+                });
+                thread::sleep(Duration::from_millis(2));
+                words[which].store(1, SeqCst);
+                MACHINE.unpark(&points[which], &words[which], 1, Wake::All);
+            });
+            words[which].store(0, SeqCst);
+        }
+        let moved = waits(&points, &words, 7);
+        assert_eq!(MACHINE.park_any(&moved, Deadline::NEVER), Parked::Awake);
+        let soon = Deadline::at(MACHINE.now() + Duration::from_millis(5));
+        while MACHINE.park_any(&waits(&points, &words, 0), soon) == Parked::Awake {}
+        assert!(soon.passed(MACHINE.now()));
+    }
 }

@@ -17,6 +17,7 @@ use rustix::process::{
 };
 
 use super::{MARK, Notice, PANICKED, Request};
+use crate::linux::barrier;
 use crate::linux::socket::LinuxSocket;
 use crate::{DomainEntry, Linux};
 
@@ -45,7 +46,10 @@ fn entry(offset: u64) -> Option<DomainEntry<Linux>> {
     let (start, len) = program();
     let offset = usize::try_from(offset).ok().filter(|offset| *offset < len)?;
     // SAFETY: only the process that executed this one can send an offset: it executes the same
-    // program, and took it from a function of that type (`Linux::domain`).
+    // program, and took it from a function of that type (`Linux::code_of`), or handed on what one
+    // of its domains says it took there. One that lies makes a domain begin somewhere else in the
+    // program, which is no more than that domain, confined and with what it is given, could do by
+    // itself.
     Some(unsafe { transmute::<usize, DomainEntry<Linux>>(start + offset) })
 }
 
@@ -68,6 +72,8 @@ extern "C" fn take_over() {
 fn serve() {
     let socket = take_streams();
     forget_environment();
+    // Its domains inherit it.
+    barrier::reach_all();
     let children = Children::new();
     let mut numbers = HashMap::new();
     loop {

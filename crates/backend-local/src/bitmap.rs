@@ -16,9 +16,11 @@ use crate::system::{SystemRef, U64};
 
 const BITS: u32 = u64::BITS;
 
-/// A fixed number of bits, in memory of the system.
-pub(crate) struct Bitmap<K: Kernel> {
-    system: SystemRef<K>,
+/// A fixed number of bits, in memory of the system, or in memory that others have mapped, too: they
+/// can set and clear what they like, and do no more harm.
+pub struct Bitmap<K: Kernel> {
+    /// Whose memory it is, if not somebody else's.
+    system: Option<SystemRef<K>>,
     words: NonNull<U64<K>>,
     leaves: u32,
     summaries: u32,
@@ -28,6 +30,12 @@ pub(crate) struct Bitmap<K: Kernel> {
 unsafe impl<K: Kernel> Send for Bitmap<K> {}
 // SAFETY: as for `Send`.
 unsafe impl<K: Kernel> Sync for Bitmap<K> {}
+
+impl<K: Kernel> core::fmt::Debug for Bitmap<K> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Bitmap({} words)", self.leaves)
+    }
+}
 
 impl<K: Kernel> Bitmap<K> {
     pub(crate) fn new(system: &SystemRef<K>, bits: u32) -> Result<Self, LocalError> {
@@ -39,7 +47,20 @@ impl<K: Kernel> Bitmap<K> {
             // SAFETY: within the memory, which nobody else has.
             unsafe { words.add(index).write(Atomic::new(0)) };
         }
-        Ok(Self { system: system.clone(), words, leaves, summaries })
+        Ok(Self { system: Some(system.clone()), words, leaves, summaries })
+    }
+
+    /// One of at most `bits` bits in memory of `bytes` bytes that may be mapped by others as well;
+    /// zero bytes are an empty one. None where it does not fit.
+    ///
+    /// # Safety
+    ///
+    /// The memory is aligned to 8, and valid for atomic access as long as the bitmap lives.
+    pub unsafe fn over(memory: NonNull<u8>, bytes: u64, bits: u32) -> Option<Self> {
+        let leaves = bits.div_ceil(BITS).max(1);
+        let summaries = leaves.div_ceil(BITS);
+        let fits = u64::from(leaves + summaries) * 8 <= bytes;
+        fits.then_some(Self { system: None, words: memory.cast(), leaves, summaries })
     }
 
     fn layout(leaves: u32, summaries: u32) -> Option<Layout> {
@@ -58,9 +79,12 @@ impl<K: Kernel> Bitmap<K> {
         unsafe { self.words.add((self.leaves + index) as usize).as_ref() }
     }
 
-    /// Sets a bit.
-    pub(crate) fn set(&self, bit: u32) {
+    /// Sets a bit. One that there is not is ignored.
+    pub fn set(&self, bit: u32) {
         let leaf = bit / BITS;
+        if leaf >= self.leaves {
+            return;
+        }
         // AcqRel: what the setter did before is visible to who clears the bit.
         self.leaf(leaf).fetch_or(1 << (bit % BITS), AcqRel);
         // Always, not only for the first bit: another setter may not have come so far yet.
@@ -71,14 +95,17 @@ impl<K: Kernel> Bitmap<K> {
     }
 
     /// Clears a bit; true if it was set.
-    pub(crate) fn clear(&self, bit: u32) -> bool {
+    pub fn clear(&self, bit: u32) -> bool {
+        if bit / BITS >= self.leaves {
+            return false;
+        }
         let mask = 1 << (bit % BITS);
         // AcqRel: partners `set`.
         self.leaf(bit / BITS).fetch_and(!mask, AcqRel) & mask != 0
     }
 
     /// The first bit that is set, from `start` on and around.
-    pub(crate) fn find_from(&self, start: u32) -> Option<u32> {
+    pub fn find_from(&self, start: u32) -> Option<u32> {
         let first = start / BITS % self.leaves;
         let within = !0 << (start % BITS);
         let found = self.in_leaf(first, within);
@@ -110,7 +137,8 @@ impl<K: Kernel> Bitmap<K> {
         while marks != 0 {
             let leaf = index * BITS + marks.trailing_zeros();
             marks &= marks - 1;
-            if leaf == except {
+            // Who shares the memory may have set what stands for nothing.
+            if leaf == except || leaf >= self.leaves {
                 continue;
             }
             if let Some(bit) = self.in_leaf(leaf, !0) {
@@ -134,13 +162,14 @@ impl<K: Kernel> Bitmap<K> {
 
 impl<K: Kernel> Drop for Bitmap<K> {
     fn drop(&mut self) {
+        let Some(system) = &self.system else { return };
         for index in 0..(self.leaves + self.summaries) as usize {
             // SAFETY: written by `new`, and nobody uses it any more.
             unsafe { self.words.add(index).drop_in_place() };
         }
         if let Some(layout) = Self::layout(self.leaves, self.summaries) {
             // SAFETY: it came from `alloc` with that layout.
-            unsafe { self.system.free(self.words.cast(), layout) };
+            unsafe { system.free(self.words.cast(), layout) };
         }
     }
 }

@@ -4,16 +4,19 @@ use core::fmt;
 use core::sync::atomic::Ordering::AcqRel;
 
 use res_api::{
-    Barrier, Deadline, Gone, Instant, Side, Snapshot, Source, SourceKind, ThreadId, WaitError, Wake,
+    Barrier, Deadline, ErrorKind, Gone, Instant, Side, Snapshot, Source, SourceKind, ThreadId,
+    WaitError, Wake,
 };
 use res_kernel::Kernel;
 use res_sync::model::Atomic;
-use res_sync::{Event, Mutex};
+use res_sync::{Event, MovableWord, Mutex};
 
 use crate::error::LocalError;
 use crate::evtgrp::Watch;
 use crate::list::{Link, Linked, List};
-use crate::system::{Ref, SystemRef, U32, U64};
+use crate::mem::MemObject;
+use crate::outside::{Outside, WordId};
+use crate::system::{Ref, SystemRef, U32};
 use crate::timer::Timing;
 
 /// What a blockpoint is a handle to.
@@ -22,7 +25,7 @@ use crate::timer::Timing;
 /// of the line is as good as constant.
 #[repr(C)]
 pub(crate) struct Point<K: Kernel> {
-    word: U64<K>,
+    word: MovableWord<K::Model>,
     barrier: Barrier,
     kernel: K,
     place: K::Point,
@@ -31,9 +34,29 @@ pub(crate) struct Point<K: Kernel> {
     /// Ends that signal it.
     signallers: U32<K>,
     watch: Mutex<K, Option<Watch<K>>>,
+    /// Where the word lies, if it is not here.
+    home: Mutex<K, Option<Home<K>>>,
     pub(crate) timing: Timing<K>,
     link: Link<Self>,
     system: SystemRef<K>,
+}
+
+/// What another component has to know of a word.
+pub(crate) struct Whereabouts {
+    pub(crate) word: WordId,
+    pub(crate) barrier: Barrier,
+    /// Another end of the same side stays here.
+    pub(crate) kept: bool,
+    /// An end of the other side is here.
+    pub(crate) peer_here: bool,
+}
+
+/// A place in memory that other components know.
+struct Home<K: Kernel> {
+    memory: Ref<MemObject<K>, K>,
+    word: WordId,
+    /// An end that uses it has come from elsewhere, or gone there.
+    travelled: bool,
 }
 
 impl<K: Kernel> Linked for Point<K> {
@@ -47,13 +70,14 @@ impl<K: Kernel> Point<K> {
         let kernel = &system.kernel;
         let place = kernel.point()?;
         Ok(Self {
-            word: Atomic::new(kernel.first_word(&place)),
+            word: MovableWord::new(kernel.first_word(&place)),
             barrier,
             kernel: kernel.clone(),
             place,
             waiters: Atomic::new(0),
             signallers: Atomic::new(0),
             watch: Mutex::new(kernel.clone(), kernel.point()?, barrier, None),
+            home: Mutex::new(kernel.clone(), kernel.point()?, barrier, None),
             timing: Timing::new(),
             link: Link::new(),
             system: system.clone(),
@@ -62,7 +86,12 @@ impl<K: Kernel> Point<K> {
 
     #[inline(always)]
     pub(crate) fn event(&self) -> Event<'_, K> {
-        Event { park: &self.kernel, point: &self.place, word: &self.word, barrier: self.barrier }
+        Event {
+            park: &self.kernel,
+            point: &self.place,
+            word: self.word.get(),
+            barrier: self.barrier,
+        }
     }
 
     fn holders(&self, side: Side) -> &U32<K> {
@@ -82,6 +111,85 @@ impl<K: Kernel> Point<K> {
         // AcqRel: the last one sees what the others of its side did before.
         if self.holders(side).fetch_add(u32::MAX, AcqRel) == 1 {
             self.tell(side.other(), why);
+            if let Some((outside, word)) = self.outside().filter(|_| self.has_travelled()) {
+                outside.left(word, side);
+            }
+        }
+    }
+
+    /// Where the word is known outside of this component.
+    fn outside(&self) -> Option<(&dyn Outside<K>, WordId)> {
+        let outside = self.system.outside()?;
+        let word = self.home.lock().as_ref().map(|home| home.word)?;
+        Some((outside, word))
+    }
+
+    fn has_travelled(&self) -> bool {
+        self.home.lock().as_ref().is_some_and(|home| home.travelled)
+    }
+
+    /// Moves the word into `memory`, unless it is at home somewhere already; false if there is no
+    /// place left in it. Whoever has the point waits on nothing yet.
+    pub(crate) fn settle(&self, memory: &Ref<MemObject<K>, K>) -> bool {
+        let mut home = self.home.lock();
+        if home.is_some() {
+            return true;
+        }
+        let Some((word, place)) = memory.next_word() else { return false };
+        if let Some(outside) = self.system.outside() {
+            outside.widen(&self.place);
+        }
+        // SAFETY: the memory, which the home keeps, stays as long as the point.
+        unsafe { self.word.move_to(place) };
+        memory.set_point(word.offset, self);
+        *home = Some(Home { memory: memory.clone(), word, travelled: false });
+        true
+    }
+
+    /// An end of that side goes elsewhere: here it leaves without a word. A group that watches here
+    /// loses its source.
+    pub(crate) fn depart(&self, side: Side) {
+        self.holders(side).fetch_add(u32::MAX, AcqRel);
+        if let Some(home) = &mut *self.home.lock() {
+            home.travelled = true;
+        }
+        if side == Side::Waiters {
+            let watch = self.watch.lock().take();
+            if watch.is_some() {
+                self.unwatch();
+            }
+        }
+    }
+
+    /// Where the word is, how many ends of that side are here, and whether one of the other is.
+    pub(crate) fn whereabouts(&self, side: Option<Side>) -> Option<Whereabouts> {
+        let word = self.home.lock().as_ref().map(|home| home.word)?;
+        let here = |side: Side| self.holders(side).fetch_add(0, AcqRel);
+        Some(Whereabouts {
+            word,
+            barrier: self.barrier,
+            kept: side.is_some_and(|side| here(side) > 1),
+            peer_here: side.is_some_and(|side| here(side.other()) > 0),
+        })
+    }
+
+    /// Announces that a group watches.
+    pub(crate) fn begin_watch(&self, this: &Ref<Self, K>) -> Result<(), LocalError> {
+        if let Some((outside, word)) = self.outside() {
+            let bell = outside.watch(word, &Blockpoint(this.clone()))?;
+            if let Some(home) = &*self.home.lock() {
+                home.memory.set_bell(word.offset, bell);
+            }
+        }
+        self.event().watch(true);
+        Ok(())
+    }
+
+    /// Takes that back.
+    pub(crate) fn unwatch(&self) {
+        self.event().watch(false);
+        if let Some((outside, word)) = self.outside() {
+            outside.unwatch(word);
         }
     }
 
@@ -96,8 +204,21 @@ impl<K: Kernel> Point<K> {
     fn notify_group(&self) {
         // Not under the lock: the group wakes others.
         let watch = self.watch.lock().clone();
-        if let Some(watch) = watch {
-            watch.mark();
+        match watch {
+            Some(watch) => watch.mark(),
+            None => self.ring(),
+        }
+    }
+
+    /// The group is in another component: rings the bell that it listens to.
+    fn ring(&self) {
+        let Some(outside) = self.system.outside() else { return };
+        let bell = self.home.lock().as_ref().map(|home| {
+            let bell = home.memory.bell(home.word.offset);
+            (home.word, bell)
+        });
+        if let Some((word, bell)) = bell {
+            outside.ring(word, bell);
         }
     }
 
@@ -131,6 +252,9 @@ impl<K: Kernel> Point<K> {
 
 impl<K: Kernel> Drop for Point<K> {
     fn drop(&mut self) {
+        if let Some(Home { memory, word, .. }) = self.home.lock().take() {
+            memory.forget_point(word.offset, self);
+        }
         let _lists = self.system.lists();
         // SAFETY: under the lock.
         unsafe { List::unlink(self) };
@@ -160,11 +284,53 @@ impl<K: Kernel> Blockpoint<K> {
     ) -> Result<Self, LocalError> {
         let barrier = match (barrier, system.barrier) {
             (Some(Barrier::Asymmetric), Barrier::Fence) => {
-                return Err(res_api::ErrorKind::Invalid.into());
+                return Err(ErrorKind::Invalid.into());
             }
             (chosen, agreed) => chosen.unwrap_or(agreed),
         };
         Ok(Self(system.create(Point::new(system, barrier)?)?))
+    }
+
+    /// The point of a word in memory that came from another component.
+    pub(crate) fn of_word(
+        memory: &Ref<MemObject<K>, K>,
+        offset: u32,
+        barrier: Barrier,
+    ) -> Result<Self, LocalError> {
+        let system = memory.system();
+        let barrier = match (barrier, system.barrier) {
+            (Barrier::Asymmetric, Barrier::Fence) => return Err(ErrorKind::Invalid.into()),
+            (agreed, _) => agreed,
+        };
+        let place = memory.word_place(offset).ok_or(ErrorKind::Misbehaved)?;
+        let word = WordId { object: memory.id(), offset };
+        memory
+            .point_or(offset, || {
+                let point = Point::new(system, barrier)?;
+                if let Some(outside) = system.outside() {
+                    outside.widen(&point.place);
+                }
+                // SAFETY: the memory, which the home keeps, stays as long as the point.
+                unsafe { point.word.join(place) };
+                *point.home.lock() = Some(Home { memory: memory.clone(), word, travelled: true });
+                system.create(point)
+            })
+            .map(Self)
+    }
+
+    /// Marks the source as pending in the group that watches here, if one does: somebody rang its
+    /// bell. For backends that stand on this one.
+    pub fn mark(&self) {
+        let watch = self.0.watch.lock().clone();
+        if let Some(watch) = watch {
+            watch.mark();
+        }
+    }
+
+    /// Tells its waiters for good, as when what it stands for has ended. For backends that stand
+    /// on this one.
+    pub fn conclude(&self, gone: Gone) {
+        self.0.tell(Side::Waiters, gone);
     }
 
     /// Puts it on the list of what a component has, so that stopping the component wakes it.

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
-use res_api::{AnyCap, Desc, Gone, Part, Rights, Role, Side};
+use res_api::{AnyCap, Desc, ErrorKind, Gone, Part, Rights, Role, Side};
 use res_kernel::Kernel;
 use res_sync::MutexGuard;
 use res_sync::model::Atomic;
@@ -14,7 +14,7 @@ use crate::chanchan::CapQueue;
 use crate::error::LocalError;
 use crate::file::FileObject;
 use crate::list::{Link, Linked, List};
-use crate::mem::SharedMem;
+use crate::mem::{Mem, SharedMem};
 use crate::names::Names;
 use crate::system::{Ref, SystemRef, U32, U64};
 
@@ -53,10 +53,12 @@ pub(crate) enum LocalPart<K: Kernel> {
     Point(Blockpoint<K>, Option<Side>),
     Own(Cap<K>),
     Queue(CapQueue<K>),
+    /// A queue of capabilities that lies outside of this component.
+    Distant(u64),
 }
 
 impl<K: Kernel> EndObject<K> {
-    fn parts(&self) -> impl Iterator<Item = &LocalPart<K>> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &LocalPart<K>> {
         let mut next = self.parts.as_ref();
         core::iter::from_fn(move || {
             let node = next?;
@@ -77,7 +79,45 @@ impl<K: Kernel> EndObject<K> {
                 LocalPart::Point(point, Some(side)) => point.0.leave(*side, why),
                 LocalPart::Own(inner) => inner.leave(why),
                 LocalPart::Queue(queue) => queue.leave(self.desc.role, why),
+                LocalPart::Distant(queue) => {
+                    if let Some(outside) = self.system.outside() {
+                        outside.left_queue(*queue, self.desc.role, why);
+                    }
+                }
                 LocalPart::Mem(_) | LocalPart::Point(_, None) => {}
+            }
+        }
+    }
+
+    /// Sees to it that all words lie in memory that can be given away: that of the end, as a rule.
+    fn settle(&self) -> Result<(), LocalError> {
+        for part in self.parts() {
+            let LocalPart::Point(point, _) = part else { continue };
+            let beside = self.parts().any(|part| match part {
+                LocalPart::Mem(memory) => point.0.settle(memory.object()),
+                _ => false,
+            });
+            if !beside {
+                let memory = res_api::Mem::share(Mem::new(&self.system, 1)?);
+                if !point.0.settle(memory.object()) {
+                    return Err(ErrorKind::NoMemory.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to another component, without a word here.
+    #[cfg(feature = "alloc")]
+    fn depart(&self) {
+        if self.left.swap(Gone::Closed.code(), AcqRel) != 0 {
+            return;
+        }
+        for part in self.parts() {
+            match part {
+                LocalPart::Point(point, Some(side)) => point.0.depart(*side),
+                LocalPart::Own(Cap { what: What::End(inner), .. }) => inner.depart(),
+                _ => {}
             }
         }
     }
@@ -222,6 +262,9 @@ impl<K: Kernel> Cap<K> {
             link: Link::new(),
             system: system.clone(),
         })?;
+        if system.outside().is_some() {
+            end.settle()?;
+        }
         // Only now, when nothing can fail any more.
         for part in end.parts() {
             match part {
@@ -264,6 +307,33 @@ impl<K: Kernel> Cap<K> {
                 self.what = what;
                 Err(self)
             }
+        }
+    }
+
+    /// The memory, if it is some.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn memory(&self) -> Option<&SharedMem<K>> {
+        match &self.what {
+            What::Memory(memory) => Some(memory),
+            _ => None,
+        }
+    }
+
+    /// The number of the file outside, if it is one, and has one.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn file_number(&self) -> Option<Option<u64>> {
+        match &self.what {
+            What::File(file) => Some(file.number()),
+            _ => None,
+        }
+    }
+
+    /// Goes to another component.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn depart(self) {
+        if let What::End(end) = &self.what {
+            end.unlist();
+            end.depart();
         }
     }
 

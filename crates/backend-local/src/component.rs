@@ -86,8 +86,16 @@ impl<K: Kernel> ComponentObject<K> {
         this.stop_holdings();
     }
 
+    /// The same for one that runs without having been started here.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn stop_running(this: &Ref<Self, K>) {
+        // A failure: it was told before, or has ended.
+        let _ = this.stage.compare_exchange(MADE, STARTED, AcqRel, Acquire);
+        Self::stop(this);
+    }
+
     /// Tells whatever it holds that it is to end.
-    fn stop_holdings(&self) {
+    pub(crate) fn stop_holdings(&self) {
         // Twice: a capability that was received meanwhile, over an end that had not been told yet,
         // is on the list by the second time.
         for _ in 0..2 {
@@ -125,6 +133,9 @@ impl<K: Kernel> ComponentObject<K> {
         *self.exit.lock() = exit;
         self.forget();
         self.end.0.tell(Side::Waiters, gone_by(exit));
+        if let Some(outside) = self.end.0.system().outside() {
+            outside.ended(exit);
+        }
     }
 
     /// Its names and what it was endowed with and did not take go with it.

@@ -105,6 +105,10 @@ impl<K: Kernel> Clone for Watch<K> {
 }
 
 impl<K: Kernel> Watch<K> {
+    fn is(&self, group: &Group<K>, index: u32) -> bool {
+        self.group.same(&group.0) && self.index == index
+    }
+
     /// The source became ready.
     pub(crate) fn mark(&self) {
         self.group.pending.set(self.index);
@@ -164,6 +168,21 @@ impl<K: Kernel> GroupObject<K> {
             return Some(Found::Event(Event { kind, data: slot.data.load(Relaxed) }));
         }
         None
+    }
+
+    /// Looks until something is pending. Where sources have their signallers in other components,
+    /// those ring bells.
+    fn await_event(&self, deadline: Deadline) -> Result<Found, WaitError> {
+        let event = self.wake.0.event();
+        let Some(outside) = self.wake.0.system().outside() else {
+            return event.wait_until(deadline, || self.sweep());
+        };
+        let mut found = None;
+        let waited = outside.wait(event, deadline, &mut || {
+            found = self.sweep();
+            found.is_some()
+        });
+        found.ok_or(waited.err().unwrap_or(WaitError::TimedOut))
     }
 
     /// Marks the timers that are due; the time when the next one will be.
@@ -328,7 +347,11 @@ impl<K: Kernel> EvtGrp<Blockpoint<K>> for Group<K> {
             }
             *watching = Some(watch.clone());
         }
-        point.event().watch(true);
+        if let Err(error) = point.begin_watch(&point) {
+            point.watch().lock().take();
+            self.vacate(index);
+            return Err(error);
+        }
         if kind == SourceKind::Timer {
             self.add_timer(index, &point);
             watch.rearm();
@@ -343,7 +366,7 @@ impl<K: Kernel> EvtGrp<Blockpoint<K>> for Group<K> {
     fn wait(&self, deadline: Deadline) -> Result<Event, WaitError> {
         loop {
             let next = self.0.fire_timers();
-            match self.0.wake.0.event().wait_until(deadline.min(next), || self.0.sweep()) {
+            match self.0.await_event(deadline.min(next)) {
                 Ok(Found::Event(_)) if self.gone().is_some() => {
                     return Err(WaitError::Gone(self.gone().unwrap_or(Gone::Closed)));
                 }
@@ -397,8 +420,14 @@ impl<K: Kernel> fmt::Debug for Registration<K> {
 
 impl<K: Kernel> Drop for Registration<K> {
     fn drop(&mut self) {
-        self.point.event().watch(false);
-        let watch = self.point.watch().lock().take();
+        let mut watching = self.point.watch().lock();
+        // Not so where the end has gone to another component meanwhile.
+        let ours = watching.as_ref().is_some_and(|watch| watch.is(&self.group, self.index));
+        let watch = if ours { watching.take() } else { None };
+        drop(watching);
+        if ours {
+            self.point.unwatch();
+        }
         self.group.vacate(self.index);
         drop(watch);
     }

@@ -9,12 +9,16 @@ use crate::cap::Cap;
 use crate::system::Ref;
 
 /// An open file, whatever the machine calls one.
+#[derive(Debug)]
 pub(crate) struct FileObject {
     handle: u64,
     operations: &'static FileOperations,
+    /// What it is known as outside of this component.
+    number: Option<u64>,
 }
 
 /// What can be done with a handle of the machine.
+#[derive(Debug)]
 pub(crate) struct FileOperations {
     pub(crate) len: fn(u64) -> u64,
     pub(crate) read_at: fn(u64, u64, &mut [u8]) -> Result<usize, ErrorKind>,
@@ -24,6 +28,48 @@ pub(crate) struct FileOperations {
 impl FileObject {
     pub(crate) fn len(&self) -> u64 {
         (self.operations.len)(self.handle)
+    }
+}
+
+#[cfg(feature = "alloc")]
+mod boxed {
+    use alloc::boxed::Box;
+    use core::ptr;
+
+    use res_kernel::KernelFile;
+
+    use super::{FileObject, FileOperations};
+
+    /// Of files in boxes, whose addresses are the handles.
+    struct Operations<F>(F);
+
+    /// The file at that address.
+    fn at<F>(handle: u64) -> *mut F {
+        ptr::with_exposed_provenance_mut(handle as usize)
+    }
+
+    impl<F: KernelFile> Operations<F> {
+        const ALL: &'static FileOperations = &FileOperations {
+            // SAFETY: the address is that of a file in a box that `close` alone takes back.
+            len: |handle| unsafe { (*at::<F>(handle)).len() },
+            // SAFETY: as above.
+            read_at: |handle, offset, bytes| unsafe { (*at::<F>(handle)).read_at(offset, bytes) },
+            // SAFETY: it came out of a box in `boxed`, and is dropped once.
+            close: |handle| drop(unsafe { Box::from_raw(at::<F>(handle)) }),
+        };
+    }
+
+    impl FileObject {
+        /// Of a file of the machine, which is known as `number` outside.
+        pub(crate) fn boxed<F: KernelFile>(file: Box<F>, number: u64) -> Self {
+            let handle = Box::into_raw(file).expose_provenance() as u64;
+            Self { handle, operations: Operations::<F>::ALL, number: Some(number) }
+        }
+
+        /// What it is known as outside of this component.
+        pub(crate) fn number(&self) -> Option<u64> {
+            self.number
+        }
     }
 }
 
@@ -51,6 +97,13 @@ pub struct File<K: Kernel>(Ref<FileObject, K>);
 impl<K: Kernel> fmt::Debug for File<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "File({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<K: Kernel> File<K> {
+    pub(crate) fn of(object: Ref<FileObject, K>) -> Self {
+        Self(object)
     }
 }
 
@@ -120,7 +173,7 @@ mod linux {
         /// `NoSlots`; the file is closed then.
         pub fn file(&self, file: fs::File) -> Result<File<Linux>, LocalError> {
             let handle = file.into_raw_fd() as u64;
-            let object = FileObject { handle, operations: &OPERATIONS };
+            let object = FileObject { handle, operations: &OPERATIONS, number: None };
             Ok(File(self.system().create(object)?))
         }
     }

@@ -22,11 +22,13 @@ extern crate std;
 
 #[cfg(feature = "alloc")]
 mod any_chan;
-mod bitmap;
+pub mod bitmap;
 mod blockpoint;
 mod cap;
 mod chanchan;
 mod component;
+#[cfg(feature = "alloc")]
+pub mod distant;
 mod error;
 mod evtgrp;
 mod file;
@@ -34,6 +36,9 @@ mod list;
 mod local;
 mod mem;
 mod names;
+pub mod outside;
+#[cfg(feature = "alloc")]
+pub mod parcel;
 mod policy;
 mod pool;
 mod system;

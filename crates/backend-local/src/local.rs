@@ -20,7 +20,11 @@ use crate::error::LocalError;
 use crate::evtgrp::Group;
 use crate::mem::{Map, Mem, SharedMem};
 use crate::names::Node;
+#[cfg(feature = "alloc")]
+use crate::outside::Outside;
 use crate::policy::Policy;
+#[cfg(feature = "alloc")]
+use crate::system::Beyond;
 use crate::system::{Ref, SystemRef};
 use crate::thread::Thread;
 use crate::timer::Timer;
@@ -78,13 +82,38 @@ impl<P: Policy, K: Kernel> fmt::Debug for Local<P, K> {
 impl<P: Policy, K: Kernel> Local<P, K> {
     /// A system of memory from `policy` on `kernel`, with `threads` workers (0: made on demand).
     pub(crate) fn make(kernel: K, policy: P, threads: Option<u32>) -> Result<Self, LocalError> {
-        let system = SystemRef::new(kernel, policy)?;
+        let system = SystemRef::new(
+            kernel,
+            policy,
+            #[cfg(feature = "alloc")]
+            None,
+        )?;
         if let Some(threads) = threads {
             system.pool.fill(&system, threads)?;
         }
+        Self::main_of(&system)
+    }
+
+    /// One that is a component of several.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn make_within(
+        kernel: K,
+        policy: P,
+        outside: alloc::sync::Arc<dyn Outside<K>>,
+    ) -> Result<Self, LocalError> {
+        let beyond = Beyond::new(&kernel, outside)?;
+        Self::main_of(&SystemRef::new(kernel, policy, Some(beyond))?)
+    }
+
+    fn main_of(system: &SystemRef<K>) -> Result<Self, LocalError> {
         let name = Name::reserved(".main")?;
-        let component = ComponentObject::create(&system, name, |_| Exit::Success)?;
+        let component = ComponentObject::create(system, name, |_| Exit::Success)?;
         Ok(Self { component, policy: PhantomData })
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn component(&self) -> &Ref<ComponentObject<K>, K> {
+        &self.component
     }
 
     pub(crate) fn system(&self) -> &SystemRef<K> {
@@ -103,7 +132,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         Ok(point)
     }
 
-    fn end(
+    pub(crate) fn end(
         &self,
         desc: Desc,
         from: Option<&Cap<K>>,
@@ -117,7 +146,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
 
     /// From now on the component holds it. One that was stopped is told so by whatever it gets
     /// later, too.
-    fn hold(&self, cap: &Cap<K>) {
+    pub(crate) fn hold(&self, cap: &Cap<K>) {
         cap.list(&self.component.ends);
         if self.component.admit().is_err() {
             cap.stop();

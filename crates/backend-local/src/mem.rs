@@ -4,17 +4,20 @@
 use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use res_api::{
     CastError, CastReason, Desc, ErrorKind, FromCap, IntoCap, MemoryModel, Rights, Role,
 };
-use res_kernel::Kernel;
+use res_kernel::{Kernel, KernelMemory};
+use res_sync::Mutex;
 use res_sync::model::Atomic;
 
+use crate::blockpoint::Point;
 use crate::cap::Cap;
 use crate::error::LocalError;
-use crate::system::{Ref, SystemRef};
+use crate::outside::{Outside, WordId};
+use crate::system::{Ref, SystemRef, U32, U64};
 
 const LINE: usize = 64;
 const WORD: u64 = 8;
@@ -23,8 +26,28 @@ const WORD: u64 = 8;
 pub(crate) struct MemObject<K: Kernel> {
     base: NonNull<u8>,
     layout: Layout,
+    /// What it is outside of this component, if it is known there.
+    object: Option<Object<K>>,
     system: SystemRef<K>,
 }
+
+/// A memory object of the machine, which several components may have mapped. It begins with places
+/// for words.
+struct Object<K: Kernel> {
+    id: u64,
+    memory: K::Memory,
+    /// How many words are in use; all of them where it was made elsewhere.
+    words: U32<K>,
+    /// It has been given away, or has come from elsewhere.
+    travelled: U32<K>,
+    points: Mutex<K, [*const Point<K>; WORDS]>,
+}
+
+/// Words at the beginning of an object; each with a second one, which says what bell to ring.
+const WORDS: usize = 16;
+pub(crate) const PLACE: usize = 16;
+/// What of an object is not for its users.
+pub(crate) const HEADER: usize = WORDS * PLACE;
 
 // SAFETY: the bytes are reached by atomics and copies, or by the one private handle.
 unsafe impl<K: Kernel> Send for MemObject<K> {}
@@ -33,8 +56,148 @@ unsafe impl<K: Kernel> Sync for MemObject<K> {}
 
 impl<K: Kernel> Drop for MemObject<K> {
     fn drop(&mut self) {
-        // SAFETY: it came from `alloc` with that layout, and the last reference is going.
-        unsafe { self.system.free(self.base, self.layout) };
+        match &self.object {
+            None => {
+                // SAFETY: it came from `alloc` with that layout, and the last reference is going.
+                unsafe { self.system.free(self.base, self.layout) };
+            }
+            Some(object) => {
+                self.system.forget_object(object.id, self);
+                if let Some(outside) = self.system.outside() {
+                    outside.forget(object.id);
+                }
+            }
+        }
+    }
+}
+
+impl<K: Kernel> MemObject<K> {
+    /// What stands for a memory object of the machine.
+    pub(crate) fn of_object(
+        system: &SystemRef<K>,
+        id: u64,
+        memory: K::Memory,
+        made_here: bool,
+    ) -> Result<Self, LocalError> {
+        let len = usize::try_from(memory.len()).ok().and_then(|len| len.checked_sub(HEADER));
+        let layout = len
+            .filter(|len| *len > 0)
+            .and_then(|len| Layout::from_size_align(len, LINE).ok())
+            .ok_or(ErrorKind::Misbehaved)?;
+        // SAFETY: longer than the header.
+        let base = unsafe { memory.base().add(HEADER) };
+        let kernel = &system.kernel;
+        let points =
+            Mutex::new(kernel.clone(), kernel.point()?, system.barrier, [core::ptr::null(); WORDS]);
+        let object = Object {
+            id,
+            memory,
+            words: Atomic::new(if made_here { 0 } else { WORDS as u32 }),
+            travelled: Atomic::new(u32::from(!made_here)),
+            points,
+        };
+        Ok(Self { base, layout, object: Some(object), system: system.clone() })
+    }
+
+    /// Its number outside; 0 where it has none.
+    pub(crate) fn id(&self) -> u64 {
+        self.object.as_ref().map_or(0, |object| object.id)
+    }
+
+    /// It is given away.
+    pub(crate) fn travels(&self) {
+        if let Some(object) = &self.object {
+            object.travelled.store(1, Relaxed);
+        }
+    }
+
+    fn has_travelled(&self) -> bool {
+        self.object.as_ref().is_some_and(|object| object.travelled.load(Relaxed) != 0)
+    }
+
+    /// The first word of a place.
+    pub(crate) fn word_place(&self, offset: u32) -> Option<NonNull<U64<K>>> {
+        let object = self.object.as_ref()?;
+        let offset = offset as usize;
+        if !offset.is_multiple_of(PLACE) || offset >= HEADER {
+            return None;
+        }
+        // SAFETY: within the header, which is there.
+        Some(unsafe { object.memory.base().add(offset).cast() })
+    }
+
+    /// A place that nobody has used yet.
+    pub(crate) fn next_word(&self) -> Option<(WordId, NonNull<U64<K>>)> {
+        let object = self.object.as_ref()?;
+        let mut used = object.words.load(Relaxed);
+        loop {
+            if used as usize >= WORDS {
+                return None;
+            }
+            match object.words.compare_exchange(used, used + 1, AcqRel, Relaxed) {
+                Err(now) => used = now,
+                Ok(_) => break,
+            }
+        }
+        let offset = used * PLACE as u32;
+        let place = self.word_place(offset)?;
+        Some((WordId { object: object.id, offset }, place))
+    }
+
+    /// The word beside that of the place.
+    fn bell_word(&self, offset: u32) -> Option<&U64<K>> {
+        let place = self.word_place(offset)?;
+        // SAFETY: the second half of the place; everybody uses it by atomics.
+        Some(unsafe { place.add(1).as_ref() })
+    }
+
+    /// Which bell is to be rung for the word at that place. Whoever has the memory can say so.
+    pub(crate) fn bell(&self, offset: u32) -> u64 {
+        // Acquire: partners the Release of `set_bell`.
+        self.bell_word(offset).map_or(0, |word| word.load(Acquire))
+    }
+
+    pub(crate) fn set_bell(&self, offset: u32, bell: u64) {
+        if let Some(word) = self.bell_word(offset) {
+            word.store(bell, Release);
+        }
+    }
+
+    /// From now on that is the point of the place.
+    pub(crate) fn set_point(&self, offset: u32, point: *const Point<K>) {
+        if let Some(object) = &self.object {
+            object.points.lock()[offset as usize / PLACE] = point;
+        }
+    }
+
+    /// The point of a place, or a new one.
+    pub(crate) fn point_or(
+        &self,
+        offset: u32,
+        make: impl FnOnce() -> Result<Ref<Point<K>, K>, LocalError>,
+    ) -> Result<Ref<Point<K>, K>, LocalError> {
+        let object = self.object.as_ref().ok_or(ErrorKind::Invalid)?;
+        let mut points = object.points.lock();
+        let place = points.get_mut(offset as usize / PLACE).ok_or(ErrorKind::Invalid)?;
+        if !place.is_null() {
+            // SAFETY: a point takes itself out, under this lock, before its memory goes.
+            if let Some(point) = unsafe { Ref::upgrade(*place) } {
+                return Ok(point);
+            }
+        }
+        let point = make()?;
+        *place = point.as_ptr();
+        Ok(point)
+    }
+
+    /// That point is on its way out.
+    pub(crate) fn forget_point(&self, offset: u32, point: *const Point<K>) {
+        if let Some(object) = &self.object {
+            let place = &mut object.points.lock()[offset as usize / PLACE];
+            if core::ptr::eq(*place, point) {
+                *place = core::ptr::null();
+            }
+        }
     }
 }
 
@@ -64,8 +227,21 @@ impl<K: Kernel> Mem<K> {
         let base = system.alloc(layout).ok_or(ErrorKind::NoMemory)?;
         // SAFETY: memory of that layout, which nobody else has.
         unsafe { base.write_bytes(0, layout.size()) };
-        let object = MemObject { base, layout, system: system.clone() };
+        let object = MemObject { base, layout, object: None, system: system.clone() };
         Ok(Self(system.create(object)?))
+    }
+
+    /// The same bytes in a memory object that can be known outside of this component.
+    fn published(&self, outside: &dyn Outside<K>) -> Result<Ref<MemObject<K>, K>, LocalError> {
+        let system = self.0.system();
+        let layout = self.0.layout;
+        let (id, memory) = outside.memory((layout.size() + HEADER) as u64)?;
+        let object = MemObject::of_object(system, id, memory, true)?;
+        // SAFETY: both have so many bytes, and nobody else knows either.
+        unsafe { object.base.copy_from_nonoverlapping(self.0.base, layout.size()) };
+        let object = system.create(object)?;
+        system.note_object(id, object.as_ptr());
+        Ok(object)
     }
 }
 
@@ -89,7 +265,12 @@ impl<K: Kernel> res_api::Mem for Mem<K> {
     }
 
     fn share(self) -> SharedMem<K> {
-        SharedMem { object: self.0, rights: Rights::all() }
+        let object = match self.0.system().outside() {
+            // What cannot be known outside stays here: whoever maps it, or gives it away, is told.
+            Some(outside) if self.0.object.is_none() => self.published(outside).unwrap_or(self.0),
+            _ => self.0,
+        };
+        SharedMem { object, rights: Rights::all() }
     }
 }
 
@@ -111,6 +292,14 @@ pub struct SharedMem<K: Kernel> {
 }
 
 impl<K: Kernel> SharedMem<K> {
+    pub(crate) fn of(object: Ref<MemObject<K>, K>, rights: Rights) -> Self {
+        Self { object, rights }
+    }
+
+    pub(crate) fn object(&self) -> &Ref<MemObject<K>, K> {
+        &self.object
+    }
+
     pub(crate) fn with_rights(mut self, rights: Rights) -> Self {
         self.rights &= rights;
         self
@@ -152,16 +341,16 @@ impl<K: Kernel> res_api::SharedMem for SharedMem<K> {
     }
 
     fn unshare(self) -> Result<Mem<K>, Self> {
-        if self.rights == Rights::all() && self.object.is_unique() {
-            Ok(Mem(self.object))
-        } else {
-            Err(self)
-        }
+        let alone = self.object.is_unique() && !self.object.has_travelled();
+        if self.rights == Rights::all() && alone { Ok(Mem(self.object)) } else { Err(self) }
     }
 
     fn map(&self, rights: Rights) -> Result<Map<K>, LocalError> {
         if !self.rights.contains(rights) {
             return Err(ErrorKind::Denied.into());
+        }
+        if self.object.system().outside().is_some() && self.object.object.is_none() {
+            return Err(ErrorKind::NoMemory.into());
         }
         Ok(Map { object: self.object.clone(), rights })
     }

@@ -14,7 +14,9 @@ use res_sync::model::{Atomic, MemoryModel};
 use res_sync::{Mutex, MutexGuard};
 
 use crate::error::LocalError;
+use crate::mem::MemObject;
 use crate::names::Names;
+use crate::outside::Outside;
 use crate::policy::Policy;
 use crate::pool::Pool;
 
@@ -34,10 +36,33 @@ pub(crate) struct System<K: Kernel, P: ?Sized = dyn Policy> {
     /// Guards the lists that link objects with components and names.
     pub(crate) names: Mutex<K, Names<K>>,
     pub(crate) pool: Pool<K>,
+    /// Where this is one component of several, what there is besides it.
+    #[cfg(feature = "alloc")]
+    beyond: Option<Beyond<K>>,
     /// Moves the policy out and frees the memory of the system itself.
     dismantle: unsafe fn(NonNull<System<K>>),
     /// Last, so that the type can be erased.
     policy: Mutex<K, P>,
+}
+
+/// What a system that is one component of several knows of the others.
+#[cfg(feature = "alloc")]
+pub(crate) struct Beyond<K: Kernel> {
+    outside: alloc::sync::Arc<dyn Outside<K>>,
+    /// The memory objects that are here, by their numbers.
+    objects: Mutex<K, alloc::collections::BTreeMap<u64, *const MemObject<K>>>,
+}
+
+#[cfg(feature = "alloc")]
+impl<K: Kernel> Beyond<K> {
+    pub(crate) fn new(
+        kernel: &K,
+        outside: alloc::sync::Arc<dyn Outside<K>>,
+    ) -> Result<Self, LocalError> {
+        let objects = alloc::collections::BTreeMap::new();
+        let objects = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), objects);
+        Ok(Self { outside, objects })
+    }
 }
 
 /// Keeps a system alive.
@@ -49,7 +74,11 @@ unsafe impl<K: Kernel> Send for SystemRef<K> {}
 unsafe impl<K: Kernel> Sync for SystemRef<K> {}
 
 impl<K: Kernel> SystemRef<K> {
-    pub(crate) fn new<P: Policy>(kernel: K, mut policy: P) -> Result<Self, LocalError> {
+    pub(crate) fn new<P: Policy>(
+        kernel: K,
+        mut policy: P,
+        #[cfg(feature = "alloc")] beyond: Option<Beyond<K>>,
+    ) -> Result<Self, LocalError> {
         let barrier = kernel.barrier();
         // A machine may count its cores once. It does so now: a first thread that has pinned itself
         // by the first wait would make it look like one core, and then nobody spins.
@@ -66,6 +95,8 @@ impl<K: Kernel> SystemRef<K> {
             next_id: Atomic::new(1),
             names: Mutex::new(kernel.clone(), names_point, barrier, Names::new()),
             pool,
+            #[cfg(feature = "alloc")]
+            beyond,
             dismantle: dismantle::<K, P>,
             policy: Mutex::new(kernel.clone(), policy_point, barrier, policy),
             kernel,
@@ -74,6 +105,62 @@ impl<K: Kernel> SystemRef<K> {
         unsafe { memory.write(system) };
         let erased: *mut System<K> = memory.as_ptr();
         NonNull::new(erased).map(Self).ok_or(ErrorKind::NoMemory.into())
+    }
+
+    /// What there is besides this component, where it is one of several.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn outside(&self) -> Option<&dyn Outside<K>> {
+        self.beyond.as_ref().map(|beyond| &*beyond.outside)
+    }
+
+    /// What there is besides this component, where it is one of several.
+    #[cfg(not(feature = "alloc"))]
+    pub(crate) fn outside(&self) -> Option<&dyn Outside<K>> {
+        None
+    }
+
+    /// From now on the memory object of that number is here.
+    pub(crate) fn note_object(&self, id: u64, object: *const MemObject<K>) {
+        #[cfg(feature = "alloc")]
+        if let Some(beyond) = &self.beyond {
+            beyond.objects.lock().insert(id, object);
+        }
+        #[cfg(not(feature = "alloc"))]
+        let _ = (id, object);
+    }
+
+    /// It is on its way out.
+    pub(crate) fn forget_object(&self, id: u64, object: *const MemObject<K>) {
+        #[cfg(feature = "alloc")]
+        if let Some(beyond) = &self.beyond {
+            let mut objects = beyond.objects.lock();
+            if objects.get(&id).is_some_and(|known| core::ptr::eq(*known, object)) {
+                objects.remove(&id);
+            }
+        }
+        #[cfg(not(feature = "alloc"))]
+        let _ = (id, object);
+    }
+
+    /// What stands here for that memory object, which has come: what stood for it before, or
+    /// something new.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn object_or_new(
+        &self,
+        id: u64,
+        memory: K::Memory,
+    ) -> Result<Ref<MemObject<K>, K>, LocalError> {
+        let beyond = self.beyond.as_ref().ok_or(ErrorKind::Invalid)?;
+        // Before the lock, which it takes as it goes, where it is not needed.
+        let object = self.create(MemObject::of_object(self, id, memory, false)?)?;
+        let mut objects = beyond.objects.lock();
+        // SAFETY: an object takes itself out, under this lock, before its memory goes.
+        let known = objects.get(&id).and_then(|known| unsafe { Ref::upgrade(*known) });
+        if known.is_none() {
+            objects.insert(id, object.as_ptr());
+        }
+        drop(objects);
+        Ok(known.unwrap_or(object))
     }
 
     /// The same system.

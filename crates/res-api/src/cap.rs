@@ -38,6 +38,24 @@ pub enum Role {
     Component = 9,
 }
 
+impl Role {
+    /// The one with that number.
+    pub const fn from_code(code: u32) -> Option<Self> {
+        Some(match code {
+            1 => Self::Snd,
+            2 => Self::Rcv,
+            3 => Self::CapSnd,
+            4 => Self::CapRcv,
+            5 => Self::Mem,
+            6 => Self::Value,
+            7 => Self::File,
+            8 => Self::Thread,
+            9 => Self::Component,
+            _ => return None,
+        })
+    }
+}
+
 /// What a capability says of itself. Kept by the backend, outside shared memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Desc {

@@ -32,6 +32,11 @@ impl KindId {
         Self((u32::from_le_bytes(letters) as u64) << 32 | version as u64)
     }
 
+    /// Of what crossed a domain.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// As it crosses a domain.
     pub const fn to_bits(self) -> u64 {
         self.0
@@ -62,6 +67,19 @@ pub enum Trust {
     StableAfterSend = 2,
     /// Both ends trust each other fully.
     Full = 3,
+}
+
+impl Trust {
+    /// The one with that number.
+    pub const fn from_code(code: u32) -> Option<Self> {
+        Some(match code {
+            0 => Self::None,
+            1 => Self::SameSide,
+            2 => Self::StableAfterSend,
+            3 => Self::Full,
+            _ => return None,
+        })
+    }
 }
 
 /// When an end notifies the other (R19, R30). Orthogonal to the kind.

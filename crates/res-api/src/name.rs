@@ -92,6 +92,19 @@ impl Name {
         Some(Self(name))
     }
 
+    /// Of what crossed a domain; reserved ones too.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] for what is no name.
+    pub fn from_bytes(bytes: [u8; Self::SIZE]) -> Result<Self, ErrorKind> {
+        let end = bytes.iter().position(|byte| *byte == 0).ok_or(ErrorKind::Invalid)?;
+        let text = core::str::from_utf8(&bytes[..end]).map_err(|_| ErrorKind::Invalid)?;
+        let padded = bytes[end..].iter().all(|byte| *byte == 0);
+        let name = Self::checked(text, text.starts_with('.')).filter(|_| padded);
+        name.ok_or(ErrorKind::Invalid)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(Self::SIZE);

@@ -276,6 +276,17 @@ impl<P: Park> Event<'_, P> {
         Snapshot(word)
     }
 
+    /// What the word is, if it may still be slept on since it was `armed`; none if it was triggered
+    /// or the waiters were told something.
+    pub fn still(self, armed: Snapshot) -> Option<u64> {
+        // Acquire: partners the AcqRel of the trigger that moved the epoch.
+        let word = self.word.load(Acquire);
+        let unmoved = told(word, Side::Waiters).is_none() && epoch(word) == epoch(armed.0);
+        // A peer that clears the bit without moving the epoch breaks the rule; parking on that
+        // value would never end, so it counts as a wake-up: arm again.
+        (unmoved && word & SUBSCRIBED != 0).then_some(word)
+    }
+
     /// Sleeps until a trigger after `armed` (from [`checkpoint`](Self::checkpoint)), a telling,
     /// or the deadline.
     ///
@@ -284,19 +295,12 @@ impl<P: Park> Event<'_, P> {
     /// [`WaitError::Gone`] where the waiters have been told so, [`WaitError::TimedOut`].
     pub fn wait(self, armed: Snapshot, deadline: Deadline) -> Result<(), WaitError> {
         loop {
-            // Acquire: partners the AcqRel of the trigger that moved the epoch.
-            let word = self.word.load(Acquire);
-            if let Some(gone) = told(word, Side::Waiters) {
-                return Err(WaitError::Gone(gone));
-            }
-            if epoch(word) != epoch(armed.0) {
-                return Ok(());
-            }
-            // A peer that clears the bit without moving the epoch breaks the rule; parking on
-            // that value would never end, so it counts as a wake-up: arm again.
-            if word & SUBSCRIBED == 0 {
-                return Ok(());
-            }
+            let Some(word) = self.still(armed) else {
+                return match self.told(Side::Waiters) {
+                    Some(gone) => Err(WaitError::Gone(gone)),
+                    None => Ok(()),
+                };
+            };
             if deadline.passed(self.park.now()) {
                 return Err(WaitError::TimedOut);
             }

@@ -23,6 +23,7 @@ pub mod model;
 pub mod mutex;
 mod park;
 mod time;
+mod word;
 
 pub use event::{Event, Side, Triggered, WaitError};
 pub use gone::Gone;
@@ -30,3 +31,4 @@ pub use model::{Barrier, MemoryModel};
 pub use mutex::{Mutex, MutexGuard};
 pub use park::{Park, Parked, Waiting, Wake};
 pub use time::{Deadline, Instant};
+pub use word::MovableWord;

@@ -1,0 +1,299 @@
+//! Queues of capabilities that lie outside of this component, with whoever joins the components.
+//!
+//! What is in such a queue belongs to nobody. How many were pushed and popped is written, by
+//! whoever has the queue, into memory that both ends have mapped; an end that is told there what
+//! turns out not to be so has a peer that misbehaves.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use chan_impls::endpoint::{QueueRcv, QueueSnd};
+use chan_impls::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
+use res_api::{
+    AnyCap, Backend, CastError, CastReason, Desc, ErrorKind, FromCap, Gone, IntoCap, KindId,
+    Map as _, Rights, Role, Side, Tag,
+};
+use res_kernel::Kernel;
+
+use crate::blockpoint::Blockpoint;
+use crate::cap::{Cap, EndObject, LocalPart};
+use crate::error::LocalError;
+use crate::local::Local;
+use crate::mem::{Map, PLACE, SharedMem};
+use crate::policy::Policy;
+use crate::system::{Ref, SystemRef};
+
+/// Where the number of capabilities that were pushed is, in the memory of a queue.
+const PUSHED: u64 = 0;
+/// Where the number of those that were popped is.
+const POPPED: u64 = 64;
+
+/// Bytes of memory for the words and the numbers of a queue.
+pub const QUEUE_BYTES: u64 = (crate::mem::HEADER as u64) + POPPED + 8;
+
+/// The numbers, where they are counted from the beginning of the object.
+pub const QUEUE_NUMBERS: [u64; 2] =
+    [crate::mem::HEADER as u64 + PUSHED, crate::mem::HEADER as u64 + POPPED];
+
+/// The words that are triggered when something was pushed, and when something was popped, counted
+/// from the beginning of the object.
+pub const QUEUE_WORDS: [u32; 2] = [0, PLACE as u32];
+
+/// What both ends have.
+struct Distant<K: Kernel> {
+    queue: u64,
+    capacity: u32,
+    numbers: Map<K>,
+    system: SystemRef<K>,
+}
+
+impl<K: Kernel> Distant<K> {
+    fn number(&self, at: u64) -> u64 {
+        // The map is longer than that, or it would not have been attached.
+        self.numbers.load(at).unwrap_or(0)
+    }
+
+    fn len(&self) -> u32 {
+        let queued = self.number(PUSHED).wrapping_sub(self.number(POPPED));
+        queued.min(self.capacity.into()) as u32
+    }
+}
+
+/// The pushing half.
+pub struct DistantPush<K: Kernel> {
+    to: Distant<K>,
+    pushed: u64,
+    /// It takes nothing any more: it was told that the receiver is gone.
+    refused: bool,
+}
+
+/// The popping half.
+pub struct DistantPop<K: Kernel> {
+    from: Distant<K>,
+    popped: u64,
+    /// The receiving end: what is received is held by whoever holds it.
+    end: Ref<EndObject<K>, K>,
+}
+
+macro_rules! half {
+    ($half:ident, $distant:ident, $count:ident) => {
+        impl<K: Kernel> fmt::Debug for $half<K> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({} of {})", stringify!($half), self.len(), self.capacity())
+            }
+        }
+
+        impl<K: Kernel> Half for $half<K> {
+            fn capacity(&self) -> u32 {
+                self.$distant.capacity
+            }
+            fn len(&self) -> u32 {
+                self.$distant.len()
+            }
+            fn position(&self) -> u64 {
+                self.$count
+            }
+            fn high_water(&self) -> u32 {
+                0
+            }
+        }
+    };
+}
+
+half!(DistantPush, to, pushed);
+half!(DistantPop, from, popped);
+
+// SAFETY: nothing is ever retracted: what was pushed is received, or leaves with the receiver.
+unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
+    type Item = Cap<K>;
+
+    fn has_room(&mut self) -> Result<bool, Misbehaved> {
+        Ok(!self.refused && self.to.len() < self.to.capacity)
+    }
+
+    fn try_push(&mut self, cap: Cap<K>) -> Result<(), (Cap<K>, PushError)> {
+        if !cap.rights().contains(Rights::TRANSFER) {
+            return Err((cap, PushError::Refused(ErrorKind::Denied)));
+        }
+        if !cap.is_of(&self.to.system) {
+            return Err((cap, PushError::Refused(ErrorKind::Invalid)));
+        }
+        if self.has_room() != Ok(true) {
+            return Err((cap, PushError::Full));
+        }
+        let parcel = match cap.pack() {
+            Ok(parcel) => parcel,
+            Err(kind) => return Err((cap, PushError::Refused(kind))),
+        };
+        let Some(outside) = self.to.system.outside() else {
+            return Err((cap, PushError::Refused(ErrorKind::Invalid)));
+        };
+        match outside.send(self.to.queue, parcel) {
+            Ok(true) => {
+                cap.sent();
+                self.pushed += 1;
+                Ok(())
+            }
+            // There was room, said the numbers, and only this end takes room away.
+            Ok(false) if self.to.len() < self.to.capacity => Err((cap, PushError::Misbehaved)),
+            Ok(false) => Err((cap, PushError::Full)),
+            Err(kind) => Err((cap, PushError::Refused(kind))),
+        }
+    }
+
+    fn retract(&mut self, _: u32, _: Gone) -> Fate {
+        // Either it was received, or it left with the receiver, or it will be.
+        self.refused = true;
+        Fate::TakenBack(0)
+    }
+}
+
+impl<K: Kernel> PopQueue for DistantPop<K> {
+    type Item = Cap<K>;
+
+    fn has_item(&mut self) -> Result<bool, Misbehaved> {
+        Ok(self.from.number(PUSHED) != self.popped)
+    }
+
+    fn try_pop(&mut self) -> Result<Option<Cap<K>>, Misbehaved> {
+        if !self.has_item()? {
+            return Ok(None);
+        }
+        let outside = self.from.system.outside().ok_or(Misbehaved)?;
+        let arrived = outside.receive(self.from.queue).map_err(|_| Misbehaved)?;
+        // There is something, said the numbers, and only this end takes it out.
+        let (parcel, contents) = arrived.ok_or(Misbehaved)?;
+        self.popped += 1;
+        let cap = Cap::unpack(&self.from.system, parcel, contents).map_err(|_| Misbehaved)?;
+        cap.list_beside(&self.end);
+        Ok(Some(cap))
+    }
+}
+
+/// The sending end of a queue that lies outside.
+pub type DistantSnd<B, K> = QueueSnd<B, DistantPush<K>>;
+/// The receiving end of a queue that lies outside.
+pub type DistantRcv<B, K> = QueueRcv<B, DistantPop<K>>;
+
+fn accepts(desc: &Desc, role: Role) -> Result<(), CastReason> {
+    desc.expect(role, KindId::NONE, Tag::NONE)
+}
+
+/// What both ends have, what the end signals, what it waits on.
+type Parts<K> = (Distant<K>, Blockpoint<K>, Blockpoint<K>);
+
+fn parts<K: Kernel>(cap: &Cap<K>, needs: Rights) -> Result<Parts<K>, CastReason> {
+    use res_api::SharedMem as _;
+    if !cap.rights().contains(needs) {
+        return Err(CastReason::Parts(ErrorKind::Denied));
+    }
+    let invalid = CastReason::Parts(ErrorKind::Invalid);
+    let end = cap.end_object().ok_or(invalid)?;
+    let queue = end.parts().find_map(|part| match part {
+        LocalPart::Distant(queue) => Some(*queue),
+        _ => None,
+    });
+    let numbers = end.parts().find_map(|part| match part {
+        LocalPart::Mem(memory) => memory.map(Rights::READ).ok(),
+        _ => None,
+    });
+    let (queue, numbers) = (queue.ok_or(invalid)?, numbers.ok_or(invalid)?);
+    let capacity = u32::try_from(cap.desc().capacity).map_err(|_| invalid)?;
+    if numbers.len() < POPPED + 8 {
+        return Err(invalid);
+    }
+    let points = (cap.blockpoint(0).ok_or(invalid)?, cap.blockpoint(1).ok_or(invalid)?);
+    let system = end.system().clone();
+    Ok((Distant { queue, capacity, numbers, system }, points.0, points.1))
+}
+
+impl<B: Backend<Cap = Cap<K>>, K: Kernel> IntoCap<Cap<K>> for DistantSnd<B, K> {
+    fn into_cap(self) -> Cap<K> {
+        self.into_parts().1
+    }
+}
+
+impl<B: Backend<Cap = Cap<K>>, K: Kernel> IntoCap<Cap<K>> for DistantRcv<B, K> {
+    fn into_cap(self) -> Cap<K> {
+        self.into_parts().1
+    }
+}
+
+impl<B, K: Kernel> FromCap<Cap<K>> for DistantSnd<B, K>
+where
+    B: Backend<Cap = Cap<K>, Blockpoint = Blockpoint<K>>,
+{
+    fn accepts(desc: &Desc) -> Result<(), CastReason> {
+        accepts(desc, Role::CapSnd)
+    }
+
+    fn attach(cap: Cap<K>) -> Result<Self, CastError<Cap<K>>> {
+        match parts(&cap, Rights::WRITE) {
+            Ok((to, data, room)) => {
+                let pushed = cap.state();
+                Ok(Self::new(DistantPush { to, pushed, refused: false }, cap, data, room))
+            }
+            Err(reason) => Err(CastError::new(cap, reason)),
+        }
+    }
+}
+
+impl<B, K: Kernel> FromCap<Cap<K>> for DistantRcv<B, K>
+where
+    B: Backend<Cap = Cap<K>, Blockpoint = Blockpoint<K>>,
+{
+    fn accepts(desc: &Desc) -> Result<(), CastReason> {
+        accepts(desc, Role::CapRcv)
+    }
+
+    fn attach(cap: Cap<K>) -> Result<Self, CastError<Cap<K>>> {
+        let end = cap.end_object();
+        match (parts(&cap, Rights::READ), end) {
+            (Ok((from, room, data)), Some(end)) => {
+                let popped = cap.state();
+                Ok(Self::new(DistantPop { from, popped, end }, cap, data, room))
+            }
+            (Err(reason), _) => Err(CastError::new(cap, reason)),
+            (Ok(_), None) => Err(CastError::new(cap, CastReason::Parts(ErrorKind::Invalid))),
+        }
+    }
+}
+
+impl<P: Policy, K: Kernel> Local<P, K> {
+    /// The two ends of a queue of capabilities that lies outside; `memory`, the object of that
+    /// number, has come for its words and numbers.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`.
+    pub fn distant_pair<B>(
+        &self,
+        queue: u64,
+        capacity: u32,
+        object: u64,
+        memory: K::Memory,
+    ) -> Result<(DistantSnd<B, K>, DistantRcv<B, K>), LocalError>
+    where
+        B: Backend<Cap = Cap<K>, Blockpoint = Blockpoint<K>>,
+    {
+        let memory = self.system().object_or_new(object, memory)?;
+        let barrier = self.system().barrier;
+        let [data, room] = QUEUE_WORDS.map(|at| Blockpoint::of_word(&memory, at, barrier));
+        let (data, room) = (data?, room?);
+        let end = |role, signal: &Blockpoint<K>, wait: &Blockpoint<K>| {
+            let memory = SharedMem::of(memory.clone(), Rights::READ | Rights::WRITE);
+            let parts: Vec<_> = [
+                LocalPart::Distant(queue),
+                LocalPart::Mem(memory),
+                LocalPart::Point(signal.clone(), Some(Side::Signallers)),
+                LocalPart::Point(wait.clone(), Some(Side::Waiters)),
+            ]
+            .into();
+            self.end(Desc::plain(role, capacity.into()), None, parts)
+        };
+        let (snd, rcv) = (end(Role::CapSnd, &data, &room)?, end(Role::CapRcv, &room, &data)?);
+        let tx = DistantSnd::attach(snd).map_err(|error| error.reason.kind())?;
+        let rx = DistantRcv::attach(rcv).map_err(|error| error.reason.kind())?;
+        Ok((tx, rx))
+    }
+}

@@ -1,0 +1,95 @@
+//! What a system that is one component of several asks of the others.
+//!
+//! A backend whose components are isolated from each other stands on this one: within a component
+//! everything is as in a system of its own, and what crosses goes through [`Outside`]. A memory
+//! object begins with places for words, so a channel and the words of its ends lie in one object,
+//! which is mapped by the two that use it (H6). Ends that travel are [taken
+//! apart](crate::parcel::Parcel) and put together again.
+
+#[cfg(feature = "alloc")]
+use res_api::ErrorKind;
+use res_api::{Exit, Gone, Role, Side, WaitError};
+use res_kernel::Kernel;
+use res_sync::{Deadline, Event};
+
+use crate::blockpoint::Blockpoint;
+use crate::error::LocalError;
+
+/// Bytes at the beginning of every memory object, for words: one at every 16 bytes.
+pub const HEADER: usize = crate::mem::HEADER;
+
+/// A word in a memory object: which, and where in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WordId {
+    /// The number of the object.
+    pub object: u64,
+    /// Bytes from its beginning.
+    pub offset: u32,
+}
+
+/// What there is besides this component. Nothing here is called on the path of data.
+pub trait Outside<K: Kernel>: Send + Sync {
+    /// From now on `point` is for a word that other components know.
+    fn widen(&self, point: &K::Point);
+
+    /// A memory object, mapped for writing, and its number.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`, `NoSlots`.
+    fn memory(&self, bytes: u64) -> Result<(u64, K::Memory), LocalError>;
+
+    /// The object, which was made or has come once, is not used here any more.
+    fn forget(&self, object: u64);
+
+    /// The last end of that side of the word that was here has left, and has told the others.
+    fn left(&self, word: WordId, side: Side);
+
+    /// An end of that queue of capabilities has left.
+    fn left_queue(&self, queue: u64, role: Role, why: Gone);
+
+    /// Puts a parcel into a queue of capabilities; false if there is no room.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not go there.
+    #[cfg(feature = "alloc")]
+    fn send(&self, queue: u64, parcel: crate::parcel::Parcel) -> Result<bool, ErrorKind>;
+
+    /// What is next in a queue of capabilities.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`; `Denied`.
+    #[cfg(feature = "alloc")]
+    fn receive(&self, queue: u64) -> Result<Option<crate::parcel::Arrival<K>>, ErrorKind>;
+
+    /// Which bell others have to ring when they trigger the word, because a group here watches. Who
+    /// hears it marks the point as pending.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`, `Exists`.
+    fn watch(&self, word: WordId, point: &Blockpoint<K>) -> Result<u64, LocalError>;
+
+    /// No group here watches the word any more.
+    fn unwatch(&self, word: WordId);
+
+    /// Rings the bell for the word. A peer may have made up its number.
+    fn ring(&self, word: WordId, bell: u64);
+
+    /// As [`Event::wait_until`], and looks also when a bell of this component has been rung.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::wait_until`].
+    fn wait(
+        &self,
+        event: Event<'_, K>,
+        deadline: Deadline,
+        look: &mut dyn FnMut() -> bool,
+    ) -> Result<(), WaitError>;
+
+    /// This component has ended.
+    fn ended(&self, exit: Exit);
+}

@@ -1,0 +1,53 @@
+//! Where the manager says that it has something to say.
+
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
+
+use res_api::{Barrier, Deadline, Wake};
+use res_kernel::{Isolation, KernelError};
+use res_sync::Event;
+use res_sync::model::Atomic;
+
+use crate::bell::word_at;
+
+/// Bytes of a board.
+pub(crate) const BOARD: u64 = 64;
+
+const EVENT: u64 = 0;
+const COUNT: u64 = 8;
+
+/// The manager's side: there is more.
+pub(crate) fn post<K: Isolation>(kernel: &K, point: &K::Point, board: &K::Memory) {
+    // SAFETY: within the board.
+    let (word, count) = unsafe { (word_at::<K>(board, EVENT), word_at::<K>(board, COUNT)) };
+    count.fetch_add(1, AcqRel);
+    let event = Event { park: kernel, point, word, barrier: Barrier::Fence };
+    let _ = event.trigger(Wake::All);
+}
+
+/// The component's side.
+pub(crate) struct Board<K: Isolation> {
+    kernel: K,
+    point: K::Point,
+    memory: K::Memory,
+    seen: u64,
+}
+
+impl<K: Isolation> Board<K> {
+    pub(crate) fn new(kernel: &K, memory: K::Memory) -> Result<Self, KernelError> {
+        let point = kernel.point()?;
+        kernel.between(&point);
+        Ok(Self { kernel: kernel.clone(), point, memory, seen: 0 })
+    }
+
+    /// Waits until there is more.
+    pub(crate) fn wait(&mut self) {
+        // SAFETY: within the board.
+        let (word, count) =
+            unsafe { (word_at::<K>(&self.memory, EVENT), word_at::<K>(&self.memory, COUNT)) };
+        let event = Event { park: &self.kernel, point: &self.point, word, barrier: Barrier::Fence };
+        let seen = self.seen;
+        // Asleep at once: nobody hurries.
+        let look = || Some(count.load(Acquire)).filter(|now| *now != seen);
+        self.seen = event.sleep_until(Deadline::NEVER, look).unwrap_or(seen);
+    }
+}

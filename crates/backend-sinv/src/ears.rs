@@ -1,0 +1,203 @@
+//! The bells that a component listens to, and those that it rings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use backend_local::Blockpoint;
+use backend_local::outside::WordId;
+use res_api::{ErrorKind, WaitError};
+use res_kernel::{Isolation, KernelError};
+use res_sync::{Deadline, Event, Mutex, Side, Waiting};
+
+use crate::bell::Bell;
+use crate::link::Link;
+use crate::manager::BIT_BITS;
+use crate::request::Request;
+
+/// An arena that this component has mapped.
+struct Arena<K: Isolation> {
+    ours: Bell<K>,
+    theirs: Bell<K>,
+    /// What stands for which bit, of those that groups here watch.
+    sources: Mutex<K, BTreeMap<u32, Blockpoint<K>>>,
+    /// Last: the bells lie in it.
+    _memory: K::Memory,
+}
+
+impl<K: Isolation> Arena<K> {
+    /// Marks the sources whose bits are set.
+    fn sweep(&self) {
+        self.ours.sweep(|bit| {
+            let source = self.sources.lock().get(&bit).cloned();
+            if let Some(source) = source {
+                source.mark();
+            }
+        });
+    }
+}
+
+/// All of a component's arenas.
+pub(crate) struct Ears<K: Isolation> {
+    known: Mutex<K, Known<K>>,
+}
+
+struct Known<K: Isolation> {
+    arenas: BTreeMap<u64, Arc<Arena<K>>>,
+    /// The same, for those that wait.
+    list: Arc<[Arc<Arena<K>>]>,
+    /// Which bell stands for which word that is watched here.
+    watched: BTreeMap<WordId, u64>,
+    /// In which arena the watcher of a word is told, as the manager said.
+    watchers: BTreeMap<WordId, u64>,
+}
+
+impl<K: Isolation> Ears<K> {
+    pub(crate) fn new(kernel: &K) -> Result<Self, KernelError> {
+        let (arenas, list) = (BTreeMap::new(), Arc::from(Vec::new()));
+        let (watched, watchers) = (BTreeMap::new(), BTreeMap::new());
+        let known = Known { arenas, list, watched, watchers };
+        Ok(Self { known: Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), known) })
+    }
+
+    fn list(&self) -> Arc<[Arc<Arena<K>>]> {
+        Arc::clone(&self.known.lock().list)
+    }
+
+    fn arena(
+        &self,
+        link: &Link<K>,
+        id: u64,
+        word: Option<WordId>,
+    ) -> Result<Arc<Arena<K>>, ErrorKind> {
+        let known = {
+            let known = self.known.lock();
+            let said = word.is_none_or(|word| known.watchers.get(&word) == Some(&id));
+            known.arenas.get(&id).filter(|_| said).cloned()
+        };
+        if let Some(arena) = known {
+            return Ok(arena);
+        }
+        let (half, _, memory) = link.memory(Request::Arena(id, word))?;
+        let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
+        let kernel = &link.kernel;
+        let bell = |half| {
+            // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
+            let bell = unsafe { Bell::new(kernel, &memory, half) };
+            bell.map_err(|error| error.kind)?.ok_or(ErrorKind::Misbehaved)
+        };
+        let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
+        let point = kernel.point().map_err(|error| error.kind)?;
+        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), BTreeMap::new());
+        let new = Arc::new(Arena { ours, theirs, sources, _memory: memory });
+        let mut known = self.known.lock();
+        if let Some(word) = word {
+            known.watchers.insert(word, id);
+        }
+        let arena = Arc::clone(known.arenas.entry(id).or_insert(new));
+        known.list = known.arenas.values().cloned().collect();
+        Ok(arena)
+    }
+
+    /// A group here watches the word: which bell is to be rung for it.
+    pub(crate) fn watch(
+        &self,
+        link: &Link<K>,
+        word: WordId,
+        point: &Blockpoint<K>,
+    ) -> Result<u64, ErrorKind> {
+        let bell = link.number(Request::Watch(word))?;
+        let (arena, bit) = (bell >> BIT_BITS, bell as u32 & ((1 << BIT_BITS) - 1));
+        let arena = self.arena(link, arena, None).inspect_err(|_| {
+            link.say(Request::Unwatch(word));
+        })?;
+        arena.sources.lock().insert(bit, point.clone());
+        self.known.lock().watched.insert(word, bell);
+        Ok(bell)
+    }
+
+    pub(crate) fn unwatch(&self, link: &Link<K>, word: WordId) {
+        let source = {
+            let mut known = self.known.lock();
+            let Some(bell) = known.watched.remove(&word) else { return };
+            let arena = known.arenas.get(&(bell >> BIT_BITS)).cloned();
+            drop(known);
+            let bit = bell as u32 & ((1 << BIT_BITS) - 1);
+            arena.and_then(|arena| arena.sources.lock().remove(&bit))
+        };
+        // Not under a lock: it may be the last.
+        drop(source);
+        link.say(Request::Unwatch(word));
+    }
+
+    /// Rings for the word. The number of the bell was read in memory that a peer can write.
+    pub(crate) fn ring(&self, link: &Link<K>, word: WordId, bell: u64) {
+        let (arena, bit) = (bell >> BIT_BITS, bell as u32 & ((1 << BIT_BITS) - 1));
+        match self.arena(link, arena, Some(word)) {
+            Ok(arena) => arena.theirs.ring(bit),
+            // It shares no arena with whoever watches, or that was made up.
+            Err(_) => drop(link.ask(Request::Ring(word))),
+        }
+    }
+
+    /// The peer of that arena is gone.
+    pub(crate) fn forget(&self, id: u64) {
+        let gone = {
+            let mut known = self.known.lock();
+            known.watchers.retain(|_, arena| *arena != id);
+            let gone = known.arenas.remove(&id);
+            known.list = known.arenas.values().cloned().collect();
+            gone
+        };
+        if let Some(arena) = gone {
+            arena.sweep();
+        }
+    }
+
+    /// As [`Event::wait_until`], and looks also when a bell has been rung.
+    pub(crate) fn wait(
+        &self,
+        event: Event<'_, K>,
+        deadline: Deadline,
+        look: &mut dyn FnMut() -> bool,
+    ) -> Result<(), WaitError> {
+        let arenas = self.list();
+        let mut listen = |arenas: &[Arc<Arena<K>>]| {
+            arenas.iter().for_each(|arena| arena.sweep());
+            look()
+        };
+        if listen(&arenas) || event.spin(|| listen(&arenas).then_some(())).is_some() {
+            return Ok(());
+        }
+        drop(arenas);
+        loop {
+            // Before it is armed: who adds one later triggers the event.
+            let armed = event.checkpoint();
+            let arenas = self.list();
+            let heard: Vec<_> =
+                arenas.iter().map(|arena| arena.ours.event().checkpoint()).collect();
+            if listen(&arenas) {
+                return Ok(());
+            }
+            let gone = event.told(Side::Waiters);
+            if let Some(gone) = gone {
+                return Err(WaitError::Gone(gone));
+            }
+            if deadline.passed(event.park.now()) {
+                return Err(WaitError::TimedOut);
+            }
+            let bells = arenas.iter().map(|arena| arena.ours.event());
+            let all = core::iter::once((event, armed)).chain(bells.zip(heard));
+            // One that has moved: look again.
+            let waits: Option<Vec<_>> = all
+                .map(|(event, armed)| {
+                    let seen = event.still(armed)?;
+                    Some(Waiting { point: event.point, word: event.word, seen })
+                })
+                .collect();
+            if let Some(waits) = waits {
+                event.park.park_any(&waits, deadline);
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The manager: knows who holds what, makes what has to be made, and sees to it that what is gone is
+//! told (H9, H10, H14).
+//!
+//! A request says what is wanted; who wants it is known from where it came, never from what it
+//! says. What changes is changed under one lock; who has to be told is told behind it. The manager
+//! never waits for a component.
+
+mod bells;
+mod components;
+mod effects;
+mod objects;
+mod parcels;
+mod queues;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use backend_local::parcel::Parcel;
+use res_api::{ErrorKind, Exit, Name};
+use res_kernel::{Isolation, KernelError};
+use res_sync::Mutex;
+
+use crate::limits::Limits;
+use crate::request::{Answer, ComponentId, Request, Said};
+
+use bells::Arena;
+pub(crate) use bells::BIT_BITS;
+use components::Client;
+use effects::Effect;
+use objects::Object;
+use queues::Queue;
+
+/// Nobody: what it has is on its way.
+const TRANSIT: ComponentId = ComponentId::MAX;
+/// The manager itself, as a party of an arena.
+const MANAGER: ComponentId = 0;
+/// The component that composes the system.
+pub(crate) const MAIN: ComponentId = 1;
+
+/// A manager.
+pub(crate) struct Manager<K: Isolation> {
+    kernel: K,
+    /// For words that others have mapped.
+    point: K::Point,
+    state: Mutex<K, State<K>>,
+}
+
+/// What it knows.
+struct State<K: Isolation> {
+    kernel: K,
+    limits: Limits,
+    /// The last number that was given.
+    last: u64,
+    components: BTreeMap<ComponentId, Client<K>>,
+    objects: BTreeMap<u64, Object<K>>,
+    queues: BTreeMap<u64, Queue>,
+    arenas: BTreeMap<u64, Arena>,
+    names: BTreeMap<Name, Published>,
+    effects: Vec<Effect<K>>,
+}
+
+/// What is known to all under a name.
+struct Published {
+    owner: ComponentId,
+    /// None: the first who asked has it.
+    parcel: Option<Parcel>,
+}
+
+type Result<T> = core::result::Result<T, ErrorKind>;
+
+impl<K: Isolation> Manager<K> {
+    pub(crate) fn new(kernel: &K, limits: Limits) -> core::result::Result<Arc<Self>, KernelError> {
+        let point = kernel.point()?;
+        kernel.between(&point);
+        let state = State {
+            kernel: kernel.clone(),
+            limits,
+            last: u64::from(MAIN),
+            components: BTreeMap::from([(MAIN, Client::main(kernel)?)]),
+            objects: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            arenas: BTreeMap::new(),
+            names: BTreeMap::new(),
+            effects: Vec::new(),
+        };
+        let state = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), state);
+        Ok(Arc::new(Self { kernel: kernel.clone(), point, state }))
+    }
+
+    /// Does what a component asks for.
+    pub(crate) fn handle(self: &Arc<Self>, client: ComponentId, request: Request) -> Answer<K> {
+        let answer = match request {
+            Request::Start(component) => self.start(client, component),
+            Request::Ends(exit) if client == MAIN => {
+                self.bury(MAIN, exit);
+                Ok(Said::Done().into())
+            }
+            request => self.within(|state| state.answer(client, request)),
+        };
+        answer.unwrap_or_else(|kind| Said::Refused(kind).into())
+    }
+
+    /// Changes what is known, then tells whoever has to be told.
+    fn within<R>(&self, change: impl FnOnce(&mut State<K>) -> R) -> R {
+        let (result, effects) = {
+            let mut state = self.state.lock();
+            let result = change(&mut state);
+            (result, core::mem::take(&mut state.effects))
+        };
+        for effect in effects {
+            effect.run(&self.kernel, &self.point);
+        }
+        result
+    }
+
+    /// That component has ended, and so: nothing of it runs any more.
+    pub(crate) fn bury(&self, component: ComponentId, exit: Exit) {
+        self.within(|state| state.bury(component, exit));
+    }
+
+    /// A file that the composing program has opened; the number that it gets.
+    pub(crate) fn add_file(&self, file: Arc<K::File>) -> u64 {
+        self.within(|state| state.add_file(file))
+    }
+}
+
+impl<K: Isolation> State<K> {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn client(&mut self, id: ComponentId) -> Result<&mut Client<K>> {
+        self.components.get_mut(&id).ok_or(ErrorKind::Stale)
+    }
+
+    fn answer(&mut self, client: ComponentId, request: Request) -> Result<Answer<K>> {
+        let said = match request {
+            Request::Memory(bytes) => return self.make_memory(client, bytes),
+            Request::Take(name) => return self.take(client, name),
+            Request::Lookup(name) => return self.lookup(client, name),
+            Request::Queue(capacity) => return self.make_queue(client, capacity),
+            Request::Receive(queue) => return self.receive(client, queue),
+            Request::Arena(arena, word) => return self.arena(client, arena, word),
+            Request::Forget(object) => self.forget(client, object),
+            Request::Left(word, side) => self.left(client, word, side),
+            Request::LeftQueue(queue, role, why) => self.left_queue(client, queue, role, why),
+            Request::Export(to, parcel) => self.export(client, to, parcel)?,
+            Request::Endowments(start) => self.endowments(client, start)?,
+            Request::Component(name, entry) => self.make_component(client, name, entry)?,
+            Request::Stop(component) => self.stop(client, component)?,
+            Request::Abandon(component) => self.abandon(client, component)?,
+            Request::Watch(word) => self.watch(client, word)?,
+            Request::Unwatch(word) => self.unwatch(client, word),
+            Request::Ring(word) => self.ring(client, word)?,
+            Request::Notices() => self.notices(client)?,
+            Request::Ends(exit) => {
+                self.client(client)?.exit = Some(exit);
+                Said::Done()
+            }
+            // Not under the lock.
+            Request::Start(_) => return Err(ErrorKind::Invalid),
+        };
+        Ok(said.into())
+    }
+}

@@ -1,0 +1,311 @@
+//! Components: how they begin, how they are told to end, and what becomes of what they had.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::vec;
+use std::vec::Vec;
+
+use backend_local::parcel::Parcel;
+use res_api::{Deadline, ErrorKind, Exit, Gone, Name};
+use res_kernel::{
+    Access, Domain, DomainEnd, EntryCode, Isolation, KernelError, KernelMemory, Passed, Socket,
+};
+
+use super::effects::Effect;
+use super::parcels::IN_ONE;
+use super::{MAIN, Manager, Result, State};
+use crate::board::BOARD;
+use crate::request::{Answer, ComponentId, Hello, Item, Notice, Request, Said};
+use crate::spawn::spawn;
+use crate::wire::Wire;
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Made,
+    Starting,
+    Running,
+    Ended,
+}
+
+/// A component, as the manager knows it.
+pub(super) struct Client<K: Isolation> {
+    pub(super) name: Name,
+    pub(super) creator: ComponentId,
+    pub(super) stage: Stage,
+    entry: EntryCode,
+    /// What it was endowed with; None where it has been taken.
+    pub(super) endowments: Vec<(Name, Option<Parcel>)>,
+    /// The objects that it has.
+    pub(super) objects: BTreeSet<u64>,
+    /// Bytes of the objects that it made.
+    pub(super) bytes: u64,
+    board: Arc<K::Memory>,
+    notices: Vec<Notice>,
+    /// What it says of its end.
+    pub(super) exit: Option<Exit>,
+    domain: Option<Arc<K::Domain>>,
+}
+
+impl<K: Isolation> Client<K> {
+    fn new(
+        kernel: &K,
+        name: Name,
+        creator: ComponentId,
+        entry: u64,
+    ) -> core::result::Result<Self, KernelError> {
+        Ok(Self {
+            name,
+            creator,
+            stage: Stage::Made,
+            entry: EntryCode(entry),
+            endowments: Vec::new(),
+            objects: BTreeSet::new(),
+            bytes: 0,
+            board: Arc::new(kernel.memory(BOARD)?),
+            notices: Vec::new(),
+            exit: None,
+            domain: None,
+        })
+    }
+
+    /// The one that composes the system.
+    pub(super) fn main(kernel: &K) -> core::result::Result<Self, KernelError> {
+        let name = Name::reserved(".main");
+        let name = name.map_err(|kind| KernelError::new("name the main component", kind))?;
+        let client = Self::new(kernel, name, MAIN, 0)?;
+        Ok(Self { stage: Stage::Running, ..client })
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+}
+
+impl<K: Isolation> State<K> {
+    pub(super) fn make_component(
+        &mut self,
+        client: ComponentId,
+        name: Name,
+        entry: u64,
+    ) -> Result<Said> {
+        let made = self.components.values().filter(|it| it.creator == client).count();
+        // The main component is its own creator.
+        if made > self.limits.components as usize {
+            return Err(ErrorKind::NoSlots);
+        }
+        let new = Client::new(&self.kernel, name, client, entry).map_err(|error| error.kind)?;
+        let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
+        self.components.insert(id, new);
+        Ok(Said::Number(id.into()))
+    }
+
+    /// One of the components that this one made.
+    fn child(&mut self, client: ComponentId, id: ComponentId) -> Result<&mut Client<K>> {
+        let child = self.components.get_mut(&id).ok_or(ErrorKind::Stale)?;
+        if child.creator == client && id != client { Ok(child) } else { Err(ErrorKind::Denied) }
+    }
+
+    pub(super) fn stop(&mut self, client: ComponentId, id: ComponentId) -> Result<Said> {
+        match self.child(client, id)?.stage {
+            Stage::Made => self.bury(id, Exit::Success),
+            Stage::Starting | Stage::Running => self.notify(id, Notice::Stop()),
+            Stage::Ended => {}
+        }
+        Ok(Said::Done())
+    }
+
+    pub(super) fn abandon(&mut self, client: ComponentId, id: ComponentId) -> Result<Said> {
+        if self.child(client, id)?.stage == Stage::Made {
+            self.bury(id, Exit::Success);
+        }
+        Ok(Said::Done())
+    }
+
+    pub(super) fn notify(&mut self, id: ComponentId, notice: Notice) {
+        if let Some(client) = self.components.get_mut(&id)
+            && !client.has_ended()
+        {
+            client.notices.push(notice);
+            let board = Arc::clone(&client.board);
+            self.effects.push(Effect::Board(board));
+        }
+    }
+
+    pub(super) fn notices(&mut self, client: ComponentId) -> Result<Said> {
+        let notices = &mut self.client(client)?.notices;
+        let some = notices.len().min(IN_ONE);
+        Ok(Said::Notices(notices.drain(..some).collect()))
+    }
+
+    /// All that the component had leaves; who made it is told.
+    pub(super) fn bury(&mut self, id: ComponentId, exit: Exit) {
+        let Some(client) = self.components.get_mut(&id).filter(|it| !it.has_ended()) else {
+            return;
+        };
+        let why = if exit == Exit::Died { Gone::PeerGone } else { Gone::Closed };
+        client.stage = Stage::Ended;
+        let creator = client.creator;
+        let objects = core::mem::take(&mut client.objects);
+        let untaken = core::mem::take(&mut client.endowments);
+        self.leave_queues(id, why);
+        self.unpublish(id, why);
+        for parcel in untaken.into_iter().filter_map(|(_, parcel)| parcel) {
+            self.lose(parcel, why);
+        }
+        for object in objects {
+            self.take_away(id, object, Some(why));
+        }
+        self.leave_arenas(id);
+        self.abandon_children(id);
+        if id == MAIN {
+            // Its own thread takes what has been said, and ends.
+            if let Some(main) = self.components.get_mut(&MAIN) {
+                main.notices.push(Notice::Last());
+                let board = Arc::clone(&main.board);
+                self.effects.push(Effect::Board(board));
+            }
+        } else {
+            self.components.remove(&id);
+            self.notify(creator, Notice::Ended(id, exit));
+        }
+    }
+
+    /// Nobody will start what it made and did not start.
+    fn abandon_children(&mut self, id: ComponentId) {
+        let unstarted = |(child, it): (&ComponentId, &Client<K>)| {
+            (it.creator == id && it.stage == Stage::Made).then_some(*child)
+        };
+        let children: Vec<_> = self.components.iter().filter_map(unstarted).collect();
+        children.into_iter().for_each(|child| self.bury(child, Exit::Success));
+    }
+}
+
+impl<K: Isolation> Manager<K> {
+    /// The board of the main component.
+    pub(crate) fn main_board(&self) -> core::result::Result<K::Memory, KernelError> {
+        let board = self.within(|state| state.client(MAIN).map(|main| Arc::clone(&main.board)));
+        let board = board.map_err(|kind| KernelError::new("find the main component", kind))?;
+        board.alias(Access::ReadWrite)
+    }
+
+    /// Lets a component begin, in a domain of its own.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        client: ComponentId,
+        id: ComponentId,
+    ) -> Result<Answer<K>> {
+        let (entry, name, board) = self.within(|state| {
+            let child = state.child(client, id)?;
+            if child.stage != Stage::Made {
+                return Err(ErrorKind::Invalid);
+            }
+            child.stage = Stage::Starting;
+            Ok((child.entry, child.name, Arc::clone(&child.board)))
+        })?;
+        let started = self.start_at(entry, &Hello { id, name }, &board);
+        match started {
+            Ok((domain, socket)) => {
+                let domain = Arc::new(domain);
+                self.within(|state| {
+                    if let Ok(child) = state.client(id) {
+                        child.stage = Stage::Running;
+                        child.domain = Some(Arc::clone(&domain));
+                    }
+                });
+                let manager = Arc::clone(self);
+                let serving = spawn(&self.kernel, move || serve(&manager, id, &socket, &domain));
+                // Without a thread nobody serves it: it is dropped here, which kills it.
+                serving.map_err(|error| {
+                    self.bury(id, Exit::Died);
+                    error.kind
+                })?;
+                Ok(Said::Done().into())
+            }
+            Err(error) => {
+                self.within(|state| {
+                    if let Ok(child) = state.client(id) {
+                        child.stage = Stage::Made;
+                    }
+                });
+                Err(error.kind)
+            }
+        }
+    }
+
+    fn start_at(
+        &self,
+        entry: EntryCode,
+        hello: &Hello,
+        board: &K::Memory,
+    ) -> core::result::Result<(K::Domain, K::Socket), KernelError> {
+        let (domain, socket) = self.kernel.domain_at(entry)?;
+        socket.send(&hello.encoded(), &[Passed::Memory(board)])?;
+        Ok((domain, socket))
+    }
+}
+
+/// Serves a component until it is gone. One that does not keep to the rules is ended.
+pub(crate) fn serve<K: Isolation>(
+    manager: &Arc<Manager<K>>,
+    id: ComponentId,
+    socket: &K::Socket,
+    domain: &K::Domain,
+) {
+    let mut bytes = vec![0; K::Socket::MOST_BYTES];
+    while let Ok(received) = socket.recv(&mut bytes, &mut [], Deadline::NEVER) {
+        let Some(request) = Request::decoded(&bytes[..received.bytes]) else { break };
+        let died = request == Request::Ends(Exit::Died);
+        let answered = request.is_answered();
+        let answer = manager.handle(id, request);
+        if died || answered && say::<K>(socket, answer).is_err() {
+            break;
+        }
+    }
+    // Proof: nothing of it runs behind this.
+    domain.kill();
+    let end = domain.wait(Deadline::NEVER);
+    let said = manager.within(|state| state.client(id).ok().and_then(|client| client.exit));
+    let exit = match (said, end) {
+        (Some(exit), _) => exit,
+        (None, Some(DomainEnd::Returned | DomainEnd::Exited(_))) | (None, _) => Exit::Died,
+    };
+    manager.bury(id, exit);
+}
+
+/// Sends an answer, and what goes with it.
+fn say<K: Isolation>(
+    socket: &K::Socket,
+    answer: Answer<K>,
+) -> core::result::Result<(), KernelError> {
+    let Answer { said, items } = answer;
+    let numbers: Vec<u64> = items.iter().map(Item::number).collect();
+    let aliased: Vec<_> = items.iter().map(Lent::of).collect::<core::result::Result<_, _>>()?;
+    let passed: Vec<_> = aliased.iter().map(Lent::as_passed).collect();
+    socket.send(&(said, numbers).encoded(), &passed)
+}
+
+/// What goes with an answer, mapped as it may be mapped there.
+enum Lent<'a, K: Isolation> {
+    Whole(&'a K::Memory),
+    Less(K::Memory),
+    File(&'a K::File),
+}
+
+impl<'a, K: Isolation> Lent<'a, K> {
+    fn of(item: &'a Item<K>) -> core::result::Result<Self, KernelError> {
+        Ok(match item {
+            Item::File(_, file) => Self::File(file),
+            Item::Memory(_, memory, Access::ReadWrite) => Self::Whole(memory),
+            Item::Memory(_, memory, Access::Read) => Self::Less(memory.alias(Access::Read)?),
+        })
+    }
+
+    fn as_passed(&self) -> Passed<&K::Memory, &K::File> {
+        match self {
+            Self::Whole(memory) => Passed::Memory(memory),
+            Self::Less(memory) => Passed::Memory(memory),
+            Self::File(file) => Passed::File(file),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What is told once the lock is free.
+
+use std::sync::Arc;
+
+use backend_local::outside::WordId;
+use res_api::{Barrier, Gone, Side, Wake};
+use res_kernel::Isolation;
+use res_sync::Event;
+
+use super::State;
+use crate::bell::{Bell, word_at};
+use crate::board;
+
+/// Something to be told.
+pub(super) enum Effect<K: Isolation> {
+    /// A word has to be told, or triggered.
+    Word {
+        memory: Arc<K::Memory>,
+        offset: u32,
+        barrier: Barrier,
+        what: What,
+        bell: Option<Rung<K>>,
+    },
+    /// There is something new for a component.
+    Board(Arc<K::Memory>),
+}
+
+/// What a word is told.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    Tell(Side, Gone),
+    Trigger,
+    /// Nothing: only its bell is rung.
+    Ring,
+}
+
+/// The bell of a group that watches a word.
+pub(super) struct Rung<K: Isolation> {
+    arena: Arc<K::Memory>,
+    half: u32,
+    bit: u32,
+}
+
+impl<K: Isolation> Effect<K> {
+    pub(super) fn run(self, kernel: &K, point: &K::Point) {
+        match self {
+            Self::Board(board) => board::post(kernel, point, &board),
+            Self::Word { memory, offset, barrier, what, bell } => {
+                // SAFETY: whoever made the effect has compared the offset with the object.
+                let word = unsafe { word_at::<K>(&memory, offset.into()) };
+                let event = Event { park: kernel, point, word, barrier };
+                match what {
+                    What::Tell(side, gone) => {
+                        event.tell(side, gone);
+                    }
+                    What::Trigger => {
+                        let _ = event.trigger(Wake::All);
+                    }
+                    What::Ring => {}
+                }
+                // Whether or not the word says that somebody watches: its peer can write it.
+                if let Some(bell) = bell {
+                    bell.ring(kernel);
+                }
+            }
+        }
+    }
+}
+
+impl<K: Isolation> Rung<K> {
+    fn ring(&self, kernel: &K) {
+        // SAFETY: the arena lives as long as this, and is mapped for writing.
+        if let Ok(Some(bell)) = unsafe { Bell::new(kernel, &self.arena, self.half) } {
+            bell.ring(self.bit);
+        }
+    }
+}
+
+impl<K: Isolation> State<K> {
+    /// Tells a word something, and whoever watches it.
+    pub(super) fn tell(&mut self, id: WordId, what: What) {
+        let Some(object) = self.objects.get(&id.object) else { return };
+        let (Some(memory), Some(word)) = (object.memory(), object.word(id.offset)) else { return };
+        let bell = word.watch.and_then(|watch| {
+            let arena = self.objects.get(&watch.arena)?.memory()?.clone();
+            let half = self.arenas.get(&watch.arena)?.half_of(watch.by);
+            Some(Rung { arena, half, bit: watch.bit })
+        });
+        let (memory, barrier) = (memory.clone(), word.barrier);
+        self.effects.push(Effect::Word { memory, offset: id.offset, barrier, what, bell });
+    }
+}

@@ -1,0 +1,290 @@
+//! Memory objects and files: who has them, and who is on which side of the words in them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use backend_local::outside::{HEADER, WordId};
+use res_api::{Barrier, ErrorKind, Gone, Side};
+use res_kernel::{Access, Isolation, KernelMemory};
+
+use super::effects::What;
+use super::{MAIN, Result, State, TRANSIT};
+use crate::request::{Answer, ComponentId, Item, Said};
+
+/// A memory object or a file.
+pub(super) struct Object<K: Isolation> {
+    thing: Thing<K>,
+    /// Who made it, and has to account for it.
+    owner: ComponentId,
+    grants: BTreeMap<ComponentId, Grant>,
+    /// In how many capabilities on their way it is.
+    pub(super) transit: u32,
+    words: BTreeMap<u32, Word>,
+}
+
+enum Thing<K: Isolation> {
+    Memory(Arc<K::Memory>),
+    File(Arc<K::File>),
+}
+
+/// What a component has of an object.
+#[derive(Clone, Copy)]
+struct Grant {
+    /// How often it has been given it.
+    count: u32,
+    access: Access,
+}
+
+/// A word of which an end has travelled.
+pub(super) struct Word {
+    pub(super) barrier: Barrier,
+    /// Who holds ends of it; one that is on its way is nobody's.
+    waiters: Vec<ComponentId>,
+    signallers: Vec<ComponentId>,
+    pub(super) watch: Option<Watch>,
+}
+
+/// A group that watches a word.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    pub(super) by: ComponentId,
+    pub(super) arena: u64,
+    pub(super) bit: u32,
+}
+
+impl Word {
+    pub(super) fn side(&self, side: Side) -> &Vec<ComponentId> {
+        match side {
+            Side::Waiters => &self.waiters,
+            Side::Signallers => &self.signallers,
+        }
+    }
+
+    fn side_mut(&mut self, side: Side) -> &mut Vec<ComponentId> {
+        match side {
+            Side::Waiters => &mut self.waiters,
+            Side::Signallers => &mut self.signallers,
+        }
+    }
+
+    /// Takes `who` off a side, once; true if that leaves nobody there.
+    pub(super) fn take_off(&mut self, side: Side, who: ComponentId) -> bool {
+        let holders = self.side_mut(side);
+        match holders.iter().position(|holder| *holder == who) {
+            None => false,
+            Some(at) => {
+                holders.swap_remove(at);
+                holders.is_empty()
+            }
+        }
+    }
+
+    pub(super) fn put_on(&mut self, side: Side, who: ComponentId) {
+        self.side_mut(side).push(who);
+    }
+}
+
+impl<K: Isolation> Object<K> {
+    pub(super) fn memory(&self) -> Option<&Arc<K::Memory>> {
+        match &self.thing {
+            Thing::Memory(memory) => Some(memory),
+            Thing::File(_) => None,
+        }
+    }
+
+    pub(super) fn word(&self, offset: u32) -> Option<&Word> {
+        self.words.get(&offset)
+    }
+
+    pub(super) fn word_mut(&mut self, offset: u32) -> Option<&mut Word> {
+        self.words.get_mut(&offset)
+    }
+
+    /// The word, which has not travelled before: what is known of it says who holds it.
+    pub(super) fn word_or(&mut self, offset: u32, barrier: Barrier) -> &mut Word {
+        let (waiters, signallers) = (Vec::new(), Vec::new());
+        let new = Word { barrier, waiters, signallers, watch: None };
+        self.words.entry(offset).or_insert(new)
+    }
+
+    pub(super) fn access_of(&self, client: ComponentId) -> Option<Access> {
+        self.grants.get(&client).map(|grant| grant.access)
+    }
+
+    pub(super) fn owner(&self) -> ComponentId {
+        self.owner
+    }
+
+    fn bytes(&self) -> u64 {
+        self.memory().map_or(0, |memory| memory.len())
+    }
+
+    /// Gives it to a component; what goes with the answer.
+    fn grant(&mut self, id: u64, client: ComponentId, access: Access) -> Item<K> {
+        let grant = self.grants.entry(client).or_insert(Grant { count: 0, access });
+        grant.count += 1;
+        if access == Access::ReadWrite {
+            grant.access = access;
+        }
+        match &self.thing {
+            Thing::Memory(memory) => Item::Memory(id, Arc::clone(memory), access),
+            Thing::File(file) => Item::File(id, Arc::clone(file)),
+        }
+    }
+}
+
+/// Whether a word may lie there: in the places at the beginning of every object.
+pub(super) fn is_place(offset: u32) -> bool {
+    offset.is_multiple_of(16) && (offset as usize) < HEADER
+}
+
+impl<K: Isolation> State<K> {
+    fn add_object(&mut self, owner: ComponentId, thing: Thing<K>) -> u64 {
+        let id = self.next();
+        let (grants, words) = (BTreeMap::new(), BTreeMap::new());
+        self.objects.insert(id, Object { thing, owner, grants, transit: 0, words });
+        id
+    }
+
+    /// A memory object that `owner` accounts for.
+    pub(super) fn add_memory(&mut self, owner: ComponentId, bytes: u64) -> Result<u64> {
+        let limits = self.limits;
+        if let Some(client) = self.components.get_mut(&owner) {
+            let used = client.bytes.checked_add(bytes).ok_or(ErrorKind::NoMemory)?;
+            if used > limits.bytes {
+                return Err(ErrorKind::NoMemory);
+            }
+            if client.objects.len() >= limits.objects as usize {
+                return Err(ErrorKind::NoSlots);
+            }
+        }
+        let memory = self.kernel.memory(bytes).map_err(|error| error.kind)?;
+        if let Some(client) = self.components.get_mut(&owner) {
+            client.bytes += memory.len();
+        }
+        Ok(self.add_object(owner, Thing::Memory(Arc::new(memory))))
+    }
+
+    /// Gives an object to a component.
+    pub(super) fn give(&mut self, client: ComponentId, id: u64, access: Access) -> Result<Item<K>> {
+        let object = self.objects.get_mut(&id).ok_or(ErrorKind::Stale)?;
+        let item = object.grant(id, client, access);
+        self.client(client)?.objects.insert(id);
+        Ok(item)
+    }
+
+    pub(super) fn make_memory(&mut self, client: ComponentId, bytes: u64) -> Result<Answer<K>> {
+        let id = self.add_memory(client, bytes)?;
+        let item = self.give(client, id, Access::ReadWrite)?;
+        Ok(Answer { said: Said::Number(id), items: Vec::from([item]) })
+    }
+
+    pub(super) fn add_file(&mut self, file: Arc<K::File>) -> u64 {
+        let id = self.add_object(MAIN, Thing::File(file));
+        // The main component is there as long as its tokens are.
+        let _ = self.give(MAIN, id, Access::Read);
+        id
+    }
+
+    /// A component does not use any more what it was given once.
+    pub(super) fn forget(&mut self, client: ComponentId, id: u64) -> Said {
+        if let Some(object) = self.objects.get_mut(&id)
+            && let Some(grant) = object.grants.get_mut(&client)
+        {
+            grant.count -= 1;
+            if grant.count == 0 {
+                self.take_away(client, id, None);
+                if let Some(client) = self.components.get_mut(&client) {
+                    client.objects.remove(&id);
+                }
+            }
+        }
+        Said::Done()
+    }
+
+    /// The component has nothing of the object any more. Where it has ended, its ends leave.
+    pub(super) fn take_away(&mut self, client: ComponentId, id: u64, why: Option<Gone>) {
+        let Some(object) = self.objects.get_mut(&id) else { return };
+        object.grants.remove(&client);
+        let (mut told, mut unwatched) = (Vec::new(), Vec::new());
+        for (offset, word) in &mut object.words {
+            let at = WordId { object: id, offset: *offset };
+            for side in [Side::Waiters, Side::Signallers] {
+                let was = word.side(side).len();
+                word.side_mut(side).retain(|holder| *holder != client);
+                if word.side(side).is_empty() && was > 0 {
+                    told.push((at, side.other()));
+                }
+            }
+            if word.watch.is_some_and(|watch| watch.by == client) {
+                unwatched.push(at);
+            }
+        }
+        if let Some(gone) = why {
+            told.into_iter().for_each(|(at, side)| self.tell(at, What::Tell(side, gone)));
+        }
+        for at in unwatched {
+            self.unwatch(client, at);
+        }
+        self.sweep_object(id);
+    }
+
+    /// The object goes when nobody has it, and nothing that is under way needs it.
+    pub(super) fn sweep_object(&mut self, id: u64) {
+        let unused =
+            self.objects.get(&id).is_some_and(|it| it.grants.is_empty() && it.transit == 0);
+        if unused && let Some(object) = self.objects.remove(&id) {
+            if let Some(owner) = self.components.get_mut(&object.owner) {
+                owner.bytes = owner.bytes.saturating_sub(object.bytes());
+            }
+        }
+    }
+
+    /// The last end of that side that the component had has left, and has said so to the others.
+    pub(super) fn left(&mut self, client: ComponentId, id: WordId, side: Side) -> Said {
+        let object = self.objects.get_mut(&id.object);
+        if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
+            word.side_mut(side).retain(|holder| *holder != client);
+        }
+        Said::Done()
+    }
+
+    /// Whether an end of that side is the component's to give away.
+    pub(super) fn holds(&self, client: ComponentId, id: WordId, side: Option<Side>) -> Result<()> {
+        let object = self.objects.get(&id.object).ok_or(ErrorKind::Stale)?;
+        let writes = object.access_of(client) == Some(Access::ReadWrite);
+        if object.memory().is_none() || !is_place(id.offset) {
+            return Err(ErrorKind::Invalid);
+        }
+        let holds = match (object.word(id.offset), side) {
+            (_, None) => true,
+            (Some(word), Some(side)) => word.side(side).contains(&client),
+            (None, Some(_)) => object.owner() == client,
+        };
+        if writes && holds { Ok(()) } else { Err(ErrorKind::Denied) }
+    }
+
+    /// An end goes on its way.
+    pub(super) fn depart(
+        &mut self,
+        client: ComponentId,
+        id: WordId,
+        side: Side,
+        (barrier, kept, peer_here): (Barrier, bool, bool),
+    ) {
+        let Some(object) = self.objects.get_mut(&id.object) else { return };
+        let is_new = object.word(id.offset).is_none();
+        let word = object.word_or(id.offset, barrier);
+        if is_new {
+            word.put_on(side, client);
+            if peer_here {
+                word.put_on(side.other(), client);
+            }
+        }
+        if !kept {
+            word.take_off(side, client);
+        }
+        word.put_on(side, TRANSIT);
+    }
+}

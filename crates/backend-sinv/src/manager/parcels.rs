@@ -1,0 +1,268 @@
+//! Capabilities on their way: in escrow from the moment that they are given until somebody has them
+//! (H10).
+
+use std::collections::BTreeMap;
+use std::vec::Vec;
+
+use backend_local::outside::WordId;
+use backend_local::parcel::{Parcel, Piece};
+use res_api::{Desc, ErrorKind, Gone, Name, Rights, Role};
+use res_kernel::{Access, Isolation, Socket};
+
+use super::components::Stage;
+use super::effects::What;
+use super::{Published, Result, State, TRANSIT};
+use crate::request::{Answer, ComponentId, Destination, Item, Said};
+
+/// How many endowments, or notices, go into one answer.
+pub(super) const IN_ONE: usize = 64;
+
+/// Calls `each` with every piece, and the description of the end that it is a piece of.
+fn each_piece<'a>(parcel: &'a Parcel, each: &mut dyn FnMut(&'a Desc, &'a Piece)) {
+    for piece in &parcel.pieces {
+        match piece {
+            Piece::End(inner) => each_piece(inner, each),
+            piece => each(&parcel.desc, piece),
+        }
+    }
+}
+
+/// What access a handle with those rights needs.
+fn access_for(rights: Rights) -> Access {
+    if rights.contains(Rights::WRITE) { Access::ReadWrite } else { Access::Read }
+}
+
+/// The objects of a parcel, each once, with the access that they are needed with.
+fn objects_of(parcel: &Parcel) -> BTreeMap<u64, Access> {
+    let mut objects = BTreeMap::new();
+    each_piece(parcel, &mut |_, piece| {
+        let (object, access) = match piece {
+            Piece::Memory { object, rights } => (*object, access_for(*rights & parcel.rights)),
+            Piece::Word { word, .. } => (word.object, Access::ReadWrite),
+            Piece::File(file) => (*file, Access::Read),
+            Piece::Queue(_) | Piece::End(_) => return,
+        };
+        let needed = objects.entry(object).or_insert(access);
+        if access == Access::ReadWrite {
+            *needed = access;
+        }
+    });
+    objects
+}
+
+/// How many pieces refer to an object.
+fn references(parcel: &Parcel, each: &mut dyn FnMut(u64)) {
+    each_piece(parcel, &mut |_, piece| match piece {
+        Piece::Memory { object, .. } | Piece::File(object) => each(*object),
+        Piece::Word { word, .. } => each(word.object),
+        Piece::Queue(_) | Piece::End(_) => {}
+    });
+}
+
+impl<K: Isolation> State<K> {
+    pub(super) fn export(
+        &mut self,
+        client: ComponentId,
+        to: Destination,
+        parcel: Parcel,
+    ) -> Result<Said> {
+        self.check(client, &parcel)?;
+        match to {
+            Destination::Endowment(component, name) => {
+                let target = self.client(component)?;
+                if target.creator != client {
+                    return Err(ErrorKind::Denied);
+                }
+                if target.stage != Stage::Made {
+                    return Err(ErrorKind::Invalid);
+                }
+                if target.endowments.iter().any(|(taken, _)| *taken == name) {
+                    return Err(ErrorKind::Exists);
+                }
+                self.depart_all(client, &parcel);
+                self.client(component)?.endowments.push((name, Some(parcel)));
+            }
+            Destination::Name(name) => {
+                if self.names.contains_key(&name) {
+                    return Err(ErrorKind::Exists);
+                }
+                let owned = self.names.values().filter(|name| name.owner == client).count();
+                if owned >= self.limits.names as usize {
+                    return Err(ErrorKind::NoSlots);
+                }
+                self.depart_all(client, &parcel);
+                self.names.insert(name, Published { owner: client, parcel: Some(parcel) });
+            }
+            Destination::Queue(queue) => return self.push(client, queue, parcel),
+        }
+        Ok(Said::Done())
+    }
+
+    /// Whether all of it is the component's to give.
+    fn check(&self, client: ComponentId, parcel: &Parcel) -> Result<()> {
+        if parcel.desc.local || !parcel.rights.contains(Rights::TRANSFER) {
+            return Err(ErrorKind::Denied);
+        }
+        if objects_of(parcel).len() > K::Socket::MOST_OBJECTS {
+            return Err(ErrorKind::NoSlots);
+        }
+        let mut verdict = Ok(());
+        each_piece(parcel, &mut |desc, piece| {
+            if verdict.is_ok() {
+                verdict = self.check_piece(client, parcel.rights, desc, piece);
+            }
+        });
+        verdict
+    }
+
+    fn check_piece(
+        &self,
+        client: ComponentId,
+        rights: Rights,
+        desc: &Desc,
+        piece: &Piece,
+    ) -> Result<()> {
+        match piece {
+            Piece::Word { word, side, .. } => self.holds(client, *word, *side),
+            Piece::Queue(queue) => self.holds_end(client, *queue, desc.role),
+            Piece::Memory { object, rights: of_memory } => {
+                let object = self.objects.get(object).ok_or(ErrorKind::Stale)?;
+                let has = object.access_of(client).ok_or(ErrorKind::Denied)?;
+                let enough =
+                    has == Access::ReadWrite || access_for(*of_memory & rights) == Access::Read;
+                let is_memory = object.memory().is_some();
+                if enough && is_memory { Ok(()) } else { Err(ErrorKind::Denied) }
+            }
+            Piece::File(file) => {
+                let object = self.objects.get(file).ok_or(ErrorKind::Stale)?;
+                let has = object.access_of(client).is_some() && object.memory().is_none();
+                if has { Ok(()) } else { Err(ErrorKind::Denied) }
+            }
+            Piece::End(_) => Ok(()),
+        }
+    }
+
+    /// It is nobody's any more.
+    pub(super) fn depart_all(&mut self, client: ComponentId, parcel: &Parcel) {
+        each_piece(parcel, &mut |desc, piece| match piece {
+            Piece::Word { word, side: Some(side), barrier, kept, peer_here } => {
+                self.depart(client, *word, *side, (*barrier, *kept, *peer_here));
+            }
+            Piece::Queue(queue) => self.set_holder(*queue, desc.role, TRANSIT),
+            _ => {}
+        });
+        self.count_references(parcel);
+    }
+
+    fn count_references(&mut self, parcel: &Parcel) {
+        references(parcel, &mut |object| {
+            if let Some(object) = self.objects.get_mut(&object) {
+                object.transit += 1;
+            }
+        });
+    }
+
+    fn uncount_references(&mut self, parcel: &Parcel) {
+        references(parcel, &mut |id| {
+            if let Some(object) = self.objects.get_mut(&id) {
+                object.transit -= 1;
+            }
+            self.sweep_object(id);
+        });
+    }
+
+    /// From now on it is the component's.
+    pub(super) fn deliver(&mut self, client: ComponentId, parcel: Parcel) -> Result<Answer<K>> {
+        let room = self.limits.objects as usize;
+        if self.client(client)?.objects.len() >= room {
+            self.lose(parcel, Gone::Closed);
+            return Err(ErrorKind::NoSlots);
+        }
+        each_piece(&parcel, &mut |desc, piece| match piece {
+            Piece::Word { word, side: Some(side), .. } => {
+                let object = self.objects.get_mut(&word.object);
+                if let Some(word) = object.and_then(|object| object.word_mut(word.offset)) {
+                    word.take_off(*side, TRANSIT);
+                    word.put_on(*side, client);
+                }
+            }
+            Piece::Queue(queue) => self.set_holder(*queue, desc.role, client),
+            _ => {}
+        });
+        let needed = objects_of(&parcel);
+        let items = needed.into_iter().map(|(id, access)| self.give(client, id, access));
+        let items: Vec<Item<K>> = items.collect::<Result<_>>()?;
+        self.uncount_references(&parcel);
+        Ok(Answer { said: Said::Parcel(parcel), items })
+    }
+
+    /// It is lost on its way, and so is what is in the queues that only it could have emptied.
+    pub(super) fn lose(&mut self, parcel: Parcel, why: Gone) {
+        let mut lost = Vec::from([parcel]);
+        while let Some(parcel) = lost.pop() {
+            let (mut told, mut queues) = (Vec::new(), Vec::new());
+            each_piece(&parcel, &mut |desc, piece| match piece {
+                Piece::Word { word: id, side: Some(side), .. } => {
+                    let object = self.objects.get_mut(&id.object);
+                    let word = object.and_then(|object| object.word_mut(id.offset));
+                    if word.is_some_and(|word| word.take_off(*side, TRANSIT)) {
+                        told.push((*id, side.other()));
+                    }
+                }
+                Piece::Queue(queue) => queues.push((*queue, desc.role)),
+                _ => {}
+            });
+            for (id, side) in told {
+                self.tell(id, What::Tell(side, why));
+            }
+            for (queue, role) in queues {
+                lost.extend(self.end_left(queue, role));
+            }
+            self.uncount_references(&parcel);
+        }
+    }
+
+    pub(super) fn take(&mut self, client: ComponentId, name: Name) -> Result<Answer<K>> {
+        let endowments = &mut self.client(client)?.endowments;
+        let found = endowments.iter_mut().find(|(known, _)| *known == name);
+        let parcel = found.and_then(|(_, parcel)| parcel.take()).ok_or(ErrorKind::NotFound)?;
+        self.deliver(client, parcel)
+    }
+
+    pub(super) fn endowments(&mut self, client: ComponentId, start: u32) -> Result<Said> {
+        let all = self.client(client)?.endowments.iter();
+        let untaken = all.filter_map(|(name, parcel)| Some((*name, parcel.as_ref()?.desc)));
+        Ok(Said::Endowments(untaken.skip(start as usize).take(IN_ONE).collect()))
+    }
+
+    pub(super) fn lookup(&mut self, client: ComponentId, name: Name) -> Result<Answer<K>> {
+        let published = self.names.get_mut(&name).ok_or(ErrorKind::NotFound)?;
+        let shared = published.parcel.as_ref().ok_or(ErrorKind::NotFound)?;
+        let parcel = match shared.desc.role {
+            Role::Mem | Role::File => {
+                let another = shared.clone();
+                self.count_references(&another);
+                another
+            }
+            _ => published.parcel.take().ok_or(ErrorKind::NotFound)?,
+        };
+        self.deliver(client, parcel)
+    }
+
+    /// The names of a component go with it.
+    pub(super) fn unpublish(&mut self, owner: ComponentId, why: Gone) {
+        let owned: Vec<_> = self.names.iter().filter(|(_, it)| it.owner == owner).collect();
+        let owned: Vec<Name> = owned.into_iter().map(|(name, _)| *name).collect();
+        for name in owned {
+            let parcel = self.names.remove(&name).and_then(|published| published.parcel);
+            if let Some(parcel) = parcel {
+                self.lose(parcel, why);
+            }
+        }
+    }
+}
+
+/// A word of an object.
+pub(super) const fn word(object: u64, offset: u32) -> WordId {
+    WordId { object, offset }
+}

@@ -1,0 +1,231 @@
+//! Queues of capabilities.
+//!
+//! Receiving ends may be in the queues of one another, but not in a circle: nobody could ever
+//! receive them (H10). So each queue knows which one its receiving end is in.
+
+use core::sync::atomic::Ordering::Release;
+use std::collections::VecDeque;
+use std::vec::Vec;
+
+use backend_local::distant::{QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
+use backend_local::parcel::{Parcel, Piece};
+use res_api::{ErrorKind, Gone, Role, Side};
+use res_kernel::{Access, Isolation};
+use res_sync::model::Atomic;
+
+use super::effects::What;
+use super::parcels::word;
+use super::{Result, State, TRANSIT};
+use crate::bell::word_at;
+use crate::request::{Answer, ComponentId, Said};
+
+/// A queue.
+pub(super) struct Queue {
+    /// Where its words and numbers are.
+    object: u64,
+    capacity: u32,
+    items: VecDeque<Parcel>,
+    pushed: u64,
+    popped: u64,
+    sender: Option<ComponentId>,
+    receiver: Option<ComponentId>,
+    made_by: ComponentId,
+    /// The queue that the receiving end is in.
+    home: Option<u64>,
+}
+
+impl Queue {
+    fn end_mut(&mut self, role: Role) -> Option<&mut Option<ComponentId>> {
+        match role {
+            Role::CapSnd => Some(&mut self.sender),
+            Role::CapRcv => Some(&mut self.receiver),
+            _ => None,
+        }
+    }
+}
+
+/// Calls `each` with every queue that the capability receives from.
+fn each_receiving(parcel: &Parcel, each: &mut dyn FnMut(u64)) {
+    for piece in &parcel.pieces {
+        match piece {
+            Piece::Queue(queue) if parcel.desc.role == Role::CapRcv => each(*queue),
+            Piece::End(inner) => each_receiving(inner, each),
+            _ => {}
+        }
+    }
+}
+
+/// Whether the capability is an end of that queue.
+fn is_of(parcel: &Parcel, queue: u64) -> bool {
+    parcel.pieces.contains(&Piece::Queue(queue))
+}
+
+impl<K: Isolation> State<K> {
+    pub(super) fn make_queue(&mut self, client: ComponentId, capacity: u32) -> Result<Answer<K>> {
+        if capacity == 0 {
+            return Err(ErrorKind::Invalid);
+        }
+        let made = self.queues.values().filter(|queue| queue.made_by == client).count();
+        if made >= self.limits.queues as usize {
+            return Err(ErrorKind::NoSlots);
+        }
+        let object = self.add_memory(client, QUEUE_BYTES)?;
+        let barrier = self.kernel.barrier();
+        if let Some(object) = self.objects.get_mut(&object) {
+            for offset in QUEUE_WORDS {
+                let word = object.word_or(offset, barrier);
+                word.put_on(Side::Waiters, client);
+                word.put_on(Side::Signallers, client);
+            }
+        }
+        let item = self.give(client, object, Access::ReadWrite)?;
+        let queue = Queue {
+            object,
+            capacity,
+            items: VecDeque::new(),
+            pushed: 0,
+            popped: 0,
+            sender: Some(client),
+            receiver: Some(client),
+            made_by: client,
+            home: None,
+        };
+        let id = self.next();
+        self.queues.insert(id, queue);
+        Ok(Answer { said: Said::Number(id), items: Vec::from([item]) })
+    }
+
+    pub(super) fn holds_end(&self, client: ComponentId, queue: u64, role: Role) -> Result<()> {
+        let queue = self.queues.get(&queue).ok_or(ErrorKind::Stale)?;
+        let holder = match role {
+            Role::CapSnd => queue.sender,
+            Role::CapRcv => queue.receiver,
+            _ => None,
+        };
+        if holder == Some(client) { Ok(()) } else { Err(ErrorKind::Denied) }
+    }
+
+    pub(super) fn set_holder(&mut self, queue: u64, role: Role, holder: ComponentId) {
+        if let Some(end) = self.queues.get_mut(&queue).and_then(|queue| queue.end_mut(role)) {
+            *end = Some(holder);
+        }
+    }
+
+    pub(super) fn push(&mut self, client: ComponentId, id: u64, parcel: Parcel) -> Result<Said> {
+        self.holds_end(client, id, Role::CapSnd)?;
+        let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
+        if queue.receiver.is_none() || queue.items.len() >= queue.capacity as usize {
+            return Ok(Said::NotNow());
+        }
+        let mut travels = !is_of(&parcel, id);
+        each_receiving(&parcel, &mut |inner| travels &= !self.is_within(id, inner));
+        if !travels {
+            return Err(ErrorKind::Invalid);
+        }
+        self.depart_all(client, &parcel);
+        each_receiving(&parcel, &mut |inner| {
+            if let Some(inner) = self.queues.get_mut(&inner) {
+                inner.home = Some(id);
+            }
+        });
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.items.push_back(parcel);
+            queue.pushed += 1;
+        }
+        self.announce(id, 0);
+        Ok(Said::Done())
+    }
+
+    /// Whether `queue` is `other`, or its receiving end is in the queue of that, and so on.
+    fn is_within(&self, queue: u64, other: u64) -> bool {
+        let mut at = Some(queue);
+        while let Some(id) = at {
+            if id == other {
+                return true;
+            }
+            at = self.queues.get(&id).and_then(|queue| queue.home);
+        }
+        false
+    }
+
+    pub(super) fn receive(&mut self, client: ComponentId, id: u64) -> Result<Answer<K>> {
+        self.holds_end(client, id, Role::CapRcv)?;
+        let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
+        let Some(parcel) = queue.items.pop_front() else { return Ok(Said::NotNow().into()) };
+        queue.popped += 1;
+        self.leave_home(&parcel);
+        self.announce(id, 1);
+        self.deliver(client, parcel)
+    }
+
+    fn leave_home(&mut self, parcel: &Parcel) {
+        each_receiving(parcel, &mut |inner| {
+            if let Some(inner) = self.queues.get_mut(&inner) {
+                inner.home = None;
+            }
+        });
+    }
+
+    /// Writes how many were pushed (0) or popped (1), and triggers the word that goes with it.
+    fn announce(&mut self, id: u64, which: usize) {
+        let Some(queue) = self.queues.get(&id) else { return };
+        let (object, number) = (queue.object, [queue.pushed, queue.popped][which]);
+        if let Some(memory) = self.objects.get(&object).and_then(|object| object.memory()) {
+            // SAFETY: the object has `QUEUE_BYTES`.
+            unsafe { word_at::<K>(memory, QUEUE_NUMBERS[which]) }.store(number, Release);
+        }
+        self.tell(word(object, QUEUE_WORDS[which]), What::Trigger);
+    }
+
+    /// An end has left by itself; whoever has the other one has been told.
+    pub(super) fn left_queue(
+        &mut self,
+        client: ComponentId,
+        queue: u64,
+        role: Role,
+        why: Gone,
+    ) -> Said {
+        if self.holds_end(client, queue, role).is_ok() {
+            for lost in self.end_left(queue, role) {
+                self.lose(lost, why);
+            }
+        }
+        Said::Done()
+    }
+
+    /// An end has left; what nobody will receive any more.
+    pub(super) fn end_left(&mut self, id: u64, role: Role) -> Vec<Parcel> {
+        let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
+        if let Some(end) = queue.end_mut(role) {
+            *end = None;
+        }
+        let mut lost = Vec::new();
+        if role == Role::CapRcv {
+            lost.extend(queue.items.drain(..));
+        }
+        if queue.sender.is_none() && queue.receiver.is_none() {
+            self.queues.remove(&id);
+        }
+        lost.iter().for_each(|parcel| self.leave_home(parcel));
+        lost
+    }
+
+    /// The ends of queues that a component had leave with it.
+    pub(super) fn leave_queues(&mut self, client: ComponentId, why: Gone) {
+        let mut ends = Vec::new();
+        for (id, queue) in &self.queues {
+            for (holder, role) in [(queue.sender, Role::CapSnd), (queue.receiver, Role::CapRcv)] {
+                if holder == Some(client) {
+                    ends.push((*id, role));
+                }
+            }
+        }
+        for (id, role) in ends {
+            for lost in self.end_left(id, role) {
+                self.lose(lost, why);
+            }
+        }
+    }
+}
+
+const _: () = assert!(TRANSIT != 0, "nobody is not the manager");

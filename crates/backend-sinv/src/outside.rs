@@ -1,0 +1,160 @@
+//! What the library backend, which does the work within a component, asks of the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use backend_local::outside::{Outside, WordId};
+use backend_local::parcel::{Arrival, Parcel};
+use backend_local::{Blockpoint, Dynamic, Local, LocalError};
+use res_api::{ErrorKind, Exit, Gone, Role, Side, WaitError};
+use res_kernel::{Isolation, KernelError};
+use res_sync::{Deadline, Event, Mutex};
+
+use crate::board::Board;
+use crate::component::Child;
+use crate::ears::Ears;
+use crate::link::Link;
+use crate::request::{ComponentId, Destination, Notice, Request, Said};
+
+/// What a component knows of the rest of its system.
+pub(crate) struct World<K: Isolation> {
+    pub(crate) link: Link<K>,
+    ears: Ears<K>,
+    /// The components that it made and that have not ended.
+    children: Mutex<K, BTreeMap<ComponentId, Arc<Child<K>>>>,
+    /// This component, for who tells it to stop.
+    own: Mutex<K, Option<Local<Dynamic, K>>>,
+}
+
+impl<K: Isolation> World<K> {
+    pub(crate) fn new(link: Link<K>) -> Result<Arc<Self>, KernelError> {
+        let kernel = link.kernel.clone();
+        let ears = Ears::new(&kernel)?;
+        let children =
+            Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), BTreeMap::new());
+        let own = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), None);
+        Ok(Arc::new(Self { link, ears, children, own }))
+    }
+
+    /// From now on this is the component that is told to stop.
+    pub(crate) fn own(&self, local: &Local<Dynamic, K>) {
+        *self.own.lock() = Some(local.clone());
+    }
+
+    pub(crate) fn adopt(&self, id: ComponentId, child: Arc<Child<K>>) {
+        self.children.lock().insert(id, child);
+    }
+
+    pub(crate) fn disown(&self, id: ComponentId) {
+        let child = self.children.lock().remove(&id);
+        drop(child);
+    }
+
+    /// Hears what the manager says by itself, until there will be no more.
+    pub(crate) fn hear(&self, mut board: Board<K>) {
+        loop {
+            board.wait();
+            loop {
+                match self.link.ask(Request::Notices()) {
+                    Ok(Said::Notices(notices)) if notices.is_empty() => break,
+                    Ok(Said::Notices(notices)) => {
+                        for notice in notices {
+                            if notice == Notice::Last() {
+                                return;
+                            }
+                            self.note(notice);
+                        }
+                    }
+                    // Without a manager there is no component for long.
+                    _ => return,
+                }
+            }
+        }
+    }
+
+    fn note(&self, notice: Notice) {
+        match notice {
+            Notice::Stop() => {
+                let own = self.own.lock().clone();
+                if let Some(own) = own {
+                    own.stop();
+                }
+            }
+            Notice::Ended(id, exit) => {
+                let child = self.children.lock().remove(&id);
+                if let Some(child) = child {
+                    child.has_ended(exit);
+                }
+            }
+            Notice::ArenaGone(arena) => self.ears.forget(arena),
+            Notice::Last() => {}
+        }
+    }
+}
+
+/// The rest of its system, as the library backend of a component has it. When that goes, so does the
+/// component.
+pub(crate) struct Beyond<K: Isolation>(pub(crate) Arc<World<K>>);
+
+impl<K: Isolation> Drop for Beyond<K> {
+    fn drop(&mut self) {
+        self.0.link.say(Request::Ends(Exit::Success));
+    }
+}
+
+impl<K: Isolation> Outside<K> for Beyond<K> {
+    fn widen(&self, point: &K::Point) {
+        self.0.link.kernel.between(point);
+    }
+
+    fn memory(&self, bytes: u64) -> Result<(u64, K::Memory), LocalError> {
+        let (_, object, memory) = self.0.link.memory(Request::Memory(bytes))?;
+        Ok((object, memory))
+    }
+
+    fn forget(&self, object: u64) {
+        self.0.link.say(Request::Forget(object));
+    }
+
+    fn left(&self, word: WordId, side: Side) {
+        self.0.link.say(Request::Left(word, side));
+    }
+
+    fn left_queue(&self, queue: u64, role: Role, why: Gone) {
+        self.0.link.say(Request::LeftQueue(queue, role, why));
+    }
+
+    fn send(&self, queue: u64, parcel: Parcel) -> Result<bool, ErrorKind> {
+        let request = Request::Export(Destination::Queue(queue), parcel);
+        Ok(self.0.link.ask(request)? == Said::Done())
+    }
+
+    fn receive(&self, queue: u64) -> Result<Option<Arrival<K>>, ErrorKind> {
+        self.0.link.parcel(Request::Receive(queue))
+    }
+
+    fn watch(&self, word: WordId, point: &Blockpoint<K>) -> Result<u64, LocalError> {
+        Ok(self.0.ears.watch(&self.0.link, word, point)?)
+    }
+
+    fn unwatch(&self, word: WordId) {
+        self.0.ears.unwatch(&self.0.link, word);
+    }
+
+    fn ring(&self, word: WordId, bell: u64) {
+        self.0.ears.ring(&self.0.link, word, bell);
+    }
+
+    fn wait(
+        &self,
+        event: Event<'_, K>,
+        deadline: Deadline,
+        look: &mut dyn FnMut() -> bool,
+    ) -> Result<(), WaitError> {
+        self.0.ears.wait(event, deadline, look)
+    }
+
+    fn ended(&self, exit: Exit) {
+        self.0.link.say(Request::Ends(exit));
+    }
+}

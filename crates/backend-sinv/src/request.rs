@@ -1,0 +1,201 @@
+//! What a component asks of the manager, what it answers, and what it says by itself.
+
+use std::sync::Arc;
+use std::vec::Vec;
+
+use backend_local::outside::WordId;
+use backend_local::parcel::Parcel;
+use res_api::{Desc, ErrorKind, Exit, Gone, Name, Role, Side};
+use res_kernel::{Access, Isolation};
+
+use crate::wire::{Bytes, Wire, records, variants};
+
+/// A component of a system, as the manager knows it.
+pub(crate) type ComponentId = u32;
+
+/// Where a capability is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// To a component that has not begun, under a name.
+    Endowment(ComponentId, Name),
+    /// Into a queue.
+    Queue(u64),
+    /// To whoever asks for the name.
+    Name(Name),
+}
+
+/// What a component asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// A memory object of so many bytes.
+    Memory(u64),
+    /// What has come once, or was made, is not used any more. No answer.
+    Forget(u64),
+    /// The last end of that side has left, and has said so. No answer.
+    Left(WordId, Side),
+    /// An end of a queue has left. No answer.
+    LeftQueue(u64, Role, Gone),
+    /// Takes a capability somewhere.
+    Export(Destination, Parcel),
+    /// What is under that name, of what the component was endowed with.
+    Take(Name),
+    /// What of that is called how, from the so-manieth on.
+    Endowments(u32),
+    /// What was published under that name.
+    Lookup(Name),
+    /// A queue of capabilities.
+    Queue(u32),
+    /// What is next in a queue.
+    Receive(u64),
+    /// A component that begins at that entry.
+    Component(Name, u64),
+    /// Lets it run.
+    Start(ComponentId),
+    /// Asks it to end. No answer.
+    Stop(ComponentId),
+    /// Nobody will start it any more. No answer.
+    Abandon(ComponentId),
+    /// A group watches that word.
+    Watch(WordId),
+    /// No more. No answer.
+    Unwatch(WordId),
+    /// The arena of that number, in which whoever watches the word wants to be told; none to listen
+    /// to it oneself.
+    Arena(u64, Option<WordId>),
+    /// Rings the bell of whoever watches the word.
+    Ring(WordId),
+    /// What has happened since the last time.
+    Notices(),
+    /// The component ends. No answer.
+    Ends(Exit),
+}
+
+impl Request {
+    /// Whether somebody waits for an answer.
+    pub(crate) fn is_answered(&self) -> bool {
+        !matches!(
+            self,
+            Self::Forget(_)
+                | Self::Left(..)
+                | Self::LeftQueue(..)
+                | Self::Stop(_)
+                | Self::Abandon(_)
+                | Self::Unwatch(_)
+                | Self::Ends(_)
+        )
+    }
+}
+
+/// A memory object or a file that goes with an answer.
+pub(crate) enum Item<K: Isolation> {
+    Memory(u64, Arc<K::Memory>, Access),
+    File(u64, Arc<K::File>),
+}
+
+/// What the manager answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It is done.
+    Done(),
+    /// It cannot be done now: the queue is full, or empty.
+    NotNow(),
+    /// The number of what was made, or of what comes with it.
+    Number(u64),
+    /// A capability; what it is made of comes with it.
+    Parcel(Parcel),
+    /// What the component was endowed with.
+    Endowments(Vec<(Name, Desc)>),
+    /// What has happened.
+    Notices(Vec<Notice>),
+    /// It is refused.
+    Refused(ErrorKind),
+}
+
+/// An answer, and what goes with it.
+pub(crate) struct Answer<K: Isolation> {
+    pub(crate) said: Said,
+    pub(crate) items: Vec<Item<K>>,
+}
+
+impl<K: Isolation> From<Said> for Answer<K> {
+    fn from(said: Said) -> Self {
+        Self { said, items: Vec::new() }
+    }
+}
+
+/// What the manager says by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// End.
+    Stop(),
+    /// A component that you made has ended.
+    Ended(ComponentId, Exit),
+    /// The peer of that arena is gone.
+    ArenaGone(u64),
+    /// There will be no more notices.
+    Last(),
+}
+
+/// What a component is told before anything else; its board comes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) id: ComponentId,
+    pub(crate) name: Name,
+}
+
+impl<K: Isolation> Item<K> {
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            Self::Memory(number, ..) | Self::File(number, _) => *number,
+        }
+    }
+}
+
+records! {
+    Hello { id, name }
+}
+
+variants! {
+    Destination {
+        0 => Endowment(component, name),
+        1 => Queue(queue),
+        2 => Name(name),
+    }
+    Request {
+        0 => Memory(bytes),
+        1 => Forget(object),
+        2 => Left(word, side),
+        3 => LeftQueue(queue, role, why),
+        4 => Export(to, parcel),
+        5 => Take(name),
+        6 => Endowments(start),
+        7 => Lookup(name),
+        8 => Queue(capacity),
+        9 => Receive(queue),
+        10 => Component(name, entry),
+        11 => Start(component),
+        12 => Stop(component),
+        13 => Abandon(component),
+        14 => Watch(word),
+        15 => Unwatch(word),
+        16 => Arena(arena, word),
+        17 => Ring(word),
+        18 => Notices(),
+        19 => Ends(exit),
+    }
+    Said {
+        0 => Done(),
+        1 => NotNow(),
+        2 => Number(number),
+        3 => Parcel(parcel),
+        4 => Endowments(list),
+        5 => Notices(notices),
+        6 => Refused(kind),
+    }
+    Notice {
+        0 => Stop(),
+        1 => Ended(component, exit),
+        2 => ArenaGone(arena),
+        3 => Last(),
+    }
+}

@@ -65,7 +65,12 @@ pub struct DistantPush<K: Kernel> {
     pushed: u64,
     /// It takes nothing any more: it was told that the receiver is gone.
     refused: bool,
+    /// How often there was no room, one after the other, although the numbers said so.
+    doubts: u32,
 }
+
+/// How often the numbers may be wrong: for as long as it takes a receiver to leave.
+const DOUBTS: u32 = 1000;
 
 /// The popping half.
 pub struct DistantPop<K: Kernel> {
@@ -132,11 +137,16 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
             Ok(true) => {
                 cap.sent();
                 self.pushed += 1;
+                self.doubts = 0;
                 Ok(())
             }
-            // There was room, said the numbers, and only this end takes room away.
-            Ok(false) if self.to.len() < self.to.capacity => Err((cap, PushError::Misbehaved)),
-            Ok(false) => Err((cap, PushError::Full)),
+            // There was room, said the numbers, and only this end takes room away; or the receiver
+            // has left a moment ago.
+            Ok(false) if self.doubts == DOUBTS => Err((cap, PushError::Misbehaved)),
+            Ok(false) => {
+                self.doubts += 1;
+                Err((cap, PushError::Full))
+            }
             Err(kind) => Err((cap, PushError::Refused(kind))),
         }
     }
@@ -231,7 +241,12 @@ where
         match parts(&cap, Rights::WRITE) {
             Ok((to, data, room)) => {
                 let pushed = cap.state();
-                Ok(Self::new(DistantPush { to, pushed, refused: false }, cap, data, room))
+                Ok(Self::new(
+                    DistantPush { to, pushed, refused: false, doubts: 0 },
+                    cap,
+                    data,
+                    room,
+                ))
             }
             Err(reason) => Err(CastError::new(cap, reason)),
         }
@@ -276,7 +291,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     where
         B: Backend<Cap = Cap<K>, Blockpoint = Blockpoint<K>>,
     {
-        let memory = self.system().object_or_new(object, memory)?;
+        let memory = self.system().object_or_new(object, memory, u64::MAX)?;
         let barrier = self.system().barrier;
         let [data, room] = QUEUE_WORDS.map(|at| Blockpoint::of_word(&memory, at, barrier));
         let (data, room) = (data?, room?);

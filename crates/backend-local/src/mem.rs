@@ -72,15 +72,17 @@ impl<K: Kernel> Drop for MemObject<K> {
 }
 
 impl<K: Kernel> MemObject<K> {
-    /// What stands for a memory object of the machine.
+    /// What stands for a memory object of the machine, and for `bytes` of it at most.
     pub(crate) fn of_object(
         system: &SystemRef<K>,
         id: u64,
         memory: K::Memory,
+        bytes: u64,
         made_here: bool,
     ) -> Result<Self, LocalError> {
-        let len = usize::try_from(memory.len()).ok().and_then(|len| len.checked_sub(HEADER));
-        let layout = len
+        let len = memory.len().saturating_sub(HEADER as u64).min(bytes);
+        let layout = usize::try_from(len)
+            .ok()
             .filter(|len| *len > 0)
             .and_then(|len| Layout::from_size_align(len, LINE).ok())
             .ok_or(ErrorKind::Misbehaved)?;
@@ -236,7 +238,7 @@ impl<K: Kernel> Mem<K> {
         let system = self.0.system();
         let layout = self.0.layout;
         let (id, memory) = outside.memory((layout.size() + HEADER) as u64)?;
-        let object = MemObject::of_object(system, id, memory, true)?;
+        let object = MemObject::of_object(system, id, memory, layout.size() as u64, true)?;
         // SAFETY: both have so many bytes, and nobody else knows either.
         unsafe { object.base.copy_from_nonoverlapping(self.0.base, layout.size()) };
         let object = system.create(object)?;

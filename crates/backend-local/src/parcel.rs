@@ -37,6 +37,8 @@ pub enum Piece {
     Memory {
         /// Its number.
         object: u64,
+        /// How much of it is meant.
+        bytes: u64,
         /// What the handle allows.
         rights: Rights,
     },
@@ -62,6 +64,16 @@ pub enum Piece {
 }
 
 impl Parcel {
+    /// How much of that memory object is meant; all of it where that is not said.
+    fn bytes_of(&self, id: u64) -> u64 {
+        let mut found = u64::MAX;
+        self.each(&mut |piece| match piece {
+            Piece::Memory { object, bytes, .. } if *object == id => found = *bytes,
+            _ => {}
+        });
+        found
+    }
+
     /// Calls `each` with every piece, those of inner ends included.
     pub fn each(&self, each: &mut dyn FnMut(&Piece)) {
         for piece in &self.pieces {
@@ -126,7 +138,7 @@ impl<K: Kernel> Cap<K> {
         parcel: Parcel,
         contents: impl IntoIterator<Item = Content<K::Memory>>,
     ) -> Result<Self, LocalError> {
-        Arrived::unload(system, contents)?.cap(system, parcel)
+        Arrived::unload(system, &parcel, contents)?.cap(system, parcel)
     }
 
     /// It has gone to another component: nothing of it is here any more, and nobody is told.
@@ -141,7 +153,7 @@ fn memory_piece<K: Kernel>(memory: &SharedMem<K>) -> Result<Piece, ErrorKind> {
         0 => Err(ErrorKind::NoMemory),
         object => {
             memory.object().travels();
-            Ok(Piece::Memory { object, rights: memory.rights() })
+            Ok(Piece::Memory { object, bytes: memory.len(), rights: memory.rights() })
         }
     }
 }
@@ -176,13 +188,14 @@ struct Arrived<K: Kernel> {
 impl<K: Kernel> Arrived<K> {
     fn unload(
         system: &SystemRef<K>,
+        parcel: &Parcel,
         contents: impl IntoIterator<Item = Content<K::Memory>>,
     ) -> Result<Self, LocalError> {
         let (mut memories, mut files) = (Vec::new(), Vec::new());
         for content in contents {
             match content {
                 Content::Memory(id, memory) => {
-                    memories.push((id, system.object_or_new(id, memory)?));
+                    memories.push((id, system.object_or_new(id, memory, parcel.bytes_of(id))?));
                 }
                 Content::File(id, OpenFile(file)) => files.push((id, system.create(file)?)),
             }
@@ -198,7 +211,7 @@ impl<K: Kernel> Arrived<K> {
     fn cap(&self, system: &SystemRef<K>, parcel: Parcel) -> Result<Cap<K>, LocalError> {
         let Parcel { desc, rights, state, pieces } = parcel;
         match (desc.role, pieces.first()) {
-            (Role::Mem, Some(Piece::Memory { object, rights: of_memory })) => {
+            (Role::Mem, Some(Piece::Memory { object, rights: of_memory, .. })) => {
                 let memory = SharedMem::of(self.memory(*object)?.clone(), *of_memory);
                 Ok(Cap::of_memory(memory, rights))
             }
@@ -219,7 +232,7 @@ impl<K: Kernel> Arrived<K> {
 
     fn part(&self, system: &SystemRef<K>, piece: Piece) -> Result<LocalPart<K>, LocalError> {
         Ok(match piece {
-            Piece::Memory { object, rights } => {
+            Piece::Memory { object, rights, .. } => {
                 LocalPart::Mem(SharedMem::of(self.memory(object)?.clone(), rights))
             }
             Piece::Word { word, side, barrier, .. } => {

@@ -149,10 +149,11 @@ impl<K: Kernel> SystemRef<K> {
         &self,
         id: u64,
         memory: K::Memory,
+        bytes: u64,
     ) -> Result<Ref<MemObject<K>, K>, LocalError> {
         let beyond = self.beyond.as_ref().ok_or(ErrorKind::Invalid)?;
         // Before the lock, which it takes as it goes, where it is not needed.
-        let object = self.create(MemObject::of_object(self, id, memory, false)?)?;
+        let object = self.create(MemObject::of_object(self, id, memory, bytes, false)?)?;
         let mut objects = beyond.objects.lock();
         // SAFETY: an object takes itself out, under this lock, before its memory goes.
         let known = objects.get(&id).and_then(|known| unsafe { Ref::upgrade(*known) });

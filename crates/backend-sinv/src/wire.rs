@@ -321,9 +321,10 @@ impl Wire for Parcel {
 impl Wire for Piece {
     fn put(&self, to: &mut Vec<u8>) {
         match self {
-            Self::Memory { object, rights } => {
+            Self::Memory { object, bytes, rights } => {
                 0u8.put(to);
                 object.put(to);
+                bytes.put(to);
                 rights.put(to);
             }
             Self::Word { word, side, barrier, kept, peer_here } => {
@@ -351,7 +352,10 @@ impl Wire for Piece {
 
     fn get(from: &mut Bytes<'_>) -> Option<Self> {
         Some(match u8::get(from)? {
-            0 => Self::Memory { object: Wire::get(from)?, rights: Wire::get(from)? },
+            0 => {
+                let (object, bytes) = (Wire::get(from)?, Wire::get(from)?);
+                Self::Memory { object, bytes, rights: Wire::get(from)? }
+            }
             1 => {
                 let (word, side, barrier) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
                 let (kept, peer_here) = (Wire::get(from)?, Wire::get(from)?);

@@ -27,17 +27,21 @@ fn each_piece<'a>(parcel: &'a Parcel, each: &mut dyn FnMut(&'a Desc, &'a Piece))
     }
 }
 
-/// What access a handle with those rights needs.
-fn access_for(rights: Rights) -> Access {
+/// What access a part of such a capability needs that is memory, and a handle with `of_part`.
+fn access_for(desc: &Desc, rights: Rights, of_part: Rights) -> Access {
+    // The rights of an end speak of its messages, those of memory of its bytes.
+    let rights = if desc.role == Role::Mem { of_part & rights } else { of_part };
     if rights.contains(Rights::WRITE) { Access::ReadWrite } else { Access::Read }
 }
 
 /// The objects of a parcel, each once, with the access that they are needed with.
 fn objects_of(parcel: &Parcel) -> BTreeMap<u64, Access> {
     let mut objects = BTreeMap::new();
-    each_piece(parcel, &mut |_, piece| {
+    each_piece(parcel, &mut |desc, piece| {
         let (object, access) = match piece {
-            Piece::Memory { object, rights } => (*object, access_for(*rights & parcel.rights)),
+            Piece::Memory { object, rights, .. } => {
+                (*object, access_for(desc, parcel.rights, *rights))
+            }
             Piece::Word { word, .. } => (word.object, Access::ReadWrite),
             Piece::File(file) => (*file, Access::Read),
             Piece::Queue(_) | Piece::End(_) => return,
@@ -125,11 +129,11 @@ impl<K: Isolation> State<K> {
         match piece {
             Piece::Word { word, side, .. } => self.holds(client, *word, *side),
             Piece::Queue(queue) => self.holds_end(client, *queue, desc.role),
-            Piece::Memory { object, rights: of_memory } => {
+            Piece::Memory { object, rights: of_memory, .. } => {
                 let object = self.objects.get(object).ok_or(ErrorKind::Stale)?;
                 let has = object.access_of(client).ok_or(ErrorKind::Denied)?;
-                let enough =
-                    has == Access::ReadWrite || access_for(*of_memory & rights) == Access::Read;
+                let enough = has == Access::ReadWrite
+                    || access_for(desc, rights, *of_memory) == Access::Read;
                 let is_memory = object.memory().is_some();
                 if enough && is_memory { Ok(()) } else { Err(ErrorKind::Denied) }
             }

@@ -39,7 +39,8 @@
 //! | feature | brings |
 //! |---|---|
 //! | `local` (default) | [`Local`]: every resource as a library in one address space, on Linux |
-//! | `sinv`, `capmgr` | nothing yet: names kept for the backends to come |
+//! | `sinv` (default) | [`Sinv`]: isolated components, on Linux: processes |
+//! | `capmgr` | nothing yet: a name kept for the backend to come |
 #![no_std]
 
 pub use chan_impls::standalone;
@@ -50,5 +51,7 @@ pub use res_sync as sync;
 
 #[cfg(feature = "local")]
 pub use backend_local::{AllocOnly, Dynamic, Local, LocalError, Region, Static};
-#[cfg(feature = "local")]
+#[cfg(feature = "sinv")]
+pub use backend_sinv::{Limits, Sinv, SinvError};
+#[cfg(any(feature = "local", feature = "sinv"))]
 pub use res_kernel as kernel;

@@ -9,7 +9,8 @@ usage: pipeline [OPTION]... [PATH]...
 Counts lines, words and bytes of files, and of the files in directories, as
 `LC_ALL=C wc` does, and the most frequent words. Without PATH: the sources of
 this repository.
-  --backend NAME  who supplies the resources: local (the default)
+  --backend NAME  who supplies the resources: local (the default), or sinv: each
+                  component is a process of its own
   --kind NAME     what the channels of data are: spsc (the default), zero-copy
   --workers N     how many workers count: 1 to 64; half of them join late
   --json          print one JSON object
@@ -20,6 +21,7 @@ is counted) or the pipeline failed, 2 if it was not understood.";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BackendName {
     Local,
+    Sinv,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +31,12 @@ pub(crate) enum KindName {
 }
 
 impl BackendName {
-    const ALL: [Self; 1] = [Self::Local];
+    const ALL: [Self; 2] = [Self::Local, Self::Sinv];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Sinv => "sinv",
         }
     }
 }

@@ -33,7 +33,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use res::{Fault, Files, Local, Spsc, ZeroCopy};
+use res::{Fault, Files, Local, Sinv, Spsc, ZeroCopy};
 
 pub(crate) use args::Args;
 use args::{BackendName, KindName};
@@ -90,6 +90,7 @@ pub(crate) fn count(args: &Args) -> Result<Report<'_>, Fault> {
     let found = files::find(&args.paths);
     match args.backend {
         BackendName::Local => over_kind(&Local::new()?, Local::file, args, found),
+        BackendName::Sinv => over_kind(&Sinv::new()?, Sinv::file, args, found),
     }
 }
 

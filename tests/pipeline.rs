@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use res::{Fault, Local};
+use res::{Fault, Local, Sinv};
 use serde_json::Value;
 
 #[path = "../examples/pipeline/main.rs"]
@@ -97,13 +97,16 @@ fn numbers(report: &Value) -> [u64; 3] {
     ["lines", "words", "bytes"].map(|name| report[name].as_u64().expect("a number"))
 }
 
-/// Compares with the other count, whatever the number of workers and the kind of channel.
+/// Compares with the other count, whatever the backend, the number of workers and the kind of
+/// channel.
 fn check(files: &Files) -> Result<(), Fault> {
     for options in [
         &["--workers", "1"][..],
         &["--workers=2", "--kind=spsc"],
         &["--workers=5", "--backend", "local"],
         &["--workers=3", "--kind", "zero-copy"],
+        &["--workers=3", "--backend", "sinv"],
+        &["--workers=2", "--backend=sinv", "--kind=zero-copy"],
     ] {
         let report = counted(options, &[&files.directory])?;
         assert_eq!(numbers(&report), expected(&files.contents), "{options:?}");
@@ -258,9 +261,11 @@ fn with_too_many_different_words_the_counts_stay_right() -> Result<(), Fault> {
 fn late_joiners_take_part() -> Result<(), Fault> {
     let mut files = Files::new("late")?;
     files.add("some words \n".repeat(40 * BLOCK / 12))?;
-    for workers in 1..=8_u32 {
+    let all = (1..=8_u32).map(|workers| ("local", workers)).chain([("sinv", 2), ("sinv", 5)]);
+    for (backend, workers) in all {
         let workers_option = format!("--workers={workers}");
-        let report = counted(&[&workers_option], &[&files.directory])?;
+        let options = [&workers_option, "--backend", backend];
+        let report = counted(&options, &[&files.directory])?;
         assert_eq!(numbers(&report), expected(&files.contents));
         // All components have ended well, or there would be no report.
         let blocks = stages(&report, "reader", "out")[0].2;
@@ -343,11 +348,14 @@ fn a_component_that_fails_ends_the_pipeline() -> Result<(), Fault> {
     let args = args(&["--workers=4"], &[]);
     for inputs in [vec![directory.clone()], vec![there.clone(), directory, there]] {
         let number = inputs.len() / 2;
-        let inputs = inputs.into_iter().map(|path| Input { path, bytes }).collect();
-        let found = Found { inputs, unreadable: Vec::new() };
-        let fault = over_kind(&Local::new()?, Local::file, &args, found).err();
-        let text = fault.expect("it cannot be read").text().to_owned();
-        assert!(text.starts_with(&format!("reader: file {number}: ")), "{text}");
+        let inputs: Vec<_> = inputs.into_iter().map(|path| Input { path, bytes }).collect();
+        let found = || Found { inputs: Vec::clone(&inputs), unreadable: Vec::new() };
+        let one_space = over_kind(&Local::new()?, Local::file, &args, found()).err();
+        let isolated = over_kind(&Sinv::new()?, Sinv::file, &args, found()).err();
+        for fault in [one_space, isolated] {
+            let text = fault.expect("it cannot be read").text().to_owned();
+            assert!(text.starts_with(&format!("reader: file {number}: ")), "{text}");
+        }
     }
     Ok(())
 }

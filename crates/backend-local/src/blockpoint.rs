@@ -57,6 +57,8 @@ struct Home<K: Kernel> {
     word: WordId,
     /// An end that uses it has come from elsewhere, or gone there.
     travelled: bool,
+    /// Ends of the same side are elsewhere, too: only outside is it known who leaves last.
+    shared: bool,
 }
 
 impl<K: Kernel> Linked for Point<K> {
@@ -109,11 +111,18 @@ impl<K: Kernel> Point<K> {
     /// One end less on that side; the last one tells the other side why.
     pub(crate) fn leave(&self, side: Side, why: Gone) {
         // AcqRel: the last one sees what the others of its side did before.
-        if self.holders(side).fetch_add(u32::MAX, AcqRel) == 1 {
+        if self.holders(side).fetch_add(u32::MAX, AcqRel) != 1 {
+            return;
+        }
+        let (travelled, shared) = match &*self.home.lock() {
+            Some(home) => (home.travelled, home.shared),
+            None => (false, false),
+        };
+        if !shared {
             self.tell(side.other(), why);
-            if let Some((outside, word)) = self.outside().filter(|_| self.has_travelled()) {
-                outside.left(word, side);
-            }
+        }
+        if let Some((outside, word)) = self.outside().filter(|_| travelled) {
+            outside.left(word, side, why);
         }
     }
 
@@ -122,10 +131,6 @@ impl<K: Kernel> Point<K> {
         let outside = self.system.outside()?;
         let word = self.home.lock().as_ref().map(|home| home.word)?;
         Some((outside, word))
-    }
-
-    fn has_travelled(&self) -> bool {
-        self.home.lock().as_ref().is_some_and(|home| home.travelled)
     }
 
     /// Moves the word into `memory`, unless it is at home somewhere already; false if there is no
@@ -142,16 +147,17 @@ impl<K: Kernel> Point<K> {
         // SAFETY: the memory, which the home keeps, stays as long as the point.
         unsafe { self.word.move_to(place) };
         memory.set_point(word.offset, self);
-        *home = Some(Home { memory: memory.clone(), word, travelled: false });
+        *home = Some(Home { memory: memory.clone(), word, travelled: false, shared: false });
         true
     }
 
     /// An end of that side goes elsewhere: here it leaves without a word. A group that watches here
     /// loses its source.
     pub(crate) fn depart(&self, side: Side) {
-        self.holders(side).fetch_add(u32::MAX, AcqRel);
+        let kept = self.holders(side).fetch_add(u32::MAX, AcqRel) > 1;
         if let Some(home) = &mut *self.home.lock() {
             home.travelled = true;
+            home.shared |= kept;
         }
         if side == Side::Waiters {
             let watch = self.watch.lock().take();
@@ -296,6 +302,7 @@ impl<K: Kernel> Blockpoint<K> {
         memory: &Ref<MemObject<K>, K>,
         offset: u32,
         barrier: Barrier,
+        shared: bool,
     ) -> Result<Self, LocalError> {
         let system = memory.system();
         let barrier = match (barrier, system.barrier) {
@@ -304,18 +311,22 @@ impl<K: Kernel> Blockpoint<K> {
         };
         let place = memory.word_place(offset).ok_or(ErrorKind::Misbehaved)?;
         let word = WordId { object: memory.id(), offset };
-        memory
-            .point_or(offset, || {
-                let point = Point::new(system, barrier)?;
-                if let Some(outside) = system.outside() {
-                    outside.widen(&point.place);
-                }
-                // SAFETY: the memory, which the home keeps, stays as long as the point.
-                unsafe { point.word.join(place) };
-                *point.home.lock() = Some(Home { memory: memory.clone(), word, travelled: true });
-                system.create(point)
-            })
-            .map(Self)
+        let point = memory.point_or(offset, || {
+            let point = Point::new(system, barrier)?;
+            if let Some(outside) = system.outside() {
+                outside.widen(&point.place);
+            }
+            // SAFETY: the memory, which the home keeps, stays as long as the point.
+            unsafe { point.word.join(place) };
+            let memory = memory.clone();
+            *point.home.lock() = Some(Home { memory, word, travelled: true, shared: false });
+            system.create(point)
+        })?;
+        if let Some(home) = &mut *point.home.lock() {
+            home.travelled = true;
+            home.shared |= shared;
+        }
+        Ok(Self(point))
     }
 
     /// Marks the source as pending in the group that watches here, if one does: somebody rang its

@@ -211,6 +211,18 @@ pub struct Cap<K: Kernel> {
     owner: bool,
 }
 
+/// A capability that several may have, or what another one is made of outside the lock.
+pub(crate) enum Shared<K: Kernel> {
+    Cap(Cap<K>),
+    /// A sending end of a queue of capabilities: what it signals, and what it waits on.
+    Sender {
+        desc: Desc,
+        rights: Rights,
+        queue: CapQueue<K>,
+        points: [Blockpoint<K>; 2],
+    },
+}
+
 enum What<K: Kernel> {
     End(Ref<EndObject<K>, K>),
     Memory(SharedMem<K>),
@@ -352,12 +364,18 @@ impl<K: Kernel> Cap<K> {
     }
 
     /// A second one, of what several may have.
-    pub(crate) fn try_duplicate(&self) -> Option<Self> {
-        match &self.what {
-            What::Memory(memory) => Some(Self::of_memory(memory.duplicate(), self.rights)),
-            What::File(file) => Some(Self::of_file(file.clone())),
-            What::End(_) | What::Nothing => None,
-        }
+    pub(crate) fn try_share(&self) -> Option<Shared<K>> {
+        Some(match &self.what {
+            What::Memory(memory) => Shared::Cap(Self::of_memory(memory.duplicate(), self.rights)),
+            What::File(file) => Shared::Cap(Self::of_file(file.clone())),
+            What::End(end) if end.desc.role == Role::CapSnd => Shared::Sender {
+                desc: end.desc,
+                rights: self.rights,
+                queue: self.queue()?,
+                points: [self.blockpoint(0)?, self.blockpoint(1)?],
+            },
+            What::End(_) | What::Nothing => return None,
+        })
     }
 
     /// The queue of capabilities that it is an end of.

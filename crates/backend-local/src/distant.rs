@@ -293,7 +293,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     {
         let memory = self.system().object_or_new(object, memory, u64::MAX)?;
         let barrier = self.system().barrier;
-        let [data, room] = QUEUE_WORDS.map(|at| Blockpoint::of_word(&memory, at, barrier));
+        let [data, room] = QUEUE_WORDS.map(|at| Blockpoint::of_word(&memory, at, barrier, false));
         let (data, room) = (data?, room?);
         let end = |role, signal: &Blockpoint<K>, wait: &Blockpoint<K>| {
             let memory = SharedMem::of(memory.clone(), Rights::READ | Rights::WRITE);

@@ -6,14 +6,14 @@ use core::time::Duration;
 
 use res_api::{
     Backend, Barrier, Deadline, Desc, Entry, ErrorKind, Exit, FromCap, Instant, Name, Part,
-    Refused, Rights, Role, ThreadId,
+    Refused, Rights, Role, Side, ThreadId,
 };
 use res_kernel::Kernel;
 use res_sync::Event;
 use res_sync::model::Atomic;
 
 use crate::blockpoint::Blockpoint;
-use crate::cap::{Cap, LocalPart};
+use crate::cap::{Cap, LocalPart, Shared};
 use crate::chanchan::{CapQueue, CapRcv, CapSnd};
 use crate::component::{Component, ComponentObject};
 use crate::error::LocalError;
@@ -127,7 +127,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         point.list(&self.component.points);
         if self.component.admit().is_err() {
             // Stopped meanwhile, perhaps before it was on the list.
-            point.0.tell(res_api::Side::Waiters, res_api::Gone::Closed);
+            point.0.tell(Side::Waiters, res_api::Gone::Closed);
         }
         Ok(point)
     }
@@ -160,14 +160,13 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         capacity: u32,
         carrier: impl Fn() -> Option<LocalPart<K>>,
     ) -> Result<([Cap<K>; 2], Blockpoint<K>, Blockpoint<K>), LocalError> {
-        use res_api::Side::{Signallers, Waiters};
         // The ends tell them, so they are on nobody's list.
         let data = Blockpoint::unowned(self.system(), None)?;
         let room = Blockpoint::unowned(self.system(), None)?;
         let end = |role, signal: &Blockpoint<K>, wait: &Blockpoint<K>| {
             let points = [
-                LocalPart::Point(signal.clone(), Some(Signallers)),
-                LocalPart::Point(wait.clone(), Some(Waiters)),
+                LocalPart::Point(signal.clone(), Some(Side::Signallers)),
+                LocalPart::Point(wait.clone(), Some(Side::Waiters)),
             ];
             let desc = Desc::plain(role, capacity.into());
             self.end(desc, None, carrier().into_iter().chain(points))
@@ -447,9 +446,23 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
 
     fn lookup(&self, name: Name) -> Result<Cap<K>, LocalError> {
         self.component.admit()?;
-        let cap = self.system().lists().share(name).ok_or(ErrorKind::NotFound)?;
-        self.hold(&cap);
-        Ok(cap)
+        let shared = self.system().lists().share(name).ok_or(ErrorKind::NotFound)?;
+        match shared {
+            Shared::Cap(cap) => {
+                self.hold(&cap);
+                Ok(cap)
+            }
+            Shared::Sender { desc, rights, queue, points: [signal, wait] } => {
+                let parts = [
+                    LocalPart::Queue(queue),
+                    LocalPart::Point(signal, Some(Side::Signallers)),
+                    LocalPart::Point(wait, Some(Side::Waiters)),
+                ];
+                let mut cap = self.end(desc, None, parts)?;
+                res_api::AnyCap::narrow(&mut cap, rights);
+                Ok(cap)
+            }
+        }
     }
 
     fn bundle(

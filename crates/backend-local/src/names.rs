@@ -5,7 +5,7 @@ use core::cell::Cell;
 use res_api::{AnyCap, Desc, ErrorKind, Name, Refused};
 use res_kernel::Kernel;
 
-use crate::cap::Cap;
+use crate::cap::{Cap, Shared};
 use crate::error::LocalError;
 use crate::system::{Ref, SystemRef};
 
@@ -83,15 +83,15 @@ impl<K: Kernel> Names<K> {
     }
 
     /// What is under a name: a second one where several may have it, else the thing itself.
-    pub(crate) fn share(&self, name: Name) -> Option<Cap<K>> {
+    pub(crate) fn share(&self, name: Name) -> Option<Shared<K>> {
         let node = self.find(name)?;
         let cap = node.cap.take()?;
-        match cap.try_duplicate() {
+        match cap.try_share() {
             Some(second) => {
                 node.cap.set(Some(cap));
                 Some(second)
             }
-            None => Some(cap),
+            None => Some(Shared::Cap(cap)),
         }
     }
 

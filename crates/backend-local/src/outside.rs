@@ -42,8 +42,9 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// The object, which was made or has come once, is not used here any more.
     fn forget(&self, object: u64);
 
-    /// The last end of that side of the word that was here has left, and has told the others.
-    fn left(&self, word: WordId, side: Side);
+    /// The last end of that side of the word that was here has left. If others were known to be
+    /// elsewhere, those who are on the other side have not been told.
+    fn left(&self, word: WordId, side: Side, why: Gone);
 
     /// An end of that queue of capabilities has left.
     fn left_queue(&self, queue: u64, role: Role, why: Gone);

@@ -50,7 +50,7 @@ pub enum Piece {
         side: Option<Side>,
         /// What was agreed on for it.
         barrier: Barrier,
-        /// Another end of the same side stays where this one comes from.
+        /// There are other ends of the same side, which stay where they are.
         kept: bool,
         /// An end of the other side is where this one comes from.
         peer_here: bool,
@@ -235,9 +235,9 @@ impl<K: Kernel> Arrived<K> {
             Piece::Memory { object, rights, .. } => {
                 LocalPart::Mem(SharedMem::of(self.memory(object)?.clone(), rights))
             }
-            Piece::Word { word, side, barrier, .. } => {
+            Piece::Word { word, side, barrier, kept, .. } => {
                 let memory = self.memory(word.object)?;
-                LocalPart::Point(Blockpoint::of_word(memory, word.offset, barrier)?, side)
+                LocalPart::Point(Blockpoint::of_word(memory, word.offset, barrier, kept)?, side)
             }
             Piece::End(inner) => LocalPart::Own(self.cap(system, inner)?),
             Piece::Queue(queue) => LocalPart::Distant(queue),

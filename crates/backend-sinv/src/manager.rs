@@ -144,7 +144,7 @@ impl<K: Isolation> State<K> {
             Request::Receive(queue) => return self.receive(client, queue),
             Request::Arena(arena, word) => return self.arena(client, arena, word),
             Request::Forget(object) => self.forget(client, object),
-            Request::Left(word, side) => self.left(client, word, side),
+            Request::Left(word, side, why) => self.left(client, word, side, why),
             Request::LeftQueue(queue, role, why) => self.left_queue(client, queue, role, why),
             Request::Export(to, parcel) => self.export(client, to, parcel)?,
             Request::Endowments(start) => self.endowments(client, start)?,

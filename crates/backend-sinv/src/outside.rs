@@ -116,8 +116,8 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         self.0.link.say(Request::Forget(object));
     }
 
-    fn left(&self, word: WordId, side: Side) {
-        self.0.link.say(Request::Left(word, side));
+    fn left(&self, word: WordId, side: Side, why: Gone) {
+        self.0.link.say(Request::Left(word, side, why));
     }
 
     fn left_queue(&self, queue: u64, role: Role, why: Gone) {

@@ -31,8 +31,8 @@ pub(crate) enum Request {
     Memory(u64),
     /// What has come once, or was made, is not used any more. No answer.
     Forget(u64),
-    /// The last end of that side has left, and has said so. No answer.
-    Left(WordId, Side),
+    /// The last end of that side that the component had has left. No answer.
+    Left(WordId, Side, Gone),
     /// An end of a queue has left. No answer.
     LeftQueue(u64, Role, Gone),
     /// Takes a capability somewhere.
@@ -164,7 +164,7 @@ variants! {
     Request {
         0 => Memory(bytes),
         1 => Forget(object),
-        2 => Left(word, side),
+        2 => Left(word, side, why),
         3 => LeftQueue(queue, role, why),
         4 => Export(to, parcel),
         5 => Take(name),

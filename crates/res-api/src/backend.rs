@@ -166,8 +166,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// back.
     fn publish(&self, name: Name, cap: Self::Cap) -> Result<(), Refused<Self::Cap, Self::Error>>;
 
-    /// What was published under a name. Memory is shared with everybody who asks; an end goes to
-    /// the first.
+    /// What was published under a name. Memory, files, and sending ends of channels of capabilities
+    /// are shared with everybody who asks; any other end goes to the first.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Names that are published and looked up (R3, Q7).
 
 use res_api::{
-    AnyCap, Backend, Env, ErrorKind, Exit, Fault, Gone, IntoCap, Kind, Map, Mem, Name, Receiver,
-    RecvError, Rights, Role, Rx, Sender, SharedMem, Slot, kind_of,
+    AnyCap, Backend, CapTx, Env, ErrorKind, Exit, Fault, Gone, IntoCap, Kind, Map, Mem, Name,
+    Receiver, RecvError, Rights, Role, Rx, Sender, SharedMem, Slot, TrySendError, kind_of,
 };
 
 use crate::channel::Rcv;
@@ -42,6 +42,28 @@ pub fn r3_a_published_end_goes_to_the_first<H: Harness>(h: &H) -> Result<(), Fai
     check_eq!(rx.try_recv(), Ok(2), "by the first who asked");
     let kind = s.lookup(NAME).err().map(|error| kind_of(&error));
     check_eq!(kind, Some(ErrorKind::NotFound), "the second who asked");
+    Ok(())
+}
+
+/// R3: the sending end of a channel of capabilities that is published is shared with everybody who
+/// asks, and the channel stays open as long as one of them has it.
+pub fn r3_a_published_sender_of_capabilities_is_shared<H: Harness>(h: &H) -> Result<(), Failure> {
+    let s = stage(h);
+    let (tx, mut rx) = s.chanchan(4)?;
+    s.publish(NAME, tx.into_cap()).map_err(|refused| Failure::from(refused.error))?;
+    for size in [64, 128, 192] {
+        let mut found = s.cast::<CapTx>(s.lookup(NAME)?)?;
+        found.try_send(s.mem(size)?.share().into_cap())?;
+        drop(found);
+        check_eq!(rx.gone(), None, "as long as it is published");
+    }
+    for size in [64, 128, 192] {
+        check_eq!(rx.recv_until(s.soon())?.desc().capacity, size, "in order");
+    }
+    let mut found = s.cast::<CapTx>(s.lookup(NAME)?)?;
+    drop(rx);
+    let sent = found.try_send(s.mem(64)?.share().into_cap());
+    check!(matches!(sent, Err(TrySendError::Gone(_, Gone::Closed))), "to nobody: {sent:?}");
     Ok(())
 }
 

@@ -353,6 +353,8 @@ macro_rules! __cases {
                     "memory that is published is shared with everybody who asks";
                 "R3" r3_a_published_end_goes_to_the_first(0, SMALL):
                     "an end that is published goes to the first who asks, in its place";
+                "R3" r3_a_published_sender_of_capabilities_is_shared(0, SMALL):
+                    "the sending end of a channel of capabilities that is published is shared";
                 "R3" r3_an_unknown_name_is_not_found(0, SMALL):
                     "a name that nobody published is NotFound";
                 "R3" r3_a_name_is_published_once(0, SMALL):

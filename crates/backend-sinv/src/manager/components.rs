@@ -109,7 +109,12 @@ impl<K: Isolation> State<K> {
     pub(super) fn stop(&mut self, client: ComponentId, id: ComponentId) -> Result<Said> {
         match self.child(client, id)?.stage {
             Stage::Made => self.bury(id, Exit::Success),
-            Stage::Starting | Stage::Running => self.notify(id, Notice::Stop()),
+            Stage::Starting | Stage::Running => {
+                // Once is enough, however often it is said.
+                if !self.child(client, id)?.notices.contains(&Notice::Stop()) {
+                    self.notify(id, Notice::Stop());
+                }
+            }
             Stage::Ended => {}
         }
         Ok(Said::Done())

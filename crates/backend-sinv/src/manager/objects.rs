@@ -234,18 +234,25 @@ impl<K: Isolation> State<K> {
     pub(super) fn sweep_object(&mut self, id: u64) {
         let unused =
             self.objects.get(&id).is_some_and(|it| it.grants.is_empty() && it.transit == 0);
-        if unused && let Some(object) = self.objects.remove(&id) {
-            if let Some(owner) = self.components.get_mut(&object.owner) {
-                owner.bytes = owner.bytes.saturating_sub(object.bytes());
-            }
+        if unused
+            && let Some(object) = self.objects.remove(&id)
+            && let Some(owner) = self.components.get_mut(&object.owner)
+        {
+            owner.bytes = owner.bytes.saturating_sub(object.bytes());
         }
     }
 
-    /// The last end of that side that the component had has left, and has said so to the others.
-    pub(super) fn left(&mut self, client: ComponentId, id: WordId, side: Side) -> Said {
+    /// The last end of that side that the component had has left. Where it was not the last of all,
+    /// it has not told those on the other side; where it was, telling them again changes nothing.
+    pub(super) fn left(&mut self, client: ComponentId, id: WordId, side: Side, why: Gone) -> Said {
         let object = self.objects.get_mut(&id.object);
         if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
-            word.side_mut(side).retain(|holder| *holder != client);
+            let holders = word.side_mut(side);
+            let held = holders.contains(&client);
+            holders.retain(|holder| *holder != client);
+            if held && holders.is_empty() {
+                self.tell(id, What::Tell(side.other(), why));
+            }
         }
         Said::Done()
     }

@@ -152,7 +152,22 @@ impl<K: Isolation> State<K> {
             Piece::Word { word, side: Some(side), barrier, kept, peer_here } => {
                 self.depart(client, *word, *side, (*barrier, *kept, *peer_here));
             }
-            Piece::Queue(queue) => self.set_holder(*queue, desc.role, TRANSIT),
+            Piece::Queue(queue) => self.move_end(*queue, desc.role, Some(client), TRANSIT),
+            _ => {}
+        });
+        self.count_references(parcel);
+    }
+
+    /// Another one like it is on its way as well.
+    fn depart_again(&mut self, parcel: &Parcel) {
+        each_piece(parcel, &mut |desc, piece| match piece {
+            Piece::Word { word: id, side: Some(side), .. } => {
+                let object = self.objects.get_mut(&id.object);
+                if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
+                    word.put_on(*side, TRANSIT);
+                }
+            }
+            Piece::Queue(queue) => self.move_end(*queue, desc.role, None, TRANSIT),
             _ => {}
         });
         self.count_references(parcel);
@@ -176,7 +191,7 @@ impl<K: Isolation> State<K> {
     }
 
     /// From now on it is the component's.
-    pub(super) fn deliver(&mut self, client: ComponentId, parcel: Parcel) -> Result<Answer<K>> {
+    pub(super) fn deliver(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Answer<K>> {
         let room = self.limits.objects as usize;
         if self.client(client)?.objects.len() >= room {
             self.lose(parcel, Gone::Closed);
@@ -190,14 +205,30 @@ impl<K: Isolation> State<K> {
                     word.put_on(*side, client);
                 }
             }
-            Piece::Queue(queue) => self.set_holder(*queue, desc.role, client),
+            Piece::Queue(queue) => self.move_end(*queue, desc.role, Some(TRANSIT), client),
             _ => {}
         });
+        self.say_who_stays(&mut parcel);
         let needed = objects_of(&parcel);
         let items = needed.into_iter().map(|(id, access)| self.give(client, id, access));
         let items: Vec<Item<K>> = items.collect::<Result<_>>()?;
         self.uncount_references(&parcel);
         Ok(Answer { said: Said::Parcel(parcel), items })
+    }
+
+    /// Whoever gets an end has to know whether there are others of its side.
+    fn say_who_stays(&self, parcel: &mut Parcel) {
+        for piece in &mut parcel.pieces {
+            match piece {
+                Piece::End(inner) => self.say_who_stays(inner),
+                Piece::Word { word: id, side: Some(side), kept, .. } => {
+                    let object = self.objects.get(&id.object);
+                    let word = object.and_then(|object| object.word(id.offset));
+                    *kept = word.is_some_and(|word| word.side(*side).len() > 1);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// It is lost on its way, and so is what is in the queues that only it could have emptied.
@@ -220,7 +251,7 @@ impl<K: Isolation> State<K> {
                 self.tell(id, What::Tell(side, why));
             }
             for (queue, role) in queues {
-                lost.extend(self.end_left(queue, role));
+                lost.extend(self.end_left(queue, role, TRANSIT));
             }
             self.uncount_references(&parcel);
         }
@@ -243,9 +274,9 @@ impl<K: Isolation> State<K> {
         let published = self.names.get_mut(&name).ok_or(ErrorKind::NotFound)?;
         let shared = published.parcel.as_ref().ok_or(ErrorKind::NotFound)?;
         let parcel = match shared.desc.role {
-            Role::Mem | Role::File => {
+            Role::Mem | Role::File | Role::CapSnd => {
                 let another = shared.clone();
-                self.count_references(&another);
+                self.depart_again(&another);
                 another
             }
             _ => published.parcel.take().ok_or(ErrorKind::NotFound)?,

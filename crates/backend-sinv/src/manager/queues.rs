@@ -27,7 +27,8 @@ pub(super) struct Queue {
     items: VecDeque<Parcel>,
     pushed: u64,
     popped: u64,
-    sender: Option<ComponentId>,
+    /// Who holds sending ends; one that is on its way is nobody's.
+    senders: Vec<ComponentId>,
     receiver: Option<ComponentId>,
     made_by: ComponentId,
     /// The queue that the receiving end is in.
@@ -35,11 +36,32 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    fn end_mut(&mut self, role: Role) -> Option<&mut Option<ComponentId>> {
+    fn has(&self, role: Role, holder: ComponentId) -> bool {
         match role {
-            Role::CapSnd => Some(&mut self.sender),
-            Role::CapRcv => Some(&mut self.receiver),
-            _ => None,
+            Role::CapSnd => self.senders.contains(&holder),
+            Role::CapRcv => self.receiver == Some(holder),
+            _ => false,
+        }
+    }
+
+    /// An end leaves `holder`.
+    fn take_off(&mut self, role: Role, holder: ComponentId) {
+        match role {
+            Role::CapSnd => {
+                let at = self.senders.iter().position(|sender| *sender == holder);
+                at.map(|at| self.senders.swap_remove(at));
+            }
+            Role::CapRcv => self.receiver = self.receiver.filter(|receiver| *receiver != holder),
+            _ => {}
+        }
+    }
+
+    /// An end comes to `holder`.
+    fn put_on(&mut self, role: Role, holder: ComponentId) {
+        match role {
+            Role::CapSnd => self.senders.push(holder),
+            Role::CapRcv => self.receiver = Some(holder),
+            _ => {}
         }
     }
 }
@@ -85,7 +107,7 @@ impl<K: Isolation> State<K> {
             items: VecDeque::new(),
             pushed: 0,
             popped: 0,
-            sender: Some(client),
+            senders: Vec::from([client]),
             receiver: Some(client),
             made_by: client,
             home: None,
@@ -97,17 +119,22 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn holds_end(&self, client: ComponentId, queue: u64, role: Role) -> Result<()> {
         let queue = self.queues.get(&queue).ok_or(ErrorKind::Stale)?;
-        let holder = match role {
-            Role::CapSnd => queue.sender,
-            Role::CapRcv => queue.receiver,
-            _ => None,
-        };
-        if holder == Some(client) { Ok(()) } else { Err(ErrorKind::Denied) }
+        if queue.has(role, client) { Ok(()) } else { Err(ErrorKind::Denied) }
     }
 
-    pub(super) fn set_holder(&mut self, queue: u64, role: Role, holder: ComponentId) {
-        if let Some(end) = self.queues.get_mut(&queue).and_then(|queue| queue.end_mut(role)) {
-            *end = Some(holder);
+    /// An end of a queue goes from one to another.
+    pub(super) fn move_end(
+        &mut self,
+        queue: u64,
+        role: Role,
+        from: Option<ComponentId>,
+        to: ComponentId,
+    ) {
+        if let Some(queue) = self.queues.get_mut(&queue) {
+            if let Some(from) = from {
+                queue.take_off(role, from);
+            }
+            queue.put_on(role, to);
         }
     }
 
@@ -186,7 +213,7 @@ impl<K: Isolation> State<K> {
         why: Gone,
     ) -> Said {
         if self.holds_end(client, queue, role).is_ok() {
-            for lost in self.end_left(queue, role) {
+            for lost in self.end_left(queue, role, client) {
                 self.lose(lost, why);
             }
         }
@@ -194,16 +221,14 @@ impl<K: Isolation> State<K> {
     }
 
     /// An end has left; what nobody will receive any more.
-    pub(super) fn end_left(&mut self, id: u64, role: Role) -> Vec<Parcel> {
+    pub(super) fn end_left(&mut self, id: u64, role: Role, holder: ComponentId) -> Vec<Parcel> {
         let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
-        if let Some(end) = queue.end_mut(role) {
-            *end = None;
-        }
+        queue.take_off(role, holder);
         let mut lost = Vec::new();
-        if role == Role::CapRcv {
+        if queue.receiver.is_none() {
             lost.extend(queue.items.drain(..));
         }
-        if queue.sender.is_none() && queue.receiver.is_none() {
+        if queue.senders.is_empty() && queue.receiver.is_none() {
             self.queues.remove(&id);
         }
         lost.iter().for_each(|parcel| self.leave_home(parcel));
@@ -214,14 +239,14 @@ impl<K: Isolation> State<K> {
     pub(super) fn leave_queues(&mut self, client: ComponentId, why: Gone) {
         let mut ends = Vec::new();
         for (id, queue) in &self.queues {
-            for (holder, role) in [(queue.sender, Role::CapSnd), (queue.receiver, Role::CapRcv)] {
-                if holder == Some(client) {
-                    ends.push((*id, role));
-                }
+            let sends = queue.senders.iter().filter(|sender| **sender == client);
+            ends.extend(sends.map(|_| (*id, Role::CapSnd)));
+            if queue.receiver == Some(client) {
+                ends.push((*id, Role::CapRcv));
             }
         }
         for (id, role) in ends {
-            for lost in self.end_left(id, role) {
+            for lost in self.end_left(id, role, client) {
                 self.lose(lost, why);
             }
         }

@@ -7,7 +7,7 @@
 
 use res_sync::{Deadline, Park};
 
-use crate::{Kernel, KernelError, KernelMemory};
+use crate::{Confinement, Kernel, KernelError, KernelMemory};
 
 /// A machine with domains.
 ///
@@ -44,7 +44,9 @@ pub trait Isolation: Kernel {
     fn between(&self) -> Self::Between;
 
     /// Starts a domain: in it, and nowhere else, `entry` runs, with one end of a socket; the other
-    /// is returned. Of what this domain has it sees nothing.
+    /// is returned. Of what this domain has it sees nothing, and it can do no more than
+    /// [`confinement`](Self::confinement) says: use what it is sent, and have threads. Memory
+    /// objects of its own are among what is `Denied` to it.
     ///
     /// # Errors
     ///
@@ -52,6 +54,13 @@ pub trait Isolation: Kernel {
     /// refuses.
     fn domain(&self, entry: DomainEntry<Self>)
     -> Result<(Self::Domain, Self::Socket), KernelError>;
+
+    /// What domains that are started here are kept from: what is in force, not what was tried.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`domain`](Self::domain), where none could be started at all.
+    fn confinement(&self) -> Result<Confinement, KernelError>;
 }
 
 /// Where a domain begins. It ends when this returns.

@@ -402,21 +402,23 @@ fn composer_without_fork_server() {
     if std::env::var_os(COMPOSER).is_none() {
         return;
     }
-    let (first, _socket) = MACHINE.domain(spins).expect("a domain");
-    let server = i32::try_from(parent(first.id())).expect("a number");
-    let server = Pid::from_raw(server).expect("a process");
-    kill_process(server, Signal::KILL).expect("it lives");
-    assert_eq!(first.wait(late()), Some(DomainEnd::Killed(libc::SIGKILL)));
-    // The next ones find out, and get another.
-    let give_up = Instant::now() + Duration::from_secs(60);
-    let second = loop {
-        match MACHINE.domain(returns) {
-            Ok((domain, _)) => break domain,
-            Err(error) => assert_eq!(error.kind, ErrorKind::PeerGone),
-        }
-        assert!(Instant::now() < give_up, "no new fork server");
-    };
-    assert_eq!(second.wait(late()), Some(DomainEnd::Returned));
+    let warden = |domain| parent(parent(domain));
+    for which in [parent, warden] {
+        let (first, _socket) = MACHINE.domain(spins).expect("a domain");
+        let killed = i32::try_from(which(first.id())).expect("a number");
+        kill_process(Pid::from_raw(killed).expect("a process"), Signal::KILL).expect("it lives");
+        assert_eq!(first.wait(late()), Some(DomainEnd::Killed(libc::SIGKILL)));
+        // The next ones find out, and get another.
+        let give_up = Instant::now() + Duration::from_secs(60);
+        let second = loop {
+            match MACHINE.domain(returns) {
+                Ok((domain, _)) => break domain,
+                Err(error) => assert_eq!(error.kind, ErrorKind::PeerGone),
+            }
+            assert!(Instant::now() < give_up, "no new fork server");
+        };
+        assert_eq!(second.wait(late()), Some(DomainEnd::Returned));
+    }
 }
 
 #[test]

@@ -39,3 +39,39 @@ fn deny_all() -> Result<RestrictionStatus, RulesetError> {
         .create()?
         .restrict_self()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::net::TcpListener;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+
+    use rustix::process::{getppid, test_kill_process};
+
+    use super::*;
+
+    /// Landlock too is a matter of threads. No filter is in the way here.
+    #[test]
+    fn what_it_says_is_so() {
+        let name = std::format!("res-kernel {}", std::process::id());
+        let address = SocketAddr::from_abstract_name(name).unwrap();
+        let _listener = UnixListener::bind_addr(&address).unwrap();
+        let reaches = move || {
+            let parent = getppid().unwrap();
+            [
+                (Restriction::Files, File::open("/dev/null").is_ok()),
+                (Restriction::Network, TcpListener::bind("127.0.0.1:0").is_ok()),
+                (Restriction::Signals, UnixStream::connect_addr(&address).is_ok()),
+                (Restriction::Signals, test_kill_process(parent).is_ok()),
+            ]
+        };
+        let (before, confinement, after) =
+            std::thread::spawn(move || (reaches(), apply(), reaches())).join().unwrap();
+        for ((restriction, before), (_, after)) in before.into_iter().zip(after) {
+            assert!(before, "{restriction}: there is nothing to be kept from");
+            assert_eq!(after, !confinement.has(restriction), "{restriction}: {confinement}");
+        }
+        assert!(File::open("/dev/null").is_ok(), "other threads go on");
+    }
+}

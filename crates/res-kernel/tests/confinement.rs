@@ -36,12 +36,12 @@ fn all_attacks() -> Vec<&'static Attack> {
 
 /// A domain that tries them all, and says what became of each.
 fn attacks_all(_: Linux, socket: LinuxSocket) {
-    let (mut words, mut place) = ([[0; 8]; 2], [None]);
+    let (mut words, mut place) = ([[0; 8]; 3], [None]);
     socket.recv(words.as_flattened_mut(), &mut place, late()).expect("the other side sends");
     let object = place[0].take().expect("an object came");
     // SAFETY: asks for the seals of whatever is there.
     let sealed = |descriptor: &i32| unsafe { libc::fcntl(*descriptor, libc::F_GET_SEALS) } > 0;
-    let [victim, address] = words.map(u64::from_ne_bytes);
+    let [victim, address, confined] = words.map(u64::from_ne_bytes);
     let scene = Scene {
         victim: victim as i32,
         address,
@@ -49,7 +49,9 @@ fn attacks_all(_: Linux, socket: LinuxSocket) {
         descriptor: (3..64).find(sealed).expect("the object has one"),
     };
     for attack in all_attacks() {
-        socket.send(&outcome(attack, &scene).to_ne_bytes(), &[]).expect("the other side counts");
+        let tried = confined == 1 || attack.control != Control::Harms;
+        let outcome = if tried { outcome(attack, &scene) } else { 0 };
+        socket.send(&outcome.to_ne_bytes(), &[]).expect("the other side counts");
     }
     stays(MACHINE, socket);
 }
@@ -79,10 +81,12 @@ fn attack(victim: Victim) -> (Vec<(&'static Attack, i32)>, Option<DomainEnd>) {
     let (sibling, other) = MACHINE.domain(says_where).expect("a domain");
     let mut address = [0; 8];
     other.recv(&mut address, &mut [], late()).expect("it says where");
-    let words = match victim {
-        Victim::Composer => [std::process::id().into(), VICTIM.as_ptr().addr() as u64],
-        Victim::Sibling => [sibling.id(), u64::from_ne_bytes(address)],
+    let (victim, address) = match victim {
+        Victim::Composer => (std::process::id().into(), VICTIM.as_ptr().addr() as u64),
+        Victim::Sibling => (sibling.id(), u64::from_ne_bytes(address)),
     };
+    let confined = MACHINE.confinement().expect("a machine with domains").isolates();
+    let words = [victim, address, confined.into()];
     let object = MACHINE.memory(1).expect("memory");
     let for_reading = object.alias(Access::Read).expect("a mapping");
     socket.send(words.map(u64::to_ne_bytes).as_flattened(), &[&for_reading]).expect("it listens");
@@ -96,7 +100,10 @@ fn attack(victim: Victim) -> (Vec<(&'static Attack, i32)>, Option<DomainEnd>) {
     assert_eq!(domain.wait(Deadline::PASSED), None, "it lives on");
     // SAFETY: mapped, and nobody can have written to it.
     assert_eq!(unsafe { object.base().read() }, 0, "nobody did");
-    (outcomes, sibling.wait(Deadline::PASSED))
+    let end = sibling.wait(Deadline::PASSED);
+    // Where it could begin to trace the other one, nobody else learns of that one's end before its.
+    drop(domain);
+    (outcomes, end)
 }
 
 fn assert_refused(victim: Victim) {

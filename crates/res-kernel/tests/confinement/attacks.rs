@@ -23,11 +23,13 @@ pub(crate) enum Control {
     Differs,
     /// Where processes of one user may trace each other.
     Traces,
-    /// Only with privileges or on some machines, or not by a process that wants to go on.
+    /// With privileges, or on some machines.
     Unknown,
+    /// It does harm to whoever tries, or is not undone: not to be tried there.
+    Harms,
 }
 
-use Control::{Differs, Traces, Unknown};
+use Control::{Differs, Harms, Traces, Unknown};
 
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
@@ -240,13 +242,13 @@ attacks! {
     "futex_wake", EPERM, Differs, |_| call!(FUTEX_WAKE2, 0_usize, 0, 0, 0);
     // New processes and programs.
     "clone", EPERM, Differs, |_| process!(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0);
-    "clone with all memory", EPERM, Unknown, |_| {
+    "clone with all memory", EPERM, Harms, |_| {
         process!(libc::SYS_clone, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, 0, 0, 0, 0)
     };
     "clone of a sibling", EPERM, Differs, |_| {
         process!(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0)
     };
-    "clone of a thread with descriptors of its own", EPERM, Unknown, |_| {
+    "clone of a thread with descriptors of its own", EPERM, Harms, |_| {
         call!(libc::SYS_clone, THREAD, 0, 0, 0, 0)
     };
     "clone of a thread elsewhere", EPERM, Differs, |_| {
@@ -315,7 +317,7 @@ attacks! {
         call!(libc::SYS_prctl, libc::PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     };
     "a call that there is not", EPERM, Differs, |_| call!(0xffff);
-    "kill with effect", EPERM, Unknown, |scene| call!(libc::SYS_kill, scene.victim, libc::SIGKILL);
+    "kill with effect", EPERM, Harms, |scene| call!(libc::SYS_kill, scene.victim, libc::SIGKILL);
 }
 
 /// Calls under other numbers, or of one kind of processor alone.
@@ -328,7 +330,7 @@ pub(crate) mod x86 {
         "creat", EPERM, Differs, |_| call!(libc::SYS_creat, c"/dev/null".as_ptr(), 0);
         "stat", EPERM, Differs, |_| call!(libc::SYS_stat, 0_usize, 0_usize);
         "fork", EPERM, Differs, |_| process!(libc::SYS_fork);
-        "vfork", EPERM, Unknown, |_| process!(libc::SYS_vfork);
+        "vfork", EPERM, Harms, |_| process!(libc::SYS_vfork);
         "setrlimit", EPERM, Unknown, |_| {
             let more = [1_u64 << 19; 2];
             call!(libc::SYS_setrlimit, libc::RLIMIT_NOFILE, &raw const more)

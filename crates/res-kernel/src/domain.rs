@@ -8,7 +8,7 @@
 use res_api::ErrorKind;
 use res_sync::Deadline;
 
-use crate::{Kernel, KernelError, KernelMemory};
+use crate::{Confinement, Kernel, KernelError, KernelMemory};
 
 /// A machine with domains.
 ///
@@ -53,7 +53,9 @@ pub trait Isolation: Kernel {
     fn code_of(&self, entry: DomainEntry<Self>) -> Result<EntryCode, KernelError>;
 
     /// Starts a domain: in it, and nowhere else, the entry runs, with one end of a socket; the
-    /// other is returned. Of what this domain has it sees nothing.
+    /// other is returned. Of what this domain has it sees nothing, and it can do no more than
+    /// [`confinement`](Self::confinement) says: use what it is sent, and have threads. Memory
+    /// objects of its own are among what is `Denied` to it.
     ///
     /// A code that another domain said is safe to use: whatever it is, only the new domain suffers.
     ///
@@ -74,6 +76,13 @@ pub trait Isolation: Kernel {
     ) -> Result<(Self::Domain, Self::Socket), KernelError> {
         self.domain_at(self.code_of(entry)?)
     }
+
+    /// What domains that are started here are kept from: what is in force, not what was tried.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`domain`](Self::domain), where none could be started at all.
+    fn confinement(&self) -> Result<Confinement, KernelError>;
 }
 
 /// The entry of a domain as it travels: the same number in all domains of a program.

@@ -99,7 +99,8 @@ pub trait Kernel: Park<Model: Mapped> {
     ///
     /// # Errors
     ///
-    /// `Invalid` for 0 bytes, `NoMemory`, `NoSlots`.
+    /// `Invalid` for 0 bytes, `NoMemory`, `NoSlots`; `Denied` in a domain: whoever started it
+    /// makes the objects, and sends them.
     fn memory(&self, bytes: u64) -> Result<Self::Memory, KernelError>;
 
     /// Runs `body` and reports a panic in it, on machines where panics unwind.

@@ -15,6 +15,7 @@
 #[cfg(any(feature = "linux", feature = "sim"))]
 extern crate std;
 
+mod confinement;
 mod domain;
 mod kernel;
 #[cfg(feature = "linux")]
@@ -22,6 +23,7 @@ pub mod linux;
 #[cfg(feature = "sim")]
 pub mod sim;
 
+pub use confinement::{Confinement, Restriction};
 pub use domain::{
     Domain, DomainEnd, DomainEntry, EntryCode, Isolation, KernelFile, Passed, Place, Received,
     Socket,

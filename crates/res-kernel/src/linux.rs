@@ -13,6 +13,7 @@
 //! | domain | a process, forked by a second execution of this program that does nothing else |
 //! | socket | `SOCK_SEQPACKET`; objects travel as descriptors |
 //! | death notice | a pidfd; the fork server says how it ended |
+//! | confinement | seccomp, Landlock, no capabilities, limits: in the fork server, before the first fork |
 //!
 //! It needs Linux 5.14, 64 bits and little-endian words.
 //!
@@ -31,6 +32,8 @@ compile_error!("the `linux` feature needs Linux on a little-endian machine of 64
 
 mod barrier;
 mod clock;
+#[cfg(not(miri))]
+mod confine;
 mod cores;
 #[cfg(not(miri))]
 mod domain;

@@ -9,13 +9,19 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use super::socket::{LinuxSocket, await_input};
 use super::{Linux, LinuxFile, LinuxPoint, barrier, fork_server};
-use crate::{Domain, DomainEnd, DomainEntry, EntryCode, Isolation, KernelError};
+use crate::{Confinement, Domain, DomainEnd, DomainEntry, EntryCode, Isolation, KernelError};
 
 /// A process of this program that began at an entry.
 ///
 /// It has the standard stream for errors, its socket, and no other descriptor; it dies with the
-/// process that started it. So far it is a process of the same user and no more: it is not kept
-/// from the file system or from other processes (H8).
+/// process that started it. It can use what it has and is sent, and have threads, and that is all:
+/// no files, no processes of its own, no signals, no memory objects that were not sent to it, no
+/// new instructions (H8). What is asked for beyond is refused (`EPERM`), and nobody is killed for
+/// it. An `abort` ends it by another signal than usual: it may not send one to itself either. A
+/// thread of it sets its own parameters only.
+///
+/// [`Isolation::confinement`] says what of that is in force on the machine that runs. Processor
+/// time and what can be learned from timing are not shared out.
 ///
 /// ```
 /// use res_kernel::linux::LinuxSocket;
@@ -60,6 +66,10 @@ impl Isolation for Linux {
         let forked = fork_server::fork(entry, there)?;
         let fork_server::Forked { number, process, pidfd } = forked;
         Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, here))
+    }
+
+    fn confinement(&self) -> Result<Confinement, KernelError> {
+        fork_server::confinement()
     }
 }
 

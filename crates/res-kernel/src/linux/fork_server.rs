@@ -3,9 +3,11 @@
 //! It is this program, executed once more: it maps nothing, has one thread, and does nothing but
 //! fork. So starting a domain costs the same however much its composer has mapped and however many
 //! threads it has. It is started with the first domain, and ends with its composer: it watches its
-//! socket, and its children die with it.
+//! socket, and its children die with it. All that keeps domains apart is in force in it before the
+//! first one is forked.
 
 mod process;
+mod warden;
 
 use core::ffi::CStr;
 use std::collections::HashMap;
@@ -21,7 +23,7 @@ use res_sync::Deadline;
 
 use super::LinuxSocket;
 use super::error::refused;
-use crate::{DomainEnd, EntryCode, KernelError};
+use crate::{Confinement, DomainEnd, EntryCode, KernelError};
 
 const START: &str = "start the fork server";
 const FORK: &str = "start a domain";
@@ -39,6 +41,10 @@ struct Request {
 
 /// What the fork server says.
 enum Notice {
+    /// What it and its domains are kept from; the first that it says.
+    Confined {
+        confinement: Confinement,
+    },
     /// It has forked the domain; its pidfd goes with it.
     Forked {
         number: u64,
@@ -85,6 +91,7 @@ impl Notice {
             Self::Refused { number, error } => [1, number, error],
             Self::Exited { number, code } => [2, number, code],
             Self::Killed { number, signal } => [3, number, signal],
+            Self::Confined { confinement } => [4, confinement.bits().into(), 0],
         };
         words.map(u64::to_ne_bytes)
     }
@@ -98,6 +105,7 @@ impl Notice {
             1 => Some(Self::Refused { number, error: value }),
             2 => Some(Self::Exited { number, code: value }),
             3 => Some(Self::Killed { number, signal: value }),
+            4 => Some(Self::Confined { confinement: Confinement::from_bits(number as u8) }),
             _ => None,
         }
     }
@@ -110,6 +118,7 @@ const PANICKED: i32 = 101;
 struct ForkServer {
     process: Child,
     socket: LinuxSocket,
+    confinement: Confinement,
     /// Which number the last domain got.
     last: u64,
     /// How domains ended that nobody has asked for yet.
@@ -129,6 +138,19 @@ fn server() -> MutexGuard<'static, Option<ForkServer>> {
     SERVER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The one that runs, or a new one.
+fn running(server: &mut Option<ForkServer>) -> Result<&mut ForkServer, KernelError> {
+    match server {
+        Some(running) => Ok(running),
+        None => Ok(server.insert(ForkServer::start()?)),
+    }
+}
+
+/// What domains are kept from.
+pub(super) fn confinement() -> Result<Confinement, KernelError> {
+    Ok(running(&mut server())?.confinement)
+}
+
 /// Of an address of this program.
 pub(super) fn code_of(entry: usize) -> Result<EntryCode, KernelError> {
     let offset = process::offset(entry).ok_or(KernelError::new(FORK, ErrorKind::Invalid))?;
@@ -138,11 +160,7 @@ pub(super) fn code_of(entry: usize) -> Result<EntryCode, KernelError> {
 /// Starts a domain at `entry`, with `socket`.
 pub(super) fn fork(entry: EntryCode, socket: LinuxSocket) -> Result<Forked, KernelError> {
     let mut server = server();
-    let running = match &mut *server {
-        Some(running) => running,
-        None => server.insert(ForkServer::start()?),
-    };
-    let forked = running.fork(entry, &socket);
+    let forked = running(&mut server)?.fork(entry, &socket);
     if forked.as_ref().is_err_and(|error| error.kind == ErrorKind::PeerGone) {
         // Somebody killed it. The next domain gets a new one.
         *server = None;
@@ -169,7 +187,13 @@ impl ForkServer {
             .process_group(0)
             .spawn()
             .map_err(refused(START))?;
-        Ok(Self { process, socket, last: 0, ends: HashMap::new() })
+        let confinement = Confinement::NONE;
+        let mut server = Self { process, socket, confinement, last: 0, ends: HashMap::new() };
+        match server.hear()? {
+            (Notice::Confined { confinement }, _) => server.confinement = confinement,
+            _ => return Err(KernelError::new(START, ErrorKind::Misbehaved)),
+        }
+        Ok(server)
     }
 
     fn fork(&mut self, entry: EntryCode, socket: &LinuxSocket) -> Result<Forked, KernelError> {
@@ -210,7 +234,7 @@ impl ForkServer {
             Notice::Exited { number, code } => (number, DomainEnd::Exited(code as i32)),
             Notice::Killed { number, signal } => (number, DomainEnd::Killed(signal as i32)),
             // Answers to nobody.
-            Notice::Forked { .. } | Notice::Refused { .. } => return,
+            Notice::Confined { .. } | Notice::Forked { .. } | Notice::Refused { .. } => return,
         };
         self.ends.insert(number, end);
     }

@@ -5,7 +5,7 @@ use std::io;
 
 use res_api::{ErrorKind, ThreadParam};
 use rustix::process::Pid;
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 
 use super::cores;
 use super::error::refused;
@@ -91,7 +91,7 @@ impl Params {
         let _ = set_attributes(tid, ORDINARY);
         let mut all = CpuSet::new();
         (0..cores::count()).filter_map(cores::number).for_each(|number| all.set(number));
-        let _ = sched_setaffinity(Some(tid), &all);
+        let _ = sched_setaffinity(unless_it_calls(tid), &all);
     }
 
     /// Whether a thread can start with them.
@@ -115,7 +115,7 @@ impl Change {
             Self::Core(number) => {
                 let mut only = CpuSet::new();
                 only.set(number);
-                sched_setaffinity(Some(tid), &only).map_err(refused(SET_CORE))
+                sched_setaffinity(unless_it_calls(tid), &only).map_err(refused(SET_CORE))
             }
             Self::Fifo(priority) => {
                 set_attributes(tid, fifo(priority)).map_err(refused(SET_PRIORITY))
@@ -175,11 +175,16 @@ const ORDINARY: libc::sched_attr = libc::sched_attr {
     sched_period: 0,
 };
 
+/// The thread, or `None` for the calling one, which a domain is allowed to name only so.
+fn unless_it_calls(tid: Pid) -> Option<Pid> {
+    (tid != gettid()).then_some(tid)
+}
+
 fn set_attributes(tid: Pid, mut attributes: libc::sched_attr) -> io::Result<()> {
     if cfg!(miri) {
         return Err(io::Error::from_raw_os_error(libc::EPERM));
     }
-    let (tid, no_flags) = (tid.as_raw_nonzero().get(), 0_u32);
+    let (tid, no_flags) = (Pid::as_raw(unless_it_calls(tid)), 0_u32);
     // SAFETY: the pointer is to a structure of our own, as long as its `size` says: the kernel
     // reads it, and may correct `size`. How a thread is scheduled touches no memory.
     let result =

@@ -16,8 +16,9 @@ use rustix::process::{
     set_parent_process_death_signal, wait,
 };
 
-use super::{MARK, Notice, PANICKED, Request};
+use super::{MARK, Notice, PANICKED, Request, warden};
 use crate::linux::barrier;
+use crate::linux::confine::{Filter, Seal, confine};
 use crate::linux::socket::LinuxSocket;
 use crate::{DomainEntry, Linux};
 
@@ -74,7 +75,9 @@ fn serve() {
     forget_environment();
     // Its domains inherit it.
     barrier::reach_all();
+    let (socket, warden) = warden::stay_back(socket);
     let children = Children::new();
+    let Some(seal) = confine_all(&socket, warden) else { return };
     let mut numbers = HashMap::new();
     loop {
         let mut wanted = [
@@ -90,7 +93,7 @@ fn serve() {
         if ended && children.report(&socket, &mut numbers).is_none() {
             return;
         }
-        if asked && answer(&socket, &mut numbers).is_none() {
+        if asked && answer(&socket, &mut numbers, seal.as_ref()).is_none() {
             return;
         }
     }
@@ -117,11 +120,27 @@ fn forget_environment() {
     }
 }
 
+/// Confines this process with all that it will fork, and says so; what each domain has yet to do.
+/// `None`: nobody listens.
+fn confine_all(socket: &LinuxSocket, warden: LinuxSocket) -> Option<Option<Seal>> {
+    let (confinement, filter) = confine();
+    let seal = match filter {
+        Filter::Asks(listener) => {
+            warden.send_waiting(&[], &[listener.as_fd()]).ok()?;
+            None
+        }
+        Filter::Allows(seal) => Some(seal),
+        Filter::Missing => None,
+    };
+    say(socket, &Notice::Confined { confinement }, &[])?;
+    Some(seal)
+}
+
 /// Which domain is which process.
 type Numbers = HashMap<Pid, u64>;
 
 /// Forks one domain. `None`: nobody is left to ask.
-fn answer(socket: &LinuxSocket, numbers: &mut Numbers) -> Option<()> {
+fn answer(socket: &LinuxSocket, numbers: &mut Numbers, seal: Option<&Seal>) -> Option<()> {
     let (mut bytes, mut theirs) = ([0; Request::BYTES], None);
     let len = socket
         .recv_descriptors(&mut bytes, res_sync::Deadline::NEVER, |descriptor| {
@@ -138,7 +157,7 @@ fn answer(socket: &LinuxSocket, numbers: &mut Numbers) -> Option<()> {
     let server = getpid();
     let process = match fork() {
         Err(error) => return refused(error),
-        Ok(None) => become_domain(entry, theirs, server),
+        Ok(None) => become_domain(entry, theirs, server, seal),
         Ok(Some(process)) => process,
     };
     numbers.insert(process, number);
@@ -159,7 +178,7 @@ fn say(socket: &LinuxSocket, notice: &Notice, descriptors: &[BorrowedFd<'_>]) ->
 }
 
 /// The new process, or in it `None`.
-fn fork() -> Result<Option<Pid>, Errno> {
+pub(super) fn fork() -> Result<Option<Pid>, Errno> {
     // SAFETY: this process has one thread, so nothing is left locked or half done in the child.
     match unsafe { libc::fork() } {
         -1 => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN)),
@@ -168,22 +187,34 @@ fn fork() -> Result<Option<Pid>, Errno> {
 }
 
 /// The child, until its end.
-fn become_domain(entry: DomainEntry<Linux>, socket: OwnedFd, server: Pid) -> ! {
-    let socket = alone_with(socket, server);
+fn become_domain(
+    entry: DomainEntry<Linux>,
+    socket: OwnedFd,
+    server: Pid,
+    seal: Option<&Seal>,
+) -> ! {
+    die_with(server);
+    let socket = alone_with(socket);
     set_children_signal(libc::SIG_UNBLOCK);
+    if seal.is_some_and(|seal| seal.apply().is_err()) {
+        exit(1);
+    }
     let ended = catch_unwind(move || entry(Linux::new(), LinuxSocket::of(socket)));
     exit(if ended.is_ok() { 0 } else { PANICKED })
 }
 
-/// Closes all descriptors but the standard streams and this one, and sees to it that this process
-/// ends with the fork server.
-fn alone_with(socket: OwnedFd, server: Pid) -> OwnedFd {
-    const FIRST: RawFd = 3;
+/// Sees to it that this process ends with that parent.
+pub(super) fn die_with(parent: Pid) {
     let bound = set_parent_process_death_signal(Some(Signal::KILL));
     // It may have died before that: then this process has another parent by now.
-    if bound.is_err() || getppid() != Some(server) {
+    if bound.is_err() || getppid() != Some(parent) {
         exit(1);
     }
+}
+
+/// Closes all descriptors but the standard streams and this one.
+fn alone_with(socket: OwnedFd) -> OwnedFd {
+    const FIRST: RawFd = 3;
     let raw = socket.as_raw_fd();
     // SAFETY: whatever was open there belongs to the fork server, whose variables this process
     // never drops: it does not return to them.

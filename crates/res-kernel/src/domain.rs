@@ -253,7 +253,8 @@ pub trait Socket: Send {
     /// # Errors
     ///
     /// `PeerGone`; `NoSlots` where the other side does not listen; `Invalid` for too much at once;
-    /// `Denied` for an object to be read only that was sent for writing before.
+    /// `Denied`, where domains are not kept from opening files, for an object that was sent to be
+    /// read before and now is to be written, or the reverse.
     fn send(
         &self,
         bytes: &[u8],

@@ -21,9 +21,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use res_api::ErrorKind;
 use res_sync::Deadline;
 
-use super::LinuxSocket;
 use super::error::refused;
-use crate::{Confinement, DomainEnd, EntryCode, KernelError};
+use super::{LinuxSocket, object};
+use crate::{Confinement, DomainEnd, EntryCode, KernelError, Restriction};
 
 const START: &str = "start the fork server";
 const FORK: &str = "start a domain";
@@ -192,6 +192,10 @@ impl ForkServer {
         match server.hear()? {
             (Notice::Confined { confinement }, _) => server.confinement = confinement,
             _ => return Err(KernelError::new(START, ErrorKind::Misbehaved)),
+        }
+        if server.confinement.has(Restriction::Calls) || server.confinement.has(Restriction::Files)
+        {
+            object::receivers_open_nothing();
         }
         Ok(server)
     }

@@ -1,11 +1,14 @@
 //! The memfd below a memory object, and its mappings (H7, H15).
 
 use core::ptr::{self, NonNull};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use res_api::ErrorKind;
 use rustix::fs::{
-    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
+    MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fcntl_getfl, fstat,
+    ftruncate, memfd_create, open,
 };
 use rustix::io::retry_on_intr;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
@@ -27,6 +30,18 @@ const FIXED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 pub(super) struct Object {
     descriptor: OwnedFd,
     len: usize,
+    /// One that reads only, for those who can open nothing.
+    reader: OnceLock<OwnedFd>,
+}
+
+/// Whether those who get descriptors are kept from opening anything.
+static RECEIVERS_OPEN_NOTHING: AtomicBool = AtomicBool::new(false);
+
+/// From now on descriptors go to processes that can open nothing, and so cannot reopen them.
+#[cfg(not(miri))]
+pub(super) fn receivers_open_nothing() {
+    // Relaxed: whoever gets a descriptor begins later.
+    RECEIVERS_OPEN_NOTHING.store(true, Relaxed);
 }
 
 impl Object {
@@ -39,15 +54,23 @@ impl Object {
         let descriptor = memfd_create(c"res", flags).map_err(refused(MAKE))?;
         ftruncate(&descriptor, len as u64).map_err(refused(MAKE))?;
         fcntl_add_seals(&descriptor, FIXED).map_err(refused(MAKE))?;
-        Ok(Self { descriptor, len })
+        Ok(Self { descriptor, len, reader: OnceLock::new() })
     }
 
-    /// The descriptor, for another process that is to have that access. From the first time on the
-    /// object is sealed for good: one that was passed for reading is never mapped for writing again,
-    /// by whatever way (H7); one that was passed for writing cannot be passed for reading.
+    /// A descriptor for another process that is to have that access (H7). Those who can open nothing
+    /// get one that reads only, which nobody maps for writing, and the object may go to others for
+    /// writing. Where that cannot be relied on, the first time decides, for good: an object that was
+    /// passed for reading is never mapped for writing again, by whatever way; one that was passed
+    /// for writing cannot be passed for reading.
     pub(super) fn pass(&self, access: Access) -> Result<BorrowedFd<'_>, KernelError> {
         let seals = fcntl_get_seals(&self.descriptor).map_err(refused(PASS))?;
         let read_only = seals.contains(SealFlags::FUTURE_WRITE);
+        if access == Access::Read && !read_only && RECEIVERS_OPEN_NOTHING.load(Relaxed) {
+            if !seals.contains(SealFlags::SEAL) {
+                self.seal(SealFlags::SEAL)?;
+            }
+            return self.reader();
+        }
         match (access, seals.contains(SealFlags::SEAL)) {
             (Access::Read, true) if !read_only => Err(KernelError::new(PASS, ErrorKind::Denied)),
             (Access::ReadWrite, true) if read_only => {
@@ -58,6 +81,18 @@ impl Object {
             (Access::ReadWrite, false) => self.seal(SealFlags::SEAL),
         }?;
         Ok(self.descriptor.as_fd())
+    }
+
+    fn reader(&self) -> Result<BorrowedFd<'_>, KernelError> {
+        if self.reader.get().is_none() {
+            let path = std::format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let reader = open(path, flags, Mode::empty()).map_err(refused(PASS))?;
+            // Another thread may have been faster: then there is one.
+            let _ = self.reader.set(reader);
+        }
+        let reader = self.reader.get().ok_or(KernelError::new(PASS, ErrorKind::Other))?;
+        Ok(reader.as_fd())
     }
 
     fn seal(&self, seals: SealFlags) -> Result<(), KernelError> {
@@ -78,8 +113,10 @@ impl Object {
             return Err(wrong);
         }
         let sealed = seals.intersects(SealFlags::FUTURE_WRITE | SealFlags::WRITE);
-        let access = if sealed { Access::Read } else { Access::ReadWrite };
-        Ok((Self { descriptor, len }, access))
+        let flags = fcntl_getfl(&descriptor).map_err(|_| wrong)?;
+        let writes = !sealed && flags & OFlags::RWMODE == OFlags::RDWR;
+        let access = if writes { Access::ReadWrite } else { Access::Read };
+        Ok((Self { descriptor, len, reader: OnceLock::new() }, access))
     }
 
     /// Maps all of it, somewhere.
@@ -158,8 +195,6 @@ fn memory_of_the_machine() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsRawFd;
-
     use rustix::io::Errno;
 
     use super::*;
@@ -187,7 +222,7 @@ mod tests {
         // Not by way of the file system either, and who had it mapped goes on.
         let path = std::format!("/proc/self/fd/{}", theirs.descriptor.as_raw_fd());
         let again = std::fs::File::options().read(true).write(true).open(path).unwrap();
-        let again = Object { descriptor: again.into(), len: 4096 };
+        let again = Object { descriptor: again.into(), len: 4096, reader: OnceLock::new() };
         assert_eq!(again.map(Access::ReadWrite).unwrap_err().kind, ErrorKind::Denied);
         let second = theirs.map(Access::Read).unwrap();
         // SAFETY: both are mapped, and nobody else knows them.

@@ -196,10 +196,10 @@ attacks! {
     "write to what is for reading", EACCES, Unknown, |scene| {
         call!(libc::SYS_mprotect, scene.object, 4096_usize, WRITE)
     };
-    "map what is for reading", EPERM, Unknown, |scene| {
+    "map what is for reading", EACCES, Unknown, |scene| {
         map(WRITE, libc::MAP_SHARED, scene.descriptor)
     };
-    "write by descriptor", EPERM, Unknown, |scene| {
+    "write by descriptor", EBADF, Unknown, |scene| {
         call!(libc::SYS_write, scene.descriptor, c"x".as_ptr(), 1_usize)
     };
     "pwrite by descriptor", EPERM, Unknown, |scene| {

@@ -11,6 +11,7 @@ mod bell;
 mod board;
 mod component;
 mod ears;
+mod inspection;
 mod limits;
 mod link;
 mod manager;
@@ -22,5 +23,6 @@ mod wire;
 
 pub use backend_local::LocalError as SinvError;
 pub use component::SinvComponent;
+pub use inspection::{Channel, Inspection, Member, Memory};
 pub use limits::Limits;
 pub use sinv::Sinv;

@@ -8,6 +8,7 @@
 mod bells;
 mod components;
 mod effects;
+mod inspect;
 mod objects;
 mod parcels;
 mod queues;

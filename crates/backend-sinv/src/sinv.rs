@@ -15,6 +15,7 @@ use res_kernel::{DomainEntry, Isolation, Linux, Passed, Place, Socket};
 
 use crate::board::Board;
 use crate::component::{SinvComponent, export};
+use crate::inspection::Inspection;
 use crate::limits::Limits;
 use crate::link::{Link, open_file};
 use crate::manager::{MAIN, Manager};
@@ -146,6 +147,20 @@ impl<K: Isolation> Sinv<K> {
         let own = Self::join(kernel, world, board)?;
         own.world.own(&own.local);
         Ok(own)
+    }
+
+    /// What lives, who holds what, and who waits for what: for people who look. None in a component,
+    /// which knows only of itself.
+    ///
+    /// ```
+    /// let system = backend_sinv::Sinv::new()?;
+    /// let seen = system.inspect().expect("this is the composing program");
+    /// assert_eq!(seen.components.len(), 1);
+    /// println!("{seen}");
+    /// # Ok::<(), backend_sinv::SinvError>(())
+    /// ```
+    pub fn inspect(&self) -> Option<Inspection> {
+        self.world.link.manager().map(|manager| manager.inspect())
     }
 
     /// A file of the machine, to endow a component with. Only the composing program opens files.

@@ -49,6 +49,12 @@ pub(crate) struct Header<M: MemoryModel> {
 pub(crate) const HEADER: u64 = 2 * LINE as u64;
 
 impl<M: MemoryModel> Header<M> {
+    /// How many items are in it, as far as one can believe what it says.
+    pub(crate) fn queued(&self, capacity: u32) -> u32 {
+        let (tail, head) = (self.tail.word.load(Relaxed), self.head.word.load(Relaxed));
+        tail.wrapping_sub(head).min(capacity.into()) as u32
+    }
+
     /// An empty ring.
     pub(crate) fn new() -> Self {
         Self { tail: Line::new(Atomic::new(0)), head: Line::new(Atomic::new(0)) }

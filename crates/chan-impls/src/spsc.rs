@@ -57,6 +57,20 @@ impl<B: Backend> Kind<B> for Spsc {
 
 const ID: KindId = KindId::new(*b"spsc", 1);
 
+impl Spsc {
+    /// How many messages are in a ring of that capacity, as its memory says: for people who look at
+    /// a system. Whoever has the memory may have written anything there.
+    ///
+    /// # Safety
+    ///
+    /// The memory is aligned to 64 and valid for atomic loads in the [bytes](Kind::bytes) of such a
+    /// ring.
+    pub unsafe fn queued<M: Mapped>(memory: NonNull<u8>, capacity: u32) -> u32 {
+        // SAFETY: a header is at the beginning of a ring, says the caller, and is made of atomics.
+        unsafe { memory.cast::<Header<M>>().as_ref() }.queued(capacity)
+    }
+}
+
 fn bytes<T: Message>(capacity: u32) -> Option<u64> {
     let slots = u64::from(slots(capacity)?);
     let bytes = slots.checked_mul(slot::stride::<T>() as u64)?.checked_add(HEADER)?;

@@ -377,6 +377,12 @@ impl<P: Park> Event<'_, P> {
         self.word.load(Acquire) & (SUBSCRIBED | WATCHED) != 0
     }
 
+    /// Whether somebody has armed and was not triggered since: sleeps, as a rule. For people who
+    /// look: it orders nothing.
+    pub fn is_armed(self) -> bool {
+        self.word.load(Acquire) & SUBSCRIBED != 0
+    }
+
     /// The word as it is, without arming.
     pub fn snapshot(self) -> Snapshot {
         Snapshot(self.word.load(Acquire))

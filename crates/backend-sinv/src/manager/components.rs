@@ -44,7 +44,7 @@ pub(super) struct Client<K: Isolation> {
     notices: Vec<Notice>,
     /// What it says of its end.
     pub(super) exit: Option<Exit>,
-    domain: Option<Arc<K::Domain>>,
+    pub(super) domain: Option<Arc<K::Domain>>,
 }
 
 impl<K: Isolation> Client<K> {

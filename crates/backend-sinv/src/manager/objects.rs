@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use backend_local::outside::{HEADER, WordId};
-use res_api::{Barrier, ErrorKind, Gone, Side};
+use res_api::{Barrier, Desc, ErrorKind, Gone, Side};
 use res_kernel::{Access, Isolation, KernelMemory};
 
 use super::effects::What;
@@ -21,6 +21,8 @@ pub(super) struct Object<K: Isolation> {
     /// In how many capabilities on their way it is.
     pub(super) transit: u32,
     words: BTreeMap<u32, Word>,
+    /// An end whose words lie in it.
+    pub(super) end: Option<Desc>,
 }
 
 enum Thing<K: Isolation> {
@@ -116,7 +118,17 @@ impl<K: Isolation> Object<K> {
         self.owner
     }
 
-    fn bytes(&self) -> u64 {
+    /// Who has it, and how.
+    pub(super) fn holders(&self) -> impl Iterator<Item = (ComponentId, Access)> {
+        self.grants.iter().map(|(client, grant)| (*client, grant.access))
+    }
+
+    /// Its words of which an end has travelled, by their places.
+    pub(super) fn words(&self) -> impl Iterator<Item = (u32, &Word)> {
+        self.words.iter().map(|(offset, word)| (*offset, word))
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
         self.memory().map_or(0, |memory| memory.len())
     }
 
@@ -143,7 +155,8 @@ impl<K: Isolation> State<K> {
     fn add_object(&mut self, owner: ComponentId, thing: Thing<K>) -> u64 {
         let id = self.next();
         let (grants, words) = (BTreeMap::new(), BTreeMap::new());
-        self.objects.insert(id, Object { thing, owner, grants, transit: 0, words });
+        let object = Object { thing, owner, grants, transit: 0, words, end: None };
+        self.objects.insert(id, object);
         id
     }
 

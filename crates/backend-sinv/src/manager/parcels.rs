@@ -151,6 +151,9 @@ impl<K: Isolation> State<K> {
         each_piece(parcel, &mut |desc, piece| match piece {
             Piece::Word { word, side: Some(side), barrier, kept, peer_here } => {
                 self.depart(client, *word, *side, (*barrier, *kept, *peer_here));
+                if let Some(object) = self.objects.get_mut(&word.object) {
+                    object.end = Some(*desc);
+                }
             }
             Piece::Queue(queue) => self.move_end(*queue, desc.role, Some(client), TRANSIT),
             _ => {}

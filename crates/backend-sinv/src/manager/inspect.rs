@@ -1,0 +1,139 @@
+//! What the manager knows, for people.
+
+use core::sync::atomic::Ordering::Relaxed;
+use std::string::ToString;
+use std::vec::Vec;
+
+use backend_local::distant::QUEUE_NUMBERS;
+use backend_local::outside::HEADER;
+use chan_impls::Spsc;
+use chan_impls::queue::InMemory;
+use res_api::{Desc, Role, Side};
+use res_kernel::{Access, Domain, Isolation, KernelMemory};
+use res_sync::Event;
+use res_sync::model::Atomic;
+
+use super::components::Stage;
+use super::objects::{Object, Word};
+use super::{Manager, State, TRANSIT};
+use crate::bell::word_at;
+use crate::inspection::{Channel, Inspection, Member, Memory};
+use crate::request::ComponentId;
+
+impl<K: Isolation> Manager<K> {
+    /// A look at everything, at one moment.
+    pub(crate) fn inspect(&self) -> Inspection {
+        let isolation = match self.kernel.confinement() {
+            Ok(confinement) => confinement.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let found = self.within(|state| state.inspect(&self.point));
+        Inspection { isolation, ..found }
+    }
+}
+
+impl<K: Isolation> State<K> {
+    fn inspect(&self, point: &K::Point) -> Inspection {
+        let components = self.components.iter().map(|(id, client)| Member {
+            id: *id,
+            name: client.name,
+            creator: client.creator,
+            process: client.domain.as_ref().map(|domain| domain.id()),
+            started: client.stage != Stage::Made,
+            objects: client.objects.len() as u32,
+            bytes: client.bytes,
+            untaken: client.endowments.iter().filter(|(_, parcel)| parcel.is_some()).count() as u32,
+        });
+        let channels = self.objects.iter().filter_map(|(id, object)| {
+            let desc = object.end?;
+            let is_channel =
+                matches!(desc.role, Role::Snd | Role::Rcv | Role::CapSnd | Role::CapRcv);
+            is_channel.then(|| self.channel(*id, desc, object, point))
+        });
+        let shared = self.objects.iter().filter(|(_, object)| {
+            let of_several = object.holders().count() > 1;
+            of_several && object.end.is_none() && object.memory().is_some()
+        });
+        let memory = shared.map(|(id, object)| {
+            let with = |wanted| {
+                let having = object.holders().filter(move |(_, access)| *access == wanted);
+                having.map(|(client, _)| client).collect()
+            };
+            let (readers, writers) = (with(Access::Read), with(Access::ReadWrite));
+            Memory { object: *id, bytes: object.bytes(), readers, writers }
+        });
+        Inspection {
+            components: components.collect(),
+            channels: channels.collect(),
+            memory: memory.filter(|memory| !self.arenas.contains_key(&memory.object)).collect(),
+            ..Inspection::default()
+        }
+    }
+
+    fn channel(&self, id: u64, desc: Desc, object: &Object<K>, point: &K::Point) -> Channel {
+        let (mut senders, mut receivers, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        // What the end signals comes first: a sender signals data, a receiver signals room.
+        let sends = matches!(desc.role, Role::Snd | Role::CapSnd);
+        for (place, (offset, word)) in object.words().enumerate() {
+            let is_data = place == 0 || !sends && object.words().count() == 1;
+            let (from, to) = if is_data {
+                (Side::Signallers, Side::Waiters)
+            } else {
+                (Side::Waiters, Side::Signallers)
+            };
+            add(&mut senders, word.side(from));
+            add(&mut receivers, word.side(to));
+            if self.sleeps(object, offset, word, point) {
+                add(&mut waiting, word.side(Side::Waiters));
+            }
+        }
+        Channel {
+            object: id,
+            desc,
+            queued: queued::<K>(&desc, object),
+            senders,
+            receivers,
+            waiting,
+        }
+    }
+
+    /// Whether somebody sleeps on the word, or is about to.
+    fn sleeps(&self, object: &Object<K>, offset: u32, word: &Word, point: &K::Point) -> bool {
+        object.memory().is_some_and(|memory| {
+            // SAFETY: a word that the manager knows of lies in a place of its object.
+            let at = unsafe { word_at::<K>(memory, offset.into()) };
+            let park = &self.kernel;
+            Event { park, point, word: at, barrier: word.barrier }.is_armed()
+        })
+    }
+}
+
+fn add(to: &mut Vec<ComponentId>, holders: &[ComponentId]) {
+    for holder in holders {
+        if *holder != TRANSIT && !to.contains(holder) {
+            to.push(*holder);
+        }
+    }
+}
+
+/// How many messages are in the channel, where the kind says so.
+fn queued<K: Isolation>(desc: &Desc, object: &Object<K>) -> Option<u32> {
+    type Ring<K> = chan_impls::SpscPush<<K as res_sync::Park>::Model, u8>;
+    let memory = object.memory()?;
+    let capacity = u32::try_from(desc.capacity).ok()?;
+    match desc.role {
+        Role::Snd | Role::Rcv if desc.kind == <Ring<K> as InMemory>::KIND => {
+            let needed = <Ring<K> as InMemory>::bytes(1)?;
+            let fits = memory.len() >= HEADER as u64 + needed;
+            // SAFETY: the header of a ring fits, at a multiple of 64.
+            fits.then(|| unsafe { Spsc::queued::<K::Model>(memory.base().add(HEADER), capacity) })
+        }
+        Role::CapSnd | Role::CapRcv => {
+            // SAFETY: the memory of a queue has its numbers.
+            let [pushed, popped] =
+                QUEUE_NUMBERS.map(|at| unsafe { word_at::<K>(memory, at) }.load(Relaxed));
+            Some(pushed.wrapping_sub(popped).min(capacity.into()) as u32)
+        }
+        _ => None,
+    }
+}

@@ -8,7 +8,7 @@
 //!
 //! There can be one such warden for a process. Where there is one already (in a container, say) the
 //! filter allows these calls, and each domain begins by adding a [`Seal`] that refuses them, which
-//! takes longer than the rest of its start together.
+//! makes its start longer by a fifth or more.
 
 mod list;
 

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`Linux`] | `linux` (default) | std |
 //! | `Sim` | `sim` | std |
+//! | `Composite` | `composite` | no std, no allocator; the symbols of Composite's interfaces |
 //!
 //! ARCHITECTURE.md maps each operation to Linux, the deterministic simulator and Composite.
 #![no_std]
@@ -15,6 +16,8 @@
 #[cfg(any(feature = "linux", feature = "sim"))]
 extern crate std;
 
+#[cfg(feature = "composite")]
+pub mod composite;
 mod domain;
 mod kernel;
 #[cfg(feature = "linux")]
@@ -22,6 +25,8 @@ pub mod linux;
 #[cfg(feature = "sim")]
 pub mod sim;
 
+#[cfg(feature = "composite")]
+pub use composite::Composite;
 pub use domain::{Domain, DomainEnd, DomainEntry, Isolation, Received, Socket};
 pub use kernel::{Access, Kernel, KernelError, KernelMemory, KernelThread, Panicked, ThreadEntry};
 #[cfg(feature = "linux")]

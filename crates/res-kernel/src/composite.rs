@@ -104,6 +104,8 @@ impl Composite {
         timeout::start()?;
         thread::fill(threads, priority)?;
         priority.give_to_caller()?;
+        // The clock thread gets to where it sleeps.
+        interface::sched::sched_thd_yield();
         Ok(machine)
     }
 

@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use res_api::ErrorKind;
 
 use super::identity;
-use super::interface::sched::{ParamType, param, sched_thd_param_set, sched_thd_yield};
+use super::interface::sched::{ParamType, param, sched_thd_param_set};
 use crate::KernelError;
 
 const SET: &str = "set a thread's priority";
@@ -56,12 +56,10 @@ impl Priority {
         refused(result)
     }
 
-    /// Gives it to the calling thread, and lets a more urgent one run.
+    /// Gives it to the calling thread.
     pub(super) fn give_to_caller(self) -> Result<(), KernelError> {
         // SAFETY: it runs.
-        unsafe { self.give_to(identity::current())? };
-        sched_thd_yield();
-        Ok(())
+        unsafe { self.give_to(identity::current()) }
     }
 }
 

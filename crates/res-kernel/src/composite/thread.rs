@@ -78,20 +78,29 @@ impl Slot {
         self.id.load(Relaxed) == identity::current()
     }
 
-    /// Tells the scheduler of another priority. In the thread itself: nobody else can know that it
-    /// is not blocked.
-    fn settle(&self) {
+    /// Tells the scheduler of another priority; whether there was one. In the thread itself: nobody
+    /// else can know that it is not blocked.
+    fn settle(&self) -> bool {
         let wanted = self.wanted.load(Relaxed);
-        if self.given.swap(wanted, Relaxed) != wanted {
+        let other = self.given.swap(wanted, Relaxed) != wanted;
+        if other {
             // The scheduler refuses no priority of its range.
             let _ = Priority::from_code(wanted).give_to_caller();
+        }
+        other
+    }
+
+    /// The same; one that is more urgent by now runs at once.
+    fn settle_and_yield(&self) {
+        if self.settle() {
+            sched_thd_yield();
         }
     }
 
     /// Runs what it was started for.
     fn run(&self, index: u32) {
         self.bell.wait(|| matches!(self.stage(), RUNNING | DETACHED).then_some(()));
-        self.settle();
+        self.settle_and_yield();
         if let Some(ThreadEntry { run, data }) = self.entry.take() {
             // SAFETY: its maker promised that this is sound in another thread, once; it was taken.
             unsafe { run(data) };
@@ -99,8 +108,10 @@ impl Slot {
         self.end(index);
     }
 
-    /// It is done with its entry.
+    /// It is done with its entry. It waits for the next one with the usual priority.
     fn end(&self, index: u32) {
+        self.wanted.store(USUAL.load(Relaxed), Relaxed);
+        self.settle();
         // AcqRel: who joins sees what the entry did.
         match self.stage.compare_exchange(RUNNING, ENDED, AcqRel, Acquire) {
             Ok(_) => self.bell.ring(),
@@ -155,7 +166,7 @@ fn slot_of(id: u32) -> Option<(u32, &'static Slot)> {
 /// Where a priority was set while the calling thread slept, it takes effect now.
 pub(super) fn settle() {
     if let Some((_, slot)) = slot_of(identity::current()) {
-        slot.settle();
+        slot.settle_and_yield();
     }
 }
 
@@ -237,11 +248,7 @@ impl CompositeThread {
         }
         // SAFETY: it exists, and has not run yet, so it is not blocked.
         let queued = unsafe { Priority::from_code(wanted).give_to(self.id()) };
-        match queued {
-            Ok(()) => drop(sched_thd_yield()),
-            Err(_) => slot.given.store(0, Relaxed),
-        }
-        queued
+        queued.inspect_err(|_| slot.given.store(0, Relaxed))
     }
 }
 
@@ -250,8 +257,9 @@ impl KernelThread for CompositeThread {
         self.slot.id.load(Relaxed)
     }
 
-    /// A priority takes effect at the start; where it was started already, at once if this is the
-    /// calling thread, otherwise when it next wakes.
+    /// A priority takes effect at once if this is the calling thread, otherwise when it next wakes
+    /// and runs, for which it is as urgent as it was before. Before the start that is the usual
+    /// priority, or, in the thread's first use, the one that was set.
     fn set(&self, param: ThreadParam) -> Result<(), KernelError> {
         let invalid = |operation| Err(KernelError::new(operation, ErrorKind::Invalid));
         if matches!(self.slot.stage(), ENDED | LOST) {
@@ -262,7 +270,7 @@ impl KernelThread for CompositeThread {
             ThreadParam::Priority(priority) => {
                 self.slot.wanted.store(Priority::new(priority)?.code(), Relaxed);
                 if self.slot.is_caller() {
-                    self.slot.settle();
+                    self.slot.settle_and_yield();
                 }
                 Ok(())
             }
@@ -288,7 +296,11 @@ impl KernelThread for CompositeThread {
         self.launch().inspect_err(|_| {
             // It has not run, and does not.
             stage.store(MADE, Release);
-        })
+        })?;
+        // It may be in a queue without having been chosen from it: new there, or still on its way
+        // to sleep.
+        sched_thd_yield();
+        Ok(())
     }
 
     fn join(&self) {

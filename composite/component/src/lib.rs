@@ -29,7 +29,7 @@ pub extern "C" fn rust_main() -> c_long {
     match Composite::boot(THREADS, PRIORITY) {
         Ok(machine) => {
             scenario::all(machine, &mut report);
-            cost::all(machine);
+            report.result("costs", cost::all(machine));
         }
         Err(error) => report.result("boot", Err(error.into())),
     }

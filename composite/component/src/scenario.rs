@@ -1,6 +1,6 @@
 //! What has to work. None needs anything but the component itself.
 
-mod beside;
+pub(crate) mod beside;
 mod blockpoint;
 mod component;
 mod ground;

@@ -9,13 +9,13 @@ use res_kernel::{Composite, Kernel, KernelThread, ThreadEntry};
 /// A thread of the kernel's pool that runs a borrowed body. Dropped, it waits for its end.
 ///
 /// It must not be forgotten.
-pub(super) struct Beside<'a> {
-    pub(super) thread: CompositeThread,
+pub(crate) struct Beside<'a> {
+    pub(crate) thread: CompositeThread,
     borrowed: PhantomData<&'a mut ()>,
 }
 
 /// Makes one that has not been started.
-pub(super) fn beside<F: FnMut() + Send>(
+pub(crate) fn beside<F: FnMut() + Send>(
     machine: Composite,
     body: &mut F,
 ) -> Result<Beside<'_>, Fault> {
@@ -31,7 +31,7 @@ pub(super) fn beside<F: FnMut() + Send>(
 }
 
 /// Starts one.
-pub(super) fn started<F: FnMut() + Send>(
+pub(crate) fn started<F: FnMut() + Send>(
     machine: Composite,
     body: &mut F,
 ) -> Result<Beside<'_>, Fault> {

@@ -14,11 +14,17 @@ thread_local! {
 pub(crate) fn inside<R>(body: impl FnOnce() -> R) -> R {
     INSIDE.set(true);
     let result = body();
-    INSIDE.set(false);
-    if LATE.replace(false) {
-        world::quantum();
+    loop {
+        // Host code as well: it takes the lock.
+        while LATE.replace(false) {
+            world::quantum();
+        }
+        INSIDE.set(false);
+        if !LATE.get() {
+            return result;
+        }
+        INSIDE.set(true);
     }
-    result
 }
 
 /// In the handler of the quantum's signal: whether the thread may lose the baton now. Otherwise it

@@ -18,6 +18,7 @@
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("the stand-in needs Linux on x86_64");
 
+mod baton;
 mod blockpoint;
 mod halt;
 mod host;

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::baton::Baton;
 use crate::blockpoint::Blockpoint;
 use crate::halt::{DEADLOCKED, FAILED, end, halt};
 use crate::stack::Slot;
@@ -27,6 +28,9 @@ const LEAST_URGENT: u32 = 31;
 
 /// Who has the baton; 0 for nobody.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
+/// Where threads wait for it, by id.
+static BATONS: [Baton; MOST_THREADS as usize + 1] =
+    [const { Baton::new() }; MOST_THREADS as usize + 1];
 static WORLD: Mutex<World> = Mutex::new(World::new());
 
 /// What a thread does, as the scheduler sees it.
@@ -195,22 +199,25 @@ pub(crate) fn reschedule(mut world: MutexGuard<'_, World>) {
     if next == Some(me()) {
         return;
     }
-    hand_over(&mut world, next);
+    hand_over(next);
     drop(world);
     wait_for_baton();
 }
 
-fn hand_over(world: &mut World, next: Option<ThreadId>) {
+fn hand_over(next: Option<ThreadId>) {
     RUNNING.store(next.unwrap_or(0), SeqCst);
-    // A thread that has not reached `carry` yet finds out by itself.
-    if let Some(host) = next.and_then(|id| world.existing(id).host.as_ref()) {
-        host.wake();
+    if let Some(id) = next {
+        BATONS[id as usize].wake();
     }
 }
 
 fn wait_for_baton() {
-    while RUNNING.load(SeqCst) != me() {
-        thread::park();
+    loop {
+        let seen = BATONS[me() as usize].seen();
+        if RUNNING.load(SeqCst) == me() {
+            return;
+        }
+        BATONS[me() as usize].wait(seen);
     }
 }
 
@@ -220,7 +227,7 @@ pub(crate) fn exit() -> ! {
     world.existing(me()).state = State::Ended;
     world.dequeue(me());
     let next = world.next();
-    hand_over(&mut world, next);
+    hand_over(next);
     drop(world);
     loop {
         // Its id and its stack stay what they are.
@@ -249,7 +256,7 @@ pub(crate) fn tick() {
             }
             world.wake_late_ones(cycles());
             let next = world.next();
-            hand_over(&mut world, next);
+            hand_over(next);
         }
         running => {
             if let Some(host) = &world.existing(running).host {
@@ -280,8 +287,10 @@ unsafe impl Send for Start {}
 fn carry(id: ThreadId, start: Start) {
     let host = preempt::adopt(id);
     trap::enable();
-    world().existing(id).host = Some(host);
-    wait_for_baton();
+    host::inside(|| {
+        world().existing(id).host = Some(host);
+        wait_for_baton();
+    });
     // SAFETY: the slot was prepared for this thread alone; the component promised the rest.
     let result = unsafe { switch::enter(start.function, start.data, Slot::of(id).end()) };
     host::inside(|| match id {
@@ -311,5 +320,5 @@ pub(crate) fn boot(entry: extern "C" fn() -> c_long) {
     let mut world = world();
     let id = world.create(first, entry as *mut c_void);
     world.set_priority(id, LEAST_URGENT);
-    hand_over(&mut world, Some(id));
+    hand_over(Some(id));
 }

@@ -29,6 +29,8 @@ pub(super) fn objects(machine: Composite) -> Result<(), Fault> {
     fill(&memory, 7);
     let alias = memory.alias(Access::ReadWrite)?;
     drop(memory);
+    let another = machine.memory(5_000)?;
+    check!(another.base() != alias.base());
     check!(is_all(&alias, 7));
     check!(alias.alias(Access::Read).is_err_and(|error| error.kind == ErrorKind::Invalid));
     Ok(())

@@ -30,6 +30,7 @@ pub extern "C" fn rust_main() -> c_long {
         Ok(machine) => {
             scenario::all(machine, &mut report);
             report.result("costs", cost::all(machine));
+            report.result("thread that panics", scenario::thread::panics(machine));
         }
         Err(error) => report.result("boot", Err(error.into())),
     }

@@ -9,7 +9,7 @@ mod kernel;
 mod memory;
 mod mutex;
 mod spsc;
-mod thread;
+pub(crate) mod thread;
 mod timer;
 
 use core::time::Duration;

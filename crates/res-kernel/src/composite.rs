@@ -35,7 +35,9 @@ pub mod interface;
 mod memory;
 mod park;
 mod point;
+mod pool;
 mod priority;
+mod slot;
 pub mod syscall;
 mod thread;
 mod timeout;
@@ -50,7 +52,8 @@ use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
 pub use memory::CompositeMemory;
 pub use point::CompositePoint;
-pub use thread::{CompositeThread, MOST_THREADS};
+pub use pool::MOST_THREADS;
+pub use thread::CompositeThread;
 
 /// A 32-bit word that threads share.
 type U32 = <Core as MemoryModel>::U32;
@@ -102,7 +105,7 @@ impl Composite {
         clock::measure();
         let machine = Self(());
         timeout::start()?;
-        thread::fill(threads, priority)?;
+        pool::fill(threads, priority)?;
         priority.give_to_caller()?;
         // The clock thread gets to where it sleeps.
         interface::sched::sched_thd_yield();
@@ -112,7 +115,7 @@ impl Composite {
     /// For a panic handler, which has printed what it has to say: whoever joins the calling thread
     /// is told that it has ended, and it never runs again. Its place in the pool is lost.
     pub fn abandon_thread() -> ! {
-        thread::abandon();
+        pool::abandon();
         interface::sched::sched_thd_exit();
         loop {
             interface::sched::sched_thd_block(0);
@@ -140,7 +143,7 @@ impl Kernel for Composite {
     /// Lets another thread of the same priority run. The scheduler takes the thread of the pool
     /// with that id as a hint.
     fn yield_to(&self, thread: Option<u32>) {
-        thread::yield_to(thread);
+        pool::yield_to(thread);
     }
 
     unsafe fn thread(&self, entry: ThreadEntry) -> Result<CompositeThread, KernelError> {

@@ -12,6 +12,7 @@ use super::beside::{beside, started};
 use super::ground::Ground;
 use super::{LONG, within};
 use crate::THREADS;
+use crate::panics::EXPECTED;
 use crate::report::check;
 
 fn is<T>(result: Result<T, KernelError>, kind: ErrorKind) -> bool {
@@ -150,4 +151,23 @@ pub(super) fn refused(machine: Composite) -> Result<(), Fault> {
     }
     one.thread.set(ThreadParam::Core(0))?;
     Ok(())
+}
+
+/// Who joins it goes on. It takes a thread away for good, so it comes last.
+pub(crate) fn panics(machine: Composite) -> Result<(), Fault> {
+    EXPECTED.store(1, SeqCst);
+    let seen = AtomicU32::new(0);
+    let mut body = || {
+        seen.store(1, SeqCst);
+        assert_eq!(seen.load(SeqCst), 2, "as it has to");
+        seen.store(3, SeqCst);
+    };
+    let one = started(machine, &mut body)?;
+    one.thread.join();
+    check!(seen.load(SeqCst) == 1);
+    check!(EXPECTED.load(SeqCst) == 0);
+    check!(is(one.thread.set(ThreadParam::Core(0)), ErrorKind::Stale));
+    drop(one);
+    // The others are there.
+    start_and_join(machine)
 }

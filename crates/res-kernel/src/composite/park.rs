@@ -5,7 +5,7 @@ use res_sync::model::{Core, MemoryModel};
 use res_sync::{Barrier, Deadline, Instant, Park, Parked, Wake};
 
 use super::interface::sched::{sched_blkpt_block, sched_blkpt_trigger, sched_thd_yield};
-use super::{Composite, CompositePoint, U64, clock, identity, thread, timeout};
+use super::{Composite, CompositePoint, U64, clock, identity, pool, timeout};
 
 impl Park for Composite {
     type Model = Core;
@@ -50,7 +50,7 @@ impl Park for Composite {
         // SAFETY: a blockpoint of the pool. Nothing in this crate calls `sched_thd_wakeup`.
         unsafe { sched_blkpt_block(id, epoch, 0) };
         drop(entry);
-        thread::settle();
+        pool::settle();
         if deadline.passed(self.now()) { Parked::TimedOut } else { Parked::Awake }
     }
 

@@ -86,20 +86,24 @@ impl Receive {
         // SAFETY: receiving touches no memory of this component.
         let answer =
             unsafe { invoke(self.slot(), RECEIVE, [pending.flags(), timeout, 0, 0]) }.checked()?;
-        let [who, cycles, timeout] = answer.extra;
-        let pending_now = answer.result as u64;
-        let (count, more) = if pending.takes_all() {
-            (pending_now >> 1, pending_now & 1 != 0)
-        } else {
-            (1, pending_now != 0)
-        };
-        Ok(Received {
-            count,
-            more,
-            thread: who & !BLOCKED,
-            blocked: who & BLOCKED != 0,
-            cycles,
-            timeout,
-        })
+        Ok(Received::new(pending, answer.result as u64, answer.extra))
     }
 }
+
+impl Received {
+    /// What the registers say.
+    const fn new(pending: Pending, result: u64, extra: [u64; 3]) -> Self {
+        let [who, cycles, timeout] = extra;
+        let (count, more) =
+            if pending.takes_all() { (result >> 1, result & 1 != 0) } else { (1, result != 0) };
+        Self { count, more, thread: who & !BLOCKED, blocked: who & BLOCKED != 0, cycles, timeout }
+    }
+}
+
+const _: () = {
+    let all = Received::new(Pending::TryAll, 7, [BLOCKED | 12, 34, 56]);
+    assert!(all.count == 3 && all.more && all.thread == 12 && all.blocked);
+    assert!(all.cycles == 34 && all.timeout == 56);
+    let one = Received::new(Pending::Wait, 0, [12, 34, 56]);
+    assert!(one.count == 1 && !one.more && one.thread == 12 && !one.blocked);
+};

@@ -119,6 +119,18 @@ const _: () = {
     assert!(one == 0x1_0007 && two == 0x2_0003 && three == 0x4000 && four == 0x5_0006);
 };
 
+const _: () = {
+    let component =
+        Comp { slot: 1, capabilities: 2, pages: 3, liveness: 4, domain: 5, entry: 0x40_0000 };
+    let [one, two, three, four] = component.words();
+    assert!(one == 1 && two == 0x2_0003 && three == 0x4_0000_0005 && four == 0x40_0000);
+};
+const _: () = {
+    let receive = Arcv { slot: 1, thread: 2, time: 3, component: 4, parent: 5 };
+    let [one, two, three, four] = receive.words();
+    assert!(one == 1 && two == 0x2_0003 && three == 4 && four == 5);
+};
+
 /// The operations whose words this crate does not pack: the number and what it is called.
 macro_rules! plain_operations {
     ($($(#[$doc:meta])* $name:ident = $number:expr;)*) => {

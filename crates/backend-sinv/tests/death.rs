@@ -66,6 +66,19 @@ impl Holdings {
         }
     }
 
+    /// Once nothing has changed for a while.
+    fn stable() -> Self {
+        let mut before = Self::now();
+        let mut same = 0;
+        while same < 20 {
+            std::thread::sleep(Duration::from_millis(5));
+            let now = Self::now();
+            same = if now == before { same + 1 } else { 0 };
+            before = now;
+        }
+        before
+    }
+
     /// Waits until it is as it was: threads end a moment after they were told of.
     fn settle(&self) {
         let mut now = Self::now();
@@ -225,7 +238,10 @@ fn one_life(system: &Sinv, seed: u64) {
     }
     // What it held, and what was on its way to it.
     for mut end in given {
-        assert_eq!(end.recv_until(late(system)), Err(RecvError::Gone(Gone::PeerGone)), "{seed}");
+        let gone = end.recv_until(late(system)).expect_err("nothing was sent");
+        // It may have dropped it before.
+        let known = [Gone::Closed, Gone::PeerGone].map(RecvError::Gone);
+        assert!(known.contains(&gone), "{gone:?}, seed {seed}");
     }
     let told = [group.wait(late(system)), group.wait(late(system))];
     assert!(told.iter().any(|event| event.is_ok_and(|event| event.data == 1)), "{told:?}");
@@ -238,10 +254,10 @@ fn killed_at_random_nothing_is_left() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // The fork server, and whatever the library makes once.
     one_life(&Sinv::new().expect("a system"), 1);
-    let before = Holdings::now();
+    let before = Holdings::stable();
     let system = Sinv::new().expect("a system");
     one_life(&system, 2);
-    let with_a_system = Holdings::now();
+    let with_a_system = Holdings::stable();
     for seed in 3..if long() { 1000 } else { 60 } {
         one_life(&system, seed * 0x9e37_79b9);
         if seed % 20 == 0 {

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`Linux`] | `linux` (default) | std |
 //! | `Sim` | `sim` | std |
+//! | `Composite` | `composite` | no std, no allocator; the symbols of Composite's interfaces |
 //!
 //! ARCHITECTURE.md maps each operation to Linux, the deterministic simulator and Composite.
 #![no_std]
@@ -15,6 +16,8 @@
 #[cfg(any(feature = "linux", feature = "sim"))]
 extern crate std;
 
+#[cfg(feature = "composite")]
+pub mod composite;
 mod confinement;
 mod domain;
 mod kernel;
@@ -23,6 +26,8 @@ pub mod linux;
 #[cfg(feature = "sim")]
 pub mod sim;
 
+#[cfg(feature = "composite")]
+pub use composite::Composite;
 pub use confinement::{Confinement, Restriction};
 pub use domain::{
     Domain, DomainEnd, DomainEntry, EntryCode, Isolation, KernelFile, Passed, Place, Received,

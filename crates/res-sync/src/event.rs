@@ -18,7 +18,7 @@
 //!   loads the word. All of bits 0-1 and 5-7 clear: done, with one plain load.
 //! * Otherwise it moves the epoch and clears bit 0 in *one* compare-and-swap, then wakes all.
 //!   To wake one it keeps bit 0; if that woke nobody, it moves the epoch again while clearing
-//!   bit 0, and wakes all.
+//!   bit 0, and wakes all. (Not on a machine that wakes all in any case.)
 //! * A waiter arms first ([`Event::checkpoint`]: sets bit 0, passes the heavy barrier), then looks
 //!   at its data, then sleeps while the epoch is that of its checkpoint.
 
@@ -32,7 +32,9 @@ const WATCHED: u64 = 1 << 1;
 const FIELD: u64 = 0b111;
 const WAITERS_SHIFT: u32 = 2;
 const SIGNALLERS_SHIFT: u32 = 5;
-const EPOCH_ONE: u64 = 1 << 8;
+/// Where the epoch begins in the word, for machines that compare it alone.
+pub const EPOCH_SHIFT: u32 = 8;
+const EPOCH_ONE: u64 = 1 << EPOCH_SHIFT;
 const FLAGS: u64 = EPOCH_ONE - 1;
 /// What makes a trigger leave its fast path.
 const COLD: u64 = SUBSCRIBED | WATCHED | FIELD << SIGNALLERS_SHIFT;
@@ -202,7 +204,7 @@ impl<P: Park> Event<'_, P> {
             if word & (SUBSCRIBED | WATCHED) == 0 {
                 return Triggered::new(word);
             }
-            let keep = wake == Wake::One;
+            let keep = wake == Wake::One && P::WAKES_ONE;
             let moved = next_epoch(word) & if keep { !0 } else { !SUBSCRIBED };
             // AcqRel: a waiter that loads the moved epoch (Acquire, in `wait`) sees our data.
             match self.word.compare_exchange(word, moved, AcqRel, Acquire) {

@@ -60,6 +60,11 @@ pub trait Park: Clone + Send + Sync + 'static {
     /// blockpoint id on Composite (H4). It never lies in shared memory.
     type Point: Send + Sync;
 
+    /// Whether [`Wake::One`] wakes one. Where it is `false`, [`unpark`](Self::unpark) wakes all
+    /// whatever it is told, and says `None`: then a trigger need not keep a waiter in mind who
+    /// sleeps on.
+    const WAKES_ONE: bool = true;
+
     /// The time.
     fn now(&self) -> Instant;
 

@@ -1,0 +1,25 @@
+//! What things cost, by the cycle counter: what the crates do, next to the same over the bare
+//! interface.
+
+mod bare;
+mod channel;
+mod lock;
+mod measure;
+
+use res_api::Fault;
+use res_kernel::Composite;
+
+/// Prints a line for each.
+///
+/// # Errors
+///
+/// What a scenario would have failed of.
+pub(crate) fn all(machine: Composite) -> Result<(), Fault> {
+    bare::invocation();
+    bare::round_trip(machine)?;
+    bare::yields(machine)?;
+    lock::alone(machine)?;
+    lock::contended(machine)?;
+    channel::alone(machine)?;
+    channel::round_trip(machine)
+}

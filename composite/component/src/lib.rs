@@ -1,0 +1,38 @@
+//! A Composite component that shows that the `composite` kernel, and the library backend on it, do
+//! what they say.
+//!
+//! A C `main` calls [`rust_main`]. It prints a line `PASS name` or `FAIL name` for each scenario, a
+//! line `COST name cycles` for each measured loop, and a line of counts at the end.
+#![no_std]
+
+mod cost;
+mod panics;
+mod report;
+mod scenario;
+
+use core::ffi::c_long;
+
+use res_kernel::Composite;
+
+use report::Report;
+
+/// Threads of the pool. With the one for deadlines they are all that an application gets.
+const THREADS: u32 = 21;
+
+/// Middling.
+const PRIORITY: u32 = 16;
+
+/// The entry of the component; 0 if all went well.
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_main() -> c_long {
+    let mut report = Report::new();
+    match Composite::boot(THREADS, PRIORITY) {
+        Ok(machine) => {
+            scenario::all(machine, &mut report);
+            report.result("costs", cost::all(machine));
+            report.result("thread that panics", scenario::thread::panics(machine));
+        }
+        Err(error) => report.result("boot", Err(error.into())),
+    }
+    report.end()
+}

@@ -1,0 +1,78 @@
+//! What has to work. None needs anything but the component itself.
+
+pub(crate) mod beside;
+mod blockpoint;
+mod component;
+mod ground;
+mod group;
+mod kernel;
+mod memory;
+mod mutex;
+mod spsc;
+pub(crate) mod thread;
+mod timer;
+
+use core::time::Duration;
+
+use backend_local::{Local, Region, Static};
+use res_api::{Deadline, Fault};
+use res_kernel::Composite;
+use res_sync::Park;
+
+use crate::report::Report;
+
+/// The library backend on this machine, with all of its memory in the component's image.
+pub(crate) type System = Local<Static, Composite>;
+
+static REGION: Region<{ 256 * 1024 }> = Region::new();
+
+/// Nothing here takes as long.
+pub(crate) const LONG: Duration = Duration::from_secs(10);
+
+/// A system with so many workers, when the last one has let go of its memory.
+pub(crate) fn system(machine: Composite, workers: u32) -> Result<System, Fault> {
+    Ok(System::over_with(machine, &REGION, workers, within(machine, LONG))?)
+}
+
+/// The deadline that passes after that span.
+pub(crate) fn within(machine: Composite, span: Duration) -> Deadline {
+    Deadline::at(machine.now() + span)
+}
+
+/// Runs all of them.
+pub(crate) fn all(machine: Composite, report: &mut Report) {
+    type Scenario = fn(Composite) -> Result<(), Fault>;
+    let scenarios: &[(&str, Scenario)] = &[
+        ("kernel prints", kernel::prints),
+        ("kernel says no", kernel::says_no),
+        ("kernel invocation", kernel::invocation),
+        ("boot once", thread::boot_once),
+        ("thread start and join", thread::start_and_join),
+        ("thread ids", thread::ids),
+        ("thread pool runs out", thread::pool_runs_out),
+        ("thread dropped before its start", thread::dropped),
+        ("thread priority", thread::priority),
+        ("thread priority while it sleeps", thread::priority_while_it_sleeps),
+        ("thread parameters that are refused", thread::refused),
+        ("blockpoint wakes", blockpoint::wakes),
+        ("blockpoint wakes all", blockpoint::wakes_all),
+        ("blockpoint keeps its epoch", blockpoint::keeps_its_epoch),
+        ("blockpoint deadline", blockpoint::deadline),
+        ("blockpoint after a deadline", blockpoint::after_a_deadline),
+        ("memory", memory::objects),
+        ("memory pool", memory::pool),
+        ("mutex", mutex::excludes),
+        ("mutex deadline", mutex::deadline),
+        ("channel", spsc::one_thread),
+        ("channel both ways", spsc::both_ways),
+        ("channel full", spsc::full),
+        ("event group", group::channels),
+        ("timer", timer::expires),
+        ("workers", component::workers),
+        ("component", component::endowed),
+        ("component stops", component::stops),
+    ];
+    for (name, scenario) in scenarios {
+        report.result(name, scenario(machine));
+    }
+}

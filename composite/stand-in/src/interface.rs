@@ -1,0 +1,6 @@
+//! The functions of the managers, as C symbols and as what the host does for them.
+
+pub mod init;
+pub mod memmgr;
+pub mod print;
+pub mod sched;

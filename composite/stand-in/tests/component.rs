@@ -1,0 +1,120 @@
+//! The component, as it would be linked into a system, on the stand-in.
+
+#[path = "common/component.rs"]
+mod component;
+#[path = "common/process.rs"]
+mod process;
+
+use std::process::Command;
+use std::time::Duration;
+
+use component::{library, machine, tool};
+
+/// What a component may be linked with: functions of the interfaces, and those of the C library
+/// that the compiler calls.
+const INTERFACES: [&str; 37] = [
+    "sched_thd_create",
+    "sched_thd_param_set",
+    "sched_thd_yield",
+    "sched_thd_yield_to",
+    "sched_thd_wakeup",
+    "sched_thd_block",
+    "sched_thd_block_timeout",
+    "sched_thd_delete",
+    "sched_thd_exit",
+    "sched_get_cpu_freq",
+    "sched_blkpt_alloc",
+    "sched_blkpt_free",
+    "sched_blkpt_trigger",
+    "sched_blkpt_block",
+    "memmgr_heap_page_alloc",
+    "memmgr_heap_page_allocn",
+    "memmgr_heap_page_allocn_aligned",
+    "memmgr_shared_page_allocn",
+    "memmgr_shared_page_map",
+    "memmgr_map_phys_to_virt",
+    "memmgr_virt_to_phys",
+    "chanmgr_create",
+    "chanmgr_sync_resources",
+    "chanmgr_mem_resources",
+    "chanmgr_delete",
+    "chanmgr_evt_set",
+    "chanmgr_evt_get",
+    "__evt_alloc",
+    "__evt_free",
+    "__evt_get",
+    "__evt_add",
+    "__evt_rem",
+    "__evt_trigger",
+    "syncipc_call",
+    "syncipc_reply_wait",
+    "init_parallelism",
+    "cos_print_str",
+];
+const C_LIBRARY: [&str; 5] = ["memcpy", "memmove", "memset", "memcmp", "bcmp"];
+
+fn is_allowed(symbol: &str) -> bool {
+    INTERFACES.contains(&symbol)
+        || C_LIBRARY.contains(&symbol)
+        || symbol.starts_with("__cosrt_")
+        || symbol == "init_exit"
+}
+
+/// How many of this word's lines there are, and the numbers behind it.
+fn lines<'a>(output: &'a str, word: &str) -> Vec<&'a str> {
+    output.lines().filter(|line| line.split(' ').next() == Some(word)).collect()
+}
+
+#[test]
+fn the_library_needs_nothing_but_the_interfaces() {
+    // Only what the entry needs: the library has members that nobody uses.
+    let linked = component::scratch("component.o");
+    tool(
+        Command::new("cc")
+            .args(["-nostdlib", "-r", "-Wl,-u,rust_main", "-o"])
+            .args([&linked, library()]),
+    );
+    let undefined = tool(Command::new("nm").arg("-u").arg(&linked));
+    let undefined: Vec<_> =
+        undefined.lines().filter_map(|line| line.trim().strip_prefix("U ")).collect();
+    assert!(undefined.contains(&"sched_blkpt_block"), "it was linked: {undefined:?}");
+    let others: Vec<_> = undefined.iter().filter(|symbol| !is_allowed(symbol)).collect();
+    assert!(others.is_empty(), "what else it needs: {others:?}");
+}
+
+#[test]
+fn everything_passes() {
+    passes(&mut Command::new(machine()));
+}
+
+/// Threads lose the processor everywhere, many times over.
+#[test]
+fn everything_passes_with_short_quanta() {
+    for micros in ["50", "130", "700"] {
+        passes(Command::new(machine()).env("STAND_IN_QUANTUM", micros));
+    }
+}
+
+fn passes(machine: &mut Command) {
+    let (status, output) = process::run(machine, Duration::from_secs(40));
+    print!("{output}");
+    assert_eq!(status, Some(0), "the machine came to its end");
+    assert_eq!(lines(&output, "FAIL"), [""; 0]);
+    let passed = lines(&output, "PASS").len();
+    assert!(passed >= 30, "{passed} scenarios");
+    assert_eq!(lines(&output, "COUNTS"), [format!("COUNTS passed {passed} failed 0")]);
+    assert_eq!(lines(&output, "END"), ["END 0"]);
+}
+
+/// Stacks have 8 KiB, and nothing behind them: a quarter has to stay free.
+#[test]
+fn stacks_suffice() {
+    let (_, output) = process::run(&mut Command::new(machine()), Duration::from_secs(40));
+    let used: Vec<u32> = lines(&output, "STACK")
+        .iter()
+        .filter_map(|line| line.split(' ').nth(4)?.parse().ok())
+        .collect();
+    // The first one, and 22 that it made.
+    assert_eq!(used.len(), 23, "{output}");
+    assert!(used.iter().all(|bytes| (1..=6 * 1024).contains(bytes)), "{used:?}");
+}

@@ -53,6 +53,7 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("thread dropped before its start", thread::dropped),
         ("thread priority", thread::priority),
         ("thread priority while it sleeps", thread::priority_while_it_sleeps),
+        ("thread priority of the next life", thread::priority_of_the_next_life),
         ("thread parameters that are refused", thread::refused),
         ("blockpoint wakes", blockpoint::wakes),
         ("blockpoint wakes all", blockpoint::wakes_all),

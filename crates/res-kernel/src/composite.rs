@@ -14,6 +14,12 @@
 //! Below that are [`syscall`], the kernel's one system call with a handle for each kind of
 //! capability, and [`interface`], the functions of the managers.
 //!
+//! # The budget
+//!
+//! 22 threads besides the first one, of which one is the clock thread; stacks of 8 KiB; 4,096 places
+//! to sleep at; 256 runs of pages. What is dropped goes back to a pool of this component, and a pool
+//! that is empty is `NoSlots`.
+//!
 //! # What it does not do
 //!
 //! * Wake one of several: a trigger wakes all, and nobody knows how many.

@@ -4,8 +4,10 @@
 mod machine;
 
 use core::sync::atomic::AtomicU64;
+use std::thread;
+use std::time::Duration;
 
-use machine::{Machine, ends};
+use machine::{Machine, ends, rounds};
 use res_sync::model::Core;
 use res_sync::{Barrier, Deadline, Event, Instant, Park, Parked, Wake};
 
@@ -50,18 +52,25 @@ impl Park for Herd {
 #[test]
 fn one_trigger_wakes_all_and_the_next_is_cheap() {
     ends(|| {
-        let (herd, word) = (Herd(Machine::new()), AtomicU64::new(0));
-        let event = Event { park: &herd, point: &(), word: &word, barrier: Barrier::Fence };
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| event.wait(event.checkpoint(), Deadline::NEVER));
-            }
-            herd.0.until_asleep(2);
-            event.trigger(Wake::One);
-        });
-        assert!(!event.armed(), "nobody sleeps any more");
-        let calls = herd.0.calls();
-        event.trigger(Wake::One);
-        assert_eq!(herd.0.calls(), calls, "it asks the machine for nothing");
+        for _ in 0..rounds(20) {
+            wake_two();
+        }
     });
+}
+
+fn wake_two() {
+    let (herd, word) = (Herd(Machine::new()), AtomicU64::new(0));
+    let event = Event { park: &herd, point: &(), word: &word, barrier: Barrier::Fence };
+    let later = herd.0.after(Duration::from_secs(60));
+    thread::scope(|scope| {
+        let wait = || event.wait(event.checkpoint(), later);
+        let waiters = [scope.spawn(wait), scope.spawn(wait)];
+        herd.0.until_asleep(2);
+        event.trigger(Wake::One);
+        assert!(waiters.into_iter().all(|waiter| waiter.join().is_ok_and(|waited| waited.is_ok())));
+    });
+    assert!(!event.armed(), "nobody sleeps any more");
+    let calls = herd.0.calls();
+    event.trigger(Wake::One);
+    assert_eq!(herd.0.calls(), calls, "it asks the machine for nothing");
 }

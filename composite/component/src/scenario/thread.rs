@@ -137,6 +137,31 @@ pub(super) fn priority_while_it_sleeps(machine: Composite) -> Result<(), Fault> 
     Ok(())
 }
 
+/// A thread that was the least urgent is not so in its next life: it runs while the caller only
+/// yields.
+pub(super) fn priority_of_the_next_life(machine: Composite) -> Result<(), Fault> {
+    let count = AtomicU32::new(0);
+    let mut body = || {
+        count.fetch_add(1, SeqCst);
+    };
+    let id = {
+        let one = beside(machine, &mut body)?;
+        one.thread.set(ThreadParam::Priority(1))?;
+        one.thread.start()?;
+        one.thread.join();
+        one.thread.id()
+    };
+    let again = beside(machine, &mut body)?;
+    check!(again.thread.id() == id);
+    again.thread.set(ThreadParam::Priority(30))?;
+    again.thread.start()?;
+    for _ in 0..1_000 {
+        machine.yield_to(Some(id));
+    }
+    check!(count.load(SeqCst) == 2);
+    Ok(())
+}
+
 pub(super) fn refused(machine: Composite) -> Result<(), Fault> {
     let mut body = || {};
     let one = beside(machine, &mut body)?;

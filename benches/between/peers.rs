@@ -1,0 +1,261 @@
+//! The others: pipes, sockets, ipc-channel and iceoryx2, each with this program as the other process.
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
+use res_benches::{Candidate, pin, time};
+
+use super::{MESSAGES, TRIPS};
+
+/// In the environment of the other process: whom it plays, and what it needs for it.
+const ROLE: &str = "RES_BENCH_ROLE";
+const DETAIL: &str = "RES_BENCH_DETAIL";
+
+/// Plays whom it is told to; false if nobody told.
+pub(crate) fn play() -> bool {
+    let Ok(role) = std::env::var(ROLE) else { return false };
+    pin(1);
+    let detail = std::env::var(DETAIL).unwrap_or_default();
+    match role.as_str() {
+        "stream" => echo_stream(detail.parse().expect("a size")),
+        "sink" => sink_stream(),
+        "ipc" => echo_ipc(&detail),
+        #[cfg(feature = "iceoryx2")]
+        "iceoryx2" => super::iceoryx2_peer::echo(&detail),
+        "descriptors" => greet_descriptors(),
+        _ => panic!("nobody is called {role}"),
+    }
+    true
+}
+
+/// The other process; it ends with this.
+pub(crate) struct Other(Child);
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn other(role: &str, detail: &str, stdin: Stdio) -> Other {
+    let program = std::env::current_exe().expect("this program");
+    let mut command = Command::new(program);
+    command.env(ROLE, role).env(DETAIL, detail).stdin(stdin).stdout(Stdio::null());
+    // SAFETY: one call, which is allowed there.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
+    Other(command.spawn().expect("started"))
+}
+
+/// Both directions of a connection, here and as the other's standard input.
+fn connected(role: &str, detail: &str, kind: libc::c_int) -> (UnixStream, Other) {
+    let mut ends = [0; 2];
+    // SAFETY: makes two descriptors, which are taken over.
+    let made = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) };
+    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: as above; the first is not for the other process.
+    let (ours, theirs) = unsafe {
+        libc::fcntl(ends[0], libc::F_SETFD, libc::FD_CLOEXEC);
+        (UnixStream::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
+    };
+    let other = other(role, detail, theirs.into());
+    (ours, other)
+}
+
+/// The standard input, to read and write.
+fn stdin() -> UnixStream {
+    // SAFETY: taken over, and std's own handle is never used.
+    unsafe { UnixStream::from_raw_fd(0) }
+}
+
+fn echo_stream(size: usize) {
+    let (mut stream, mut bytes) = (stdin(), vec![0; size]);
+    while stream.read_exact(&mut bytes).is_ok() && stream.write_all(&bytes).is_ok() {}
+}
+
+fn sink_stream() {
+    let (mut stream, mut line, mut count) = (stdin(), [0; 64], 0);
+    while stream.read_exact(&mut line).is_ok() {
+        count += 1;
+        if count % MESSAGES == 0 && stream.write_all(&[1]).is_err() {
+            return;
+        }
+    }
+}
+
+fn echo_ipc(name: &str) {
+    let connect = IpcSender::<(IpcSender<Vec<u8>>, IpcReceiver<Vec<u8>>)>::connect(name.into());
+    let (to, theirs) = ipc::channel().expect("a channel");
+    let (back, from) = ipc::channel().expect("a channel");
+    connect.expect("it is there").send((to, from)).expect("it listens");
+    while let Ok(message) = theirs.recv() {
+        if back.send(message).is_err() {
+            return;
+        }
+    }
+}
+
+fn sockets(size: usize, kind: libc::c_int, name: &str) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer(name, move || {
+        let (stream, _) =
+            partner.get_or_insert_with(|| connected("stream", &size.to_string(), kind));
+        let mut bytes = vec![7; size];
+        time(TRIPS, || {
+            for _ in 0..TRIPS {
+                stream.write_all(black_box(&bytes)).expect("it listens");
+                stream.read_exact(&mut bytes).expect("it answers");
+            }
+        })
+    })
+}
+
+fn ipc_channel(size: usize) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("ipc-channel", move || {
+        let (to, from, _) = partner.get_or_insert_with(|| {
+            let (server, name) =
+                IpcOneShotServer::<(IpcSender<Vec<u8>>, IpcReceiver<Vec<u8>>)>::new().expect("one");
+            let other = other("ipc", &name, Stdio::null());
+            let (_, (to, from)) = server.accept().expect("it connects");
+            (to, from, other)
+        });
+        time(TRIPS, || {
+            for _ in 0..TRIPS {
+                to.send(black_box(vec![7; size])).expect("it listens");
+                black_box(from.recv().expect("it answers"));
+            }
+        })
+    })
+}
+
+pub(crate) fn blocking(size: usize) -> Vec<Candidate<'static>> {
+    vec![
+        sockets(size, libc::SOCK_STREAM, "unix stream"),
+        sockets(size, libc::SOCK_SEQPACKET, "unix seqpacket"),
+        ipc_channel(size),
+    ]
+}
+
+pub(crate) fn one_way() -> Vec<Candidate<'static>> {
+    let mut partner = None;
+    let stream = Candidate::peer("unix stream", move || {
+        let (stream, _) = partner.get_or_insert_with(|| connected("sink", "", libc::SOCK_STREAM));
+        let mut answer = [0];
+        time(MESSAGES, || {
+            for _ in 0..MESSAGES {
+                stream.write_all(black_box(&[7; 64])).expect("it listens");
+            }
+            stream.read_exact(&mut answer).expect("it answers");
+        })
+    });
+    vec![stream]
+}
+
+/// Takes descriptors, and writes a byte to each.
+fn greet_descriptors() {
+    let stream = stdin();
+    while let Some(descriptor) = receive_descriptor(&stream) {
+        let mut file = std::fs::File::from(descriptor);
+        if file.write_all(&1_u64.to_ne_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Room for a control message with one descriptor.
+#[repr(align(8))]
+struct Control([u8; 32]);
+
+fn message(bytes: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
+    // SAFETY: a plain struct, of which all zeroes is an empty one.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = bytes;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = 24;
+    header
+}
+
+fn receive_descriptor(stream: &UnixStream) -> Option<OwnedFd> {
+    let (mut byte, mut control) = ([0_u8], Control([0; 32]));
+    let mut bytes = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+    let mut header = message(&mut bytes, &mut control);
+    // SAFETY: the header refers to locals that live; a descriptor that came is taken over.
+    unsafe {
+        if libc::recvmsg(stream.as_raw_fd(), &mut header, 0) != 1 {
+            return None;
+        }
+        let first = libc::CMSG_FIRSTHDR(&header);
+        (!first.is_null())
+            .then(|| OwnedFd::from_raw_fd(libc::CMSG_DATA(first).cast::<i32>().read_unaligned()))
+    }
+}
+
+fn send_descriptor(stream: &UnixStream, descriptor: i32) {
+    let (mut byte, mut control) = ([7_u8], Control([0; 32]));
+    let mut bytes = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+    let header = message(&mut bytes, &mut control);
+    // SAFETY: the header refers to locals that live, with room for one descriptor.
+    unsafe {
+        let first = libc::CMSG_FIRSTHDR(&header);
+        (*first).cmsg_level = libc::SOL_SOCKET;
+        (*first).cmsg_type = libc::SCM_RIGHTS;
+        (*first).cmsg_len = libc::CMSG_LEN(4) as _;
+        libc::CMSG_DATA(first).cast::<i32>().write_unaligned(descriptor);
+        assert_eq!(libc::sendmsg(stream.as_raw_fd(), &header, 0), 1);
+    }
+}
+
+pub(crate) fn passing(count: u64) -> Vec<Candidate<'static>> {
+    let mut partner = None;
+    let descriptors = Candidate::peer("eventfd over SCM_RIGHTS: made, passed, used", move || {
+        let (stream, _) =
+            partner.get_or_insert_with(|| connected("descriptors", "", libc::SOCK_SEQPACKET));
+        time(count, || {
+            for _ in 0..count {
+                // SAFETY: makes a descriptor, which is taken over.
+                let event = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_CLOEXEC)) };
+                send_descriptor(stream, event.as_raw_fd());
+                let mut answer = [0; 8];
+                std::fs::File::from(event).read_exact(&mut answer).expect("it answers");
+            }
+        })
+    });
+    vec![descriptors]
+}
+
+pub(crate) fn starting(count: u64) -> Vec<Candidate<'static>> {
+    let spawn = Candidate::peer("posix_spawn of a program that does nothing", move || {
+        time(count, || {
+            for _ in 0..count {
+                let status = Command::new("/bin/true").status().expect("it is there");
+                assert!(status.success());
+            }
+        })
+    });
+    let fork = Candidate::floor("fork of this process, exit", move || {
+        time(count, || {
+            for _ in 0..count {
+                // SAFETY: the child does nothing but end.
+                unsafe {
+                    match libc::fork() {
+                        0 => libc::_exit(0),
+                        child => libc::waitpid(child, std::ptr::null_mut(), 0),
+                    };
+                }
+            }
+        })
+    });
+    vec![spawn, fork]
+}

@@ -1,0 +1,328 @@
+//! Our side: components in processes, and the same in threads.
+
+use std::hint::black_box;
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use res::sync::model::Atomic;
+use res::{
+    Backend, Comp, Component, Deadline, Entry, Env, Fault, IntoCap, Kind, Local, Map, Mem, Memory,
+    Message, Name, Receiver, Rights, Rx, Sender, SharedMem, Sinv, Slot, Spsc, Tx, ZeroCopy,
+};
+use res_benches::{Candidate, pin, time};
+
+use super::{MESSAGES, TRIPS, peers};
+
+type Line = [u64; 8];
+type Page = [u8; 4096];
+
+const WORDS: Slot<Memory> = Slot::new("words");
+const ENDS: Slot<res::CapRx> = Slot::new("ends");
+
+const fn from<K, T>() -> Slot<Rx<K, T>> {
+    Slot::new("from")
+}
+
+const fn to<K, T>() -> Slot<Tx<K, T>> {
+    Slot::new("to")
+}
+
+/// Answers each message with the same.
+fn echo<B: Backend, K: Kind<B>, T: Message>(env: Env<B>) -> Result<(), Fault> {
+    pin(1);
+    let (mut from, mut to) = (env.take(from::<K, T>())?, env.take(to::<K, T>())?);
+    while let Ok(message) = from.recv() {
+        to.send(message)?;
+    }
+    Ok(())
+}
+
+/// The same, without sleeping.
+fn polls<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+    pin(1);
+    let (mut from, mut to) = (env.take(from::<Spsc, u64>())?, env.take(to::<Spsc, u64>())?);
+    loop {
+        match from.try_recv() {
+            Ok(message) => to.send(message)?,
+            Err(res::TryRecvError::Empty) => std::hint::spin_loop(),
+            Err(res::TryRecvError::Gone(_)) => return Ok(()),
+        }
+    }
+}
+
+/// Two words: what the machine asks of whoever wants an answer. `u64::MAX` ends it.
+fn two_words<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+    pin(1);
+    let map = env.take(WORDS)?.map(Rights::READ | Rights::WRITE)?;
+    let (asked, answered) = (map.word(0)?, map.word(128)?);
+    let mut last = 0;
+    while last != u64::MAX {
+        let now = asked.load(Acquire);
+        if now == last {
+            std::hint::spin_loop();
+            continue;
+        }
+        answered.store(now, Release);
+        last = now;
+    }
+    Ok(())
+}
+
+/// Takes all that comes, and answers once for so many.
+fn sink<B: Backend, T: Message>(env: Env<B>) -> Result<(), Fault> {
+    pin(1);
+    let (mut from, mut to) = (env.take(from::<Spsc, T>())?, env.take(to::<Spsc, u64>())?);
+    let mut count = 0;
+    while let Ok(message) = from.recv() {
+        black_box(message);
+        count += 1;
+        if count % MESSAGES == 0 {
+            to.send(count)?;
+        }
+    }
+    Ok(())
+}
+
+/// Answers over each end that it gets.
+fn greets<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+    pin(1);
+    let mut ends = env.take(ENDS)?;
+    while let Ok(cap) = ends.recv() {
+        env.cast::<Tx<Spsc, u64>>(cap)?.send(1)?;
+    }
+    Ok(())
+}
+
+fn nothing<B: Backend>(_: Env<B>) -> Result<(), Fault> {
+    Ok(())
+}
+
+/// A component that answers, and the channels to it and back.
+struct Partner<B: Backend, K: Kind<B>, T: Message, U: Message> {
+    tx: K::Snd<T>,
+    rx: K::Rcv<U>,
+    _component: Comp<B>,
+}
+
+impl<B: Backend, K: Kind<B>, T: Message, U: Message> Partner<B, K, T, U> {
+    fn new(system: &B, capacity: u32, entry: impl Entry<B>) -> Self {
+        let (tx, theirs) = system.chan::<K, T>(capacity).expect("memory is there");
+        let (back, rx) = system.chan::<K, U>(capacity).expect("memory is there");
+        let component = system.component(const { Name::new("partner") }, entry).expect("made");
+        component.endow(from::<K, T>(), theirs).expect("endowed");
+        component.endow(to::<K, U>(), back).expect("endowed");
+        component.start().expect("started");
+        Self { tx, rx, _component: component }
+    }
+}
+
+/// Nanoseconds for a round trip.
+fn trips<B: Backend, K: Kind<B>, T: Message + Default + Copy, E: Entry<B>>(
+    system: &B,
+    entry: E,
+) -> impl FnMut() -> f64 + use<B, K, T, E> {
+    let mut partner = None;
+    let system = system.clone();
+    move || {
+        let Partner { tx, rx, .. } =
+            partner.get_or_insert_with(|| Partner::<B, K, T, T>::new(&system, 1, entry));
+        time(TRIPS, || {
+            for _ in 0..TRIPS {
+                tx.send(black_box(T::default())).expect("it listens");
+                black_box(rx.recv().expect("it answers"));
+            }
+        })
+    }
+}
+
+/// Nanoseconds for a message that goes one way.
+fn stream<B: Backend, T: Message + Default + Copy>(
+    system: &B,
+    capacity: u32,
+) -> impl FnMut() -> f64 + use<B, T> {
+    let mut ends = None;
+    let system = system.clone();
+    move || {
+        let (tx, rx, _) = ends.get_or_insert_with(|| {
+            let (tx, theirs) = system.chan::<Spsc, T>(capacity).expect("memory is there");
+            let (back, rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
+            let name = const { Name::new("sink") };
+            let component = system.component(name, sink::<B, T>).expect("made");
+            component.endow(from::<Spsc, T>(), theirs).expect("endowed");
+            component.endow(to::<Spsc, u64>(), back).expect("endowed");
+            component.start().expect("started");
+            (tx, rx, component)
+        });
+        time(MESSAGES, || {
+            for _ in 0..MESSAGES {
+                tx.send(black_box(T::default())).expect("it listens");
+            }
+            rx.recv().expect("it answers")
+        })
+    }
+}
+
+/// One system of each kind.
+pub(crate) struct Systems {
+    sinv: Sinv,
+    local: Local,
+}
+
+impl Systems {
+    pub(crate) fn new() -> Self {
+        let (sinv, local) = (Sinv::new().expect("processes"), Local::new().expect("memory"));
+        Self { sinv, local }
+    }
+
+    fn floor(&self) -> Candidate<'static> {
+        let system = self.sinv.clone();
+        let mut partner = None;
+        let mut last = 0;
+        Candidate::floor("two words in shared memory", move || {
+            let (map, _) = partner.get_or_insert_with(|| {
+                let memory = system.mem(4096).expect("memory is there").share();
+                let map = memory.map(Rights::READ | Rights::WRITE).expect("mapped");
+                let name = const { Name::new("words") };
+                let component = system.component(name, two_words::<Sinv>).expect("made");
+                component.endow(WORDS, memory).expect("endowed");
+                component.start().expect("started");
+                (map, component)
+            });
+            let (asked, answered) = (map.word(0).expect("a word"), map.word(128).expect("a word"));
+            let nanos = time(TRIPS, || {
+                for _ in 0..TRIPS {
+                    last += 1;
+                    asked.store(last, Release);
+                    while answered.load(Acquire) != last {
+                        std::hint::spin_loop();
+                    }
+                }
+            });
+            // It would take the core from the others.
+            asked.store(u64::MAX, Release);
+            partner = None;
+            last = 0;
+            nanos
+        })
+    }
+
+    pub(crate) fn polling(&self) -> Vec<Candidate<'static>> {
+        let system = self.sinv.clone();
+        let mut last: Option<Partner<Sinv, Spsc, u64, u64>> = None;
+        let ours = Candidate::ours("Sinv, Spsc, try_recv", move || {
+            let Partner { tx, rx, .. } = last.insert(Partner::new(&system, 1, polls::<Sinv>));
+            let nanos = time(TRIPS, || {
+                for n in 0..TRIPS {
+                    tx.send(black_box(n)).expect("it listens");
+                    while rx.try_recv().is_err() {
+                        std::hint::spin_loop();
+                    }
+                }
+            });
+            last = None;
+            nanos
+        });
+        vec![
+            ours,
+            self.floor(),
+            #[cfg(feature = "iceoryx2")]
+            super::iceoryx2_peer::polling(),
+        ]
+    }
+
+    pub(crate) fn blocking(&self) -> Vec<Candidate<'static>> {
+        let entry = echo::<Sinv, Spsc, u64>;
+        let mut all = vec![
+            Candidate::ours("Sinv, Spsc", trips::<Sinv, Spsc, u64, _>(&self.sinv, entry)),
+            Candidate::floor(
+                "Local, Spsc: within one process",
+                trips::<Local, Spsc, u64, _>(&self.local, echo::<Local, Spsc, u64>),
+            ),
+        ];
+        all.extend(peers::blocking(8));
+        all
+    }
+
+    pub(crate) fn pages(&self) -> Vec<Candidate<'static>> {
+        fn page_trips<K: Kind<Sinv>>(system: &Sinv) -> impl FnMut() -> f64 + use<K> {
+            let mut partner = None;
+            let system = system.clone();
+            move || {
+                let Partner { tx, rx, .. } = partner.get_or_insert_with(|| {
+                    Partner::<Sinv, K, Page, Page>::new(&system, 2, echo::<Sinv, K, Page>)
+                });
+                time(TRIPS, || {
+                    for n in 0..TRIPS {
+                        tx.send(black_box([n as u8; 4096])).expect("it listens");
+                        black_box(rx.recv().expect("it answers"));
+                    }
+                })
+            }
+        }
+        let mut all = vec![
+            Candidate::ours("Sinv, Spsc", page_trips::<Spsc>(&self.sinv)),
+            Candidate::ours("Sinv, ZeroCopy", page_trips::<ZeroCopy>(&self.sinv)),
+        ];
+        all.extend(peers::blocking(4096));
+        all
+    }
+
+    pub(crate) fn one_way(&self) -> Vec<Candidate<'static>> {
+        let mut all =
+            vec![Candidate::ours("Sinv, Spsc of 1024", stream::<Sinv, Line>(&self.sinv, 1024))];
+        all.extend(peers::one_way());
+        all
+    }
+
+    /// The bound of 1.1.
+    pub(crate) fn within_and_between(&self) -> Vec<Candidate<'static>> {
+        vec![
+            Candidate::ours("Sinv, u64, 1024", stream::<Sinv, u64>(&self.sinv, 1024)),
+            Candidate::peer("Local, u64, 1024", stream::<Local, u64>(&self.local, 1024)),
+        ]
+    }
+
+    pub(crate) fn passing(&self) -> Vec<Candidate<'static>> {
+        const ENDS_PASSED: u64 = 200;
+        let system = self.sinv.clone();
+        let mut over = None;
+        let ours = Candidate::ours("Sinv: made, passed, used", move || {
+            let (over, _) = over.get_or_insert_with(|| {
+                let (over, theirs) = system.chanchan(4).expect("memory is there");
+                let name = const { Name::new("greets") };
+                let component = system.component(name, greets::<Sinv>).expect("made");
+                component.endow(ENDS, theirs).expect("endowed");
+                component.start().expect("started");
+                (over, component)
+            });
+            time(ENDS_PASSED, || {
+                for _ in 0..ENDS_PASSED {
+                    let (tx, mut rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
+                    over.send(tx.into_cap()).expect("it listens");
+                    rx.recv().expect("it answers");
+                }
+            })
+        });
+        let mut all = vec![ours];
+        all.extend(peers::passing(ENDS_PASSED));
+        all
+    }
+
+    pub(crate) fn starting(&self) -> Vec<Candidate<'static>> {
+        const STARTS: u64 = 20;
+        let system = self.sinv.clone();
+        let ours = Candidate::ours("Sinv: made, started, ended", move || {
+            time(STARTS, || {
+                for _ in 0..STARTS {
+                    let name = const { Name::new("nothing") };
+                    let component = system.component(name, nothing::<Sinv>).expect("made");
+                    component.start().expect("started");
+                    let exit = component.as_inner().wait(Deadline::NEVER).expect("it ends");
+                    assert!(exit.is_success());
+                }
+            })
+        });
+        let mut all = vec![ours];
+        all.extend(peers::starting(STARTS));
+        all
+    }
+}

@@ -19,7 +19,7 @@ use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
 use res_api::{ErrorKind, Exit, Name};
-use res_kernel::{Isolation, KernelError};
+use res_kernel::{Confinement, Isolation, KernelError};
 use res_sync::Mutex;
 
 use crate::limits::Limits;
@@ -44,6 +44,8 @@ pub(crate) struct Manager<K: Isolation> {
     kernel: K,
     /// For words that others have mapped.
     point: K::Point,
+    /// What components are kept from.
+    confinement: Confinement,
     state: Mutex<K, State<K>>,
 }
 
@@ -72,6 +74,9 @@ type Result<T> = core::result::Result<T, ErrorKind>;
 
 impl<K: Isolation> Manager<K> {
     pub(crate) fn new(kernel: &K, limits: Limits) -> core::result::Result<Arc<Self>, KernelError> {
+        // Whoever starts domains begins now, with the cores that this program has now: a first thread
+        // that pins itself later would make the machine look like one core to all components.
+        let confinement = kernel.confinement()?;
         let point = kernel.point()?;
         kernel.between(&point);
         let state = State {
@@ -86,7 +91,7 @@ impl<K: Isolation> Manager<K> {
             effects: Vec::new(),
         };
         let state = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), state);
-        Ok(Arc::new(Self { kernel: kernel.clone(), point, state }))
+        Ok(Arc::new(Self { kernel: kernel.clone(), point, confinement, state }))
     }
 
     /// Does what a component asks for.

@@ -199,3 +199,121 @@ variants! {
         3 => Last(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use backend_local::parcel::Piece;
+    use res_api::{Barrier, Fault, KindId, Rights, Tag, Trust};
+
+    use super::*;
+
+    fn parcel() -> Parcel {
+        let desc = Desc {
+            kind: KindId::new(*b"spsc", 1),
+            msg: Tag { name: Name::new("u64"), version: 1, size: 8, align: 8, layout: 7 },
+            trust: Trust::StableAfterSend,
+            ..Desc::plain(Role::Snd, 64)
+        };
+        let word = WordId { object: 7, offset: 16 };
+        let pieces = Vec::from([
+            Piece::Memory { object: 7, bytes: 640, rights: Rights::READ | Rights::WRITE },
+            Piece::Word {
+                word,
+                side: Some(Side::Signallers),
+                barrier: Barrier::Asymmetric,
+                kept: true,
+                peer_here: false,
+            },
+            Piece::Word { word, side: None, barrier: Barrier::Fence, kept: false, peer_here: true },
+            Piece::Queue(9),
+            Piece::File(10),
+        ]);
+        let inner = Parcel { desc, rights: Rights::all(), state: 5, pieces };
+        Parcel { pieces: Vec::from([Piece::End(inner.clone())]), ..inner }
+    }
+
+    fn requests() -> Vec<Request> {
+        let (word, name) = (WordId { object: 1, offset: 32 }, Name::new("name"));
+        Vec::from([
+            Request::Memory(u64::MAX),
+            Request::Forget(1),
+            Request::Left(word, Side::Waiters, Gone::PeerGone),
+            Request::LeftQueue(1, Role::CapRcv, Gone::Closed),
+            Request::Export(Destination::Endowment(3, name), parcel()),
+            Request::Export(Destination::Queue(4), parcel()),
+            Request::Export(Destination::Name(name), parcel()),
+            Request::Take(name),
+            Request::Endowments(64),
+            Request::Lookup(name),
+            Request::Queue(3),
+            Request::Receive(5),
+            Request::Component(name, 0xdead),
+            Request::Start(2),
+            Request::Stop(2),
+            Request::Abandon(2),
+            Request::Watch(word),
+            Request::Unwatch(word),
+            Request::Arena(6, Some(word)),
+            Request::Arena(6, None),
+            Request::Ring(word),
+            Request::Notices(),
+            Request::Ends(Exit::Success),
+            Request::Ends(Exit::Died),
+        ])
+    }
+
+    #[test]
+    fn what_travels_arrives() {
+        for request in requests() {
+            assert_eq!(Request::decoded(&request.encoded()), Some(request));
+        }
+        let said = Said::Notices(Vec::from([Notice::Stop(), Notice::ArenaGone(4), Notice::Last()]));
+        assert_eq!(Said::decoded(&said.encoded()), Some(said));
+        let said = Said::Endowments(Vec::from([(Name::new("one"), parcel().desc)]));
+        assert_eq!(Said::decoded(&said.encoded()), Some(said));
+        let failed = Exit::Failed(Fault::new(ErrorKind::Denied, "what it says"));
+        let Some(Exit::Failed(fault)) = Exit::decoded(&failed.encoded()) else {
+            panic!("a fault came");
+        };
+        assert_eq!((fault.kind(), fault.text()), (ErrorKind::Denied, "what it says"));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_too_long_is_refused() {
+        for request in requests() {
+            let bytes = request.encoded();
+            for len in 0..bytes.len() {
+                assert_eq!(Request::decoded(&bytes[..len]), None, "{request:?} after {len} bytes");
+            }
+            assert_eq!(Request::decoded(&[&bytes[..], &[0]].concat()), None);
+        }
+    }
+
+    /// Every byte, changed in several ways: it decodes to something or not, and no more happens.
+    #[test]
+    fn what_is_changed_does_no_harm() {
+        for request in requests() {
+            let bytes = request.encoded();
+            for at in 0..bytes.len() {
+                for value in [0, 1, 2, 0x7f, 0x80, 0xff, bytes[at].wrapping_add(1)] {
+                    let mut changed = bytes.clone();
+                    changed[at] = value;
+                    if let Some(decoded) = Request::decoded(&changed) {
+                        assert_eq!(decoded.encoded(), changed, "one way to say it");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ends_within_ends_have_an_end() {
+        let mut deep = parcel();
+        for _ in 0..100 {
+            deep = Parcel { pieces: Vec::from([Piece::End(deep.clone())]), ..deep };
+        }
+        assert_eq!(Parcel::decoded(&deep.encoded()), None);
+        let many = std::vec![Piece::Queue(1); 65];
+        assert_eq!(Parcel::decoded(&Parcel { pieces: many, ..parcel() }.encoded()), None);
+    }
+}

@@ -108,6 +108,7 @@ impl<K: Isolation> Sinv<K> {
     /// `NoMemory`, `NoSlots`.
     pub fn on(kernel: K, limits: Limits) -> Result<Self, LocalError> {
         let manager = Manager::new(&kernel, limits)?;
+        manager.warn();
         let board = Board::new(&kernel, manager.main_board()?)?;
         let world = World::new(Link::here(&kernel, MAIN, manager))?;
         Self::join(kernel, world, board)

@@ -1,7 +1,9 @@
 //! What the manager knows, for people.
 
 use core::sync::atomic::Ordering::Relaxed;
+use std::io::Write;
 use std::string::ToString;
+use std::sync::Once;
 use std::vec::Vec;
 
 use backend_local::distant::QUEUE_NUMBERS;
@@ -21,14 +23,21 @@ use crate::inspection::{Channel, Inspection, Member, Memory};
 use crate::request::ComponentId;
 
 impl<K: Isolation> Manager<K> {
+    /// Says, once in a program, where components are not isolated from each other. If nobody
+    /// listens, nobody is told.
+    pub(crate) fn warn(&self) {
+        static SAID: Once = Once::new();
+        if !self.confinement.isolates() {
+            SAID.call_once(|| {
+                let _ = writeln!(std::io::stderr(), "components are {}", self.confinement);
+            });
+        }
+    }
+
     /// A look at everything, at one moment.
     pub(crate) fn inspect(&self) -> Inspection {
-        let isolation = match self.kernel.confinement() {
-            Ok(confinement) => confinement.to_string(),
-            Err(error) => error.to_string(),
-        };
         let found = self.within(|state| state.inspect(&self.point));
-        Inspection { isolation, ..found }
+        Inspection { isolation: self.confinement.to_string(), ..found }
     }
 }
 

@@ -11,6 +11,8 @@ mod bell;
 mod board;
 mod component;
 mod ears;
+#[cfg(test)]
+mod hostile;
 mod inspection;
 mod limits;
 mod link;

@@ -60,8 +60,8 @@ use crate::wire::Wire;
 /// # Ok::<(), Fault>(())
 /// ```
 pub struct Sinv<K: Isolation = Linux> {
-    local: Local<Dynamic, K>,
-    world: Arc<World<K>>,
+    pub(crate) local: Local<Dynamic, K>,
+    pub(crate) world: Arc<World<K>>,
 }
 
 impl<K: Isolation> Clone for Sinv<K> {

@@ -1,0 +1,226 @@
+//! Components that do not keep to the rules, beside others that do.
+
+use std::string::ToString;
+use std::time::Duration;
+use std::vec::Vec;
+
+use backend_local::outside::WordId;
+use backend_local::parcel::{Parcel, Piece};
+use chan_impls::Spsc;
+use res_api::{
+    Backend, Barrier, Component as _, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, Name,
+    Receiver, Rights, Role, Rx, Sender, Side, Slot, Tx,
+};
+use res_kernel::linux::LinuxSocket;
+use res_kernel::{DomainEntry, Isolation, Linux, Place, Socket};
+
+use crate::Sinv;
+use crate::component::SinvComponent;
+use crate::request::{Destination, Hello, Request, Said};
+use crate::wire::Wire;
+
+const FROM: Slot<Rx<Spsc, u64>> = Slot::new("from");
+const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
+
+fn echo(env: Env<Sinv>) -> Result<(), Fault> {
+    let (mut from, mut to) = (env.take(FROM)?, env.take(TO)?);
+    while let Ok(n) = from.recv() {
+        to.send(n)?;
+    }
+    Ok(())
+}
+
+/// A small generator of numbers.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+fn rounds() -> u64 {
+    let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
+    if long { 200_000 } else { 4_000 }
+}
+
+fn begin(socket: &LinuxSocket) -> Hello {
+    let (mut bytes, mut board) = ([0; 256], [None]);
+    let received = socket.recv(&mut bytes, &mut board, Deadline::NEVER).expect("a greeting");
+    Hello::decoded(&bytes[..received.bytes]).expect("a greeting")
+}
+
+/// Asks, and waits for the answer; none once the manager has had enough.
+fn ask(socket: &LinuxSocket, request: &Request) -> Option<Said> {
+    while let Err(error) = socket.send(&request.encoded(), &[]) {
+        if error.kind != ErrorKind::NoSlots {
+            return None;
+        }
+        std::thread::yield_now();
+    }
+    if !request.is_answered() {
+        return Some(Said::Done());
+    }
+    let mut bytes = [0; LinuxSocket::MOST_BYTES];
+    let mut places: [Place<LinuxSocket>; LinuxSocket::MOST_OBJECTS] = [const { None }; _];
+    let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).ok()?;
+    <(Said, Vec<u64>)>::decoded(&bytes[..received.bytes]).map(|(said, _)| said)
+}
+
+/// Something that could be asked for, about things of others with numbers that are in use.
+fn random_request(number: &mut Numbers, own: u32) -> Request {
+    let id = number.below(64);
+    let word = WordId { object: number.below(64), offset: 16 * number.below(20) as u32 };
+    let name = Name::numbered("name", number.below(4) as u32).expect("short");
+    let sides = [Side::Waiters, Side::Signallers];
+    let side = sides[number.below(2) as usize];
+    let role = [Role::Snd, Role::Rcv, Role::CapSnd, Role::CapRcv, Role::Mem, Role::File]
+        [number.below(6) as usize];
+    let piece = |number: &mut Numbers| match number.below(5) {
+        0 => Piece::Memory { object: id, bytes: u64::MAX, rights: Rights::all() },
+        1 => Piece::Word {
+            word,
+            side: Some(side),
+            barrier: Barrier::Fence,
+            kept: number.below(2) == 0,
+            peer_here: number.below(2) == 0,
+        },
+        2 => Piece::Queue(id),
+        3 => Piece::File(id),
+        _ => Piece::Word { word, side: None, barrier: Barrier::Fence, kept: true, peer_here: true },
+    };
+    let pieces = (0..number.below(4)).map(|_| piece(number)).collect();
+    let parcel = Parcel { desc: Desc::plain(role, id), rights: Rights::all(), state: id, pieces };
+    let other = number.below(16) as u32;
+    match number.below(19) {
+        0 => Request::Memory(number.below(3) * 8192),
+        1 => Request::Forget(id),
+        2 => Request::Left(word, side, Gone::Revoked),
+        3 => Request::LeftQueue(id, role, Gone::Revoked),
+        4 => Request::Export(Destination::Endowment(other, name), parcel),
+        5 => Request::Export(Destination::Queue(id), parcel),
+        6 => Request::Export(Destination::Name(name), parcel),
+        7 => Request::Take(name),
+        8 => Request::Lookup(name),
+        9 => Request::Queue(number.below(3) as u32),
+        10 => Request::Receive(id),
+        11 => Request::Watch(word),
+        12 => Request::Unwatch(word),
+        13 => Request::Arena(id, (number.below(2) == 0).then_some(word)),
+        14 => Request::Ring(word),
+        // Not itself: it is needed.
+        15 => Request::Stop(if other == own { 0 } else { other }),
+        16 => Request::Abandon(other),
+        17 => Request::Start(other),
+        _ => Request::Notices(),
+    }
+}
+
+/// Asks for whatever it likes, and begins to make something of it.
+fn forges(_: Linux, socket: LinuxSocket) {
+    let hello = begin(&socket);
+    let mut number = Numbers(u64::from(hello.id) * 0x9e37_79b9 + 1);
+    for _ in 0..rounds() {
+        if ask(&socket, &random_request(&mut number, hello.id)).is_none() {
+            std::process::exit(3);
+        }
+    }
+    ask(&socket, &Request::Ends(Exit::Success));
+}
+
+/// Says what means nothing.
+fn babbles(_: Linux, socket: LinuxSocket) {
+    let hello = begin(&socket);
+    let mut number = Numbers(u64::from(hello.id) | 1);
+    loop {
+        let bytes: Vec<u8> = (0..number.below(64)).map(|_| number.below(256) as u8).collect();
+        if socket.send(&bytes, &[]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Says its last word in the middle.
+fn breaks_off(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    let request = Request::Take(Name::new("name")).encoded();
+    let _ = socket.send(&request[..request.len() / 2], &[]);
+    let _ = socket.recv(&mut [0; 64], &mut [], Deadline::NEVER);
+}
+
+/// Asks, and never takes an answer.
+fn does_not_listen(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    while socket.send(&Request::Notices().encoded(), &[]).is_ok() {}
+    loop {
+        std::thread::park();
+    }
+}
+
+fn component(system: &Sinv, name: &str, entry: DomainEntry<Linux>) -> SinvComponent<Linux> {
+    let code = Linux::new().code_of(entry).expect("of this program");
+    let end = system.local.lone_point().expect("memory is there");
+    let name = Name::parse(name).expect("a name");
+    SinvComponent::new(&system.world, name, code.0, end).expect("made")
+}
+
+/// One of these beside a pair that keeps to the rules: the pair goes on, and so does the manager.
+fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(Exit) -> bool) {
+    let system = Sinv::new().expect("a system");
+    let late = || system.within(Duration::from_secs(60));
+    let (mut tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let (to, mut rx) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let honest = system.component(const { Name::new("honest") }, echo).expect("made");
+    honest.endow(FROM, from).expect("endowed");
+    honest.endow(TO, to).expect("endowed");
+    honest.start().expect("started");
+    let hostile: Vec<_> = (0..count)
+        .map(|index| {
+            let hostile = component(&system, &std::format!("hostile{index}"), entry);
+            hostile.start().expect("started");
+            hostile
+        })
+        .collect();
+    let mut n = 0;
+    for hostile in &hostile {
+        loop {
+            tx.send_until(n, late()).expect("it lives");
+            assert_eq!(rx.recv_until(late()), Ok(n));
+            n += 1;
+            match hostile.wait(Deadline::PASSED) {
+                Ok(exit) => break assert!(ends(exit), "{exit:?}"),
+                Err(_) => assert!(!late().passed(system.now())),
+            }
+        }
+    }
+    // What it made is gone, and what others have is there.
+    let seen = system.inspect().expect("the manager is here");
+    assert_eq!(seen.components.len(), 2, "{seen}");
+    assert_eq!(seen.channels.len(), 2, "{seen}");
+    assert_eq!(seen.memory.len(), 0, "{}", seen.to_string());
+    drop(tx);
+    assert_eq!(honest.wait(late()), Ok(Exit::Success));
+}
+
+#[test]
+fn what_was_never_given_cannot_be_had() {
+    beside_an_honest_pair(forges, 3, |exit| exit == Exit::Success);
+}
+
+#[test]
+fn who_babbles_is_ended() {
+    beside_an_honest_pair(babbles, 3, |exit| exit == Exit::Died);
+}
+
+#[test]
+fn who_breaks_off_is_ended() {
+    beside_an_honest_pair(breaks_off, 1, |exit| exit == Exit::Died);
+}
+
+#[test]
+fn who_does_not_listen_is_ended() {
+    beside_an_honest_pair(does_not_listen, 1, |exit| exit == Exit::Died);
+}

@@ -302,7 +302,7 @@ fn what_cannot_be_opened_is_named_and_the_rest_is_counted() -> Result<(), Fault>
     let bytes = 12 * BLOCK as u64;
     let inputs = [&there, &vanished, &there].map(|path| Input { path: path.clone(), bytes });
     let found = Found { inputs: inputs.into(), unreadable: Vec::new() };
-    let report = over_kind(&Local::new()?, Local::file, &args, found)?;
+    let report = over_kind(&Local::new()?, Local::file, &args, found, &|_| ())?;
     assert_eq!(report.outcome.unreadable[0].path, vanished);
     assert_eq!((report.files, report.outcome.totals.bytes), (2, 2 * bytes));
     Ok(())
@@ -350,8 +350,8 @@ fn a_component_that_fails_ends_the_pipeline() -> Result<(), Fault> {
         let number = inputs.len() / 2;
         let inputs: Vec<_> = inputs.into_iter().map(|path| Input { path, bytes }).collect();
         let found = || Found { inputs: Vec::clone(&inputs), unreadable: Vec::new() };
-        let one_space = over_kind(&Local::new()?, Local::file, &args, found()).err();
-        let isolated = over_kind(&Sinv::new()?, Sinv::file, &args, found()).err();
+        let one_space = over_kind(&Local::new()?, Local::file, &args, found(), &|_| ()).err();
+        let isolated = over_kind(&Sinv::new()?, Sinv::file, &args, found(), &|_| ()).err();
         for fault in [one_space, isolated] {
             let text = fault.expect("it cannot be read").text().to_owned();
             assert!(text.starts_with(&format!("reader: file {number}: ")), "{text}");
@@ -382,6 +382,7 @@ fn bad_arguments_are_refused() {
         &["--backend="],
         &["--unknown"],
         &["--json=yes"],
+        &["--inspect"],
         &["-"],
     ] {
         assert!(Args::parse(wrong.iter().map(OsString::from)).is_err(), "{wrong:?}");

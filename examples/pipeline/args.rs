@@ -13,6 +13,8 @@ this repository.
                   component is a process of its own
   --kind NAME     what the channels of data are: spsc (the default), zero-copy
   --workers N     how many workers count: 1 to 64; half of them join late
+  --inspect       show, in the middle of the work, who lives, who holds what and
+                  who waits (on the standard error; with --backend sinv)
   --json          print one JSON object
   --help          print this
 Exit status: 0 if all was counted, 1 if something could not be read (the rest
@@ -58,6 +60,7 @@ pub(crate) struct Args {
     pub(crate) backend: BackendName,
     pub(crate) kind: KindName,
     pub(crate) workers: u32,
+    pub(crate) inspect: bool,
     pub(crate) json: bool,
     pub(crate) help: bool,
     pub(crate) paths: Vec<PathBuf>,
@@ -72,6 +75,7 @@ impl Args {
             workers: thread::available_parallelism()
                 .map_or(2, |cores| cores.get() as u32)
                 .clamp(2, MOST),
+            inspect: false,
             json: false,
             help: false,
             paths: Vec::new(),
@@ -102,12 +106,16 @@ impl Args {
                     parsed.kind = choose(flag, &value()?, &KindName::ALL, |it| it.as_str())?
                 }
                 "--workers" => parsed.workers = workers(&value()?)?,
+                "--inspect" if attached.is_none() => parsed.inspect = true,
                 "--json" if attached.is_none() => parsed.json = true,
                 "--help" | "-h" if attached.is_none() => parsed.help = true,
                 _ => return Err(format!("no option {option}")),
             }
         }
-        Ok(parsed)
+        match (parsed.inspect, parsed.backend) {
+            (true, BackendName::Local) => Err("--inspect needs --backend sinv".into()),
+            _ => Ok(parsed),
+        }
     }
 }
 

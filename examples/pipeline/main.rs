@@ -89,20 +89,32 @@ fn print(
 pub(crate) fn count(args: &Args) -> Result<Report<'_>, Fault> {
     let found = files::find(&args.paths);
     match args.backend {
-        BackendName::Local => over_kind(&Local::new()?, Local::file, args, found),
-        BackendName::Sinv => over_kind(&Sinv::new()?, Sinv::file, args, found),
+        BackendName::Local => over_kind(&Local::new()?, Local::file, args, found, &|_| ()),
+        BackendName::Sinv => over_kind(&Sinv::new()?, Sinv::file, args, found, &|system| {
+            if let Some(seen) = system.inspect().filter(|_| args.inspect) {
+                let _ = write!(io::stderr(), "{seen}");
+            }
+        }),
     }
 }
 
-/// The same on any backend, over the kind of channel that is asked for.
+/// The same on any backend, over the kind of channel that is asked for. `look` looks at the system
+/// once, when something has been counted.
 pub(crate) fn over_kind<'a, B: Files>(
     system: &B,
     open: Open<B>,
     args: &'a Args,
     Found { inputs, mut unreadable }: Found,
+    look: &dyn Fn(&B),
 ) -> Result<Report<'a>, Fault> {
     let bar = bar(&inputs);
-    let watch = &mut |bytes| bar.set_position(bytes);
+    let mut looked = false;
+    let watch = &mut |bytes| {
+        bar.set_position(bytes);
+        if !std::mem::replace(&mut looked, true) {
+            look(system);
+        }
+    };
     let outcome = match args.kind {
         KindName::Spsc => run::<B, Spsc>(system, open, &inputs, args.workers, watch),
         KindName::ZeroCopy => run::<B, ZeroCopy>(system, open, &inputs, args.workers, watch),

@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use res_api::ErrorKind;
 use res_sync::Deadline;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::error::refused;
 use super::{LinuxSocket, object};
@@ -175,8 +176,17 @@ pub(super) fn end_of(number: u64) -> DomainEnd {
     server().as_mut().map_or(with_it, |server| server.end_of(number).unwrap_or(with_it))
 }
 
+/// As many descriptors as this process may have at all (H15): each memory object is one, and so is
+/// each end of a socket. Behind that, `NoSlots`.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, there are as many as before.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 impl ForkServer {
     fn start() -> Result<Self, KernelError> {
+        raise_descriptor_limit();
         let (socket, theirs) = LinuxSocket::pair()?;
         let process = Command::new("/proc/self/exe")
             .arg0("res fork server")

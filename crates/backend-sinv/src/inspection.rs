@@ -38,6 +38,8 @@ pub struct Member {
     pub bytes: u64,
     /// What it was endowed with and has not taken.
     pub untaken: u32,
+    /// How many requests it has made of the manager.
+    pub requests: u64,
 }
 
 /// A channel between components.

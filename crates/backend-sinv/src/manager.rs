@@ -142,6 +142,7 @@ impl<K: Isolation> State<K> {
     }
 
     fn answer(&mut self, client: ComponentId, request: Request) -> Result<Answer<K>> {
+        self.client(client)?.requests += 1;
         let said = match request {
             Request::Memory(bytes) => return self.make_memory(client, bytes),
             Request::Take(name) => return self.take(client, name),

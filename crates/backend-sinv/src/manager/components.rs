@@ -40,6 +40,8 @@ pub(super) struct Client<K: Isolation> {
     pub(super) objects: BTreeSet<u64>,
     /// Bytes of the objects that it made.
     pub(super) bytes: u64,
+    /// How many requests it has made.
+    pub(super) requests: u64,
     board: Arc<K::Memory>,
     notices: Vec<Notice>,
     /// What it says of its end.
@@ -62,6 +64,7 @@ impl<K: Isolation> Client<K> {
             endowments: Vec::new(),
             objects: BTreeSet::new(),
             bytes: 0,
+            requests: 0,
             board: Arc::new(kernel.memory(BOARD)?),
             notices: Vec::new(),
             exit: None,

@@ -51,6 +51,7 @@ impl<K: Isolation> State<K> {
             started: client.stage != Stage::Made,
             objects: client.objects.len() as u32,
             bytes: client.bytes,
+            requests: client.requests,
             untaken: client.endowments.iter().filter(|(_, parcel)| parcel.is_some()).count() as u32,
         });
         let channels = self.objects.iter().filter_map(|(id, object)| {

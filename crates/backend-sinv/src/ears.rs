@@ -140,6 +140,16 @@ impl<K: Isolation> Ears<K> {
         }
     }
 
+    /// The words of that object are not used here any more.
+    pub(crate) fn forget_words(&self, object: u64) {
+        let mut known = self.known.lock();
+        let all = WordId { object, offset: 0 }..=WordId { object, offset: u32::MAX };
+        while let Some((word, _)) = known.watchers.range(all.clone()).next() {
+            let word = *word;
+            known.watchers.remove(&word);
+        }
+    }
+
     /// The peer of that arena is gone.
     pub(crate) fn forget(&self, id: u64) {
         let gone = {

@@ -113,6 +113,7 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
     }
 
     fn forget(&self, object: u64) {
+        self.0.ears.forget_words(object);
         self.0.link.say(Request::Forget(object));
     }
 

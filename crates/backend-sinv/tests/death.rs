@@ -347,3 +347,58 @@ fn siblings_learn_of_a_death_and_others_do_not_suffer() {
     bystander_tx.send(3).expect("it listens");
     assert_eq!(bystander_rx.recv_until(late(&system)), Ok(3));
 }
+
+/// Not a test: the program that is ended by a signal, in a process of its own.
+#[test]
+#[ignore = "run by `components_end_with_their_composer`"]
+fn composes_and_waits() {
+    let system = Sinv::new().expect("a system");
+    let (_tx, numbers) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let (answers, _rx) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let component = system.component(BUSY, sleeps).expect("a component");
+    component.endow(NUMBERS, numbers).expect("endowed");
+    component.endow(ANSWERS, answers).expect("endowed");
+    component.start().expect("started");
+    let seen = system.inspect().expect("the manager is here");
+    println!("\nprocess {}", process_of(&seen, BUSY));
+    let _ = component.wait(Deadline::NEVER);
+}
+
+fn is_alive(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, tail)| !tail.trim_start().starts_with('Z'))
+}
+
+#[test]
+fn components_end_with_their_composer() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // As by Ctrl-C, as by a polite request, and without a last word.
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGKILL] {
+        let program = std::env::current_exe().expect("this program");
+        let mut composer = Command::new(program)
+            .args(["--exact", "composes_and_waits", "--ignored", "--nocapture"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let lines = BufReader::new(composer.stdout.take().expect("piped")).lines();
+        let process = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("process ").map(str::to_owned))
+            .expect("it says so");
+        assert!(is_alive(&process));
+        // SAFETY: a child that has not been waited for.
+        assert_eq!(unsafe { libc::kill(composer.id() as i32, signal) }, 0);
+        composer.wait().expect("it ends");
+        for _ in 0..500 {
+            if !is_alive(&process) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!is_alive(&process), "after signal {signal}");
+    }
+}

@@ -42,6 +42,7 @@ pub(crate) struct Point<K: Kernel> {
 }
 
 /// What another component has to know of a word.
+#[cfg(feature = "alloc")]
 pub(crate) struct Whereabouts {
     pub(crate) word: WordId,
     pub(crate) barrier: Barrier,
@@ -153,6 +154,7 @@ impl<K: Kernel> Point<K> {
 
     /// An end of that side goes elsewhere: here it leaves without a word. A group that watches here
     /// loses its source.
+    #[cfg(feature = "alloc")]
     pub(crate) fn depart(&self, side: Side) {
         let kept = self.holders(side).fetch_add(u32::MAX, AcqRel) > 1;
         if let Some(home) = &mut *self.home.lock() {
@@ -168,6 +170,7 @@ impl<K: Kernel> Point<K> {
     }
 
     /// Where the word is, how many ends of that side are here, and whether one of the other is.
+    #[cfg(feature = "alloc")]
     pub(crate) fn whereabouts(&self, side: Option<Side>) -> Option<Whereabouts> {
         let word = self.home.lock().as_ref().map(|home| home.word)?;
         let here = |side: Side| self.holders(side).fetch_add(0, AcqRel);
@@ -298,6 +301,7 @@ impl<K: Kernel> Blockpoint<K> {
     }
 
     /// The point of a word in memory that came from another component.
+    #[cfg(feature = "alloc")]
     pub(crate) fn of_word(
         memory: &Ref<MemObject<K>, K>,
         offset: u32,

@@ -54,6 +54,7 @@ pub(crate) enum LocalPart<K: Kernel> {
     Own(Cap<K>),
     Queue(CapQueue<K>),
     /// A queue of capabilities that lies outside of this component.
+    #[cfg(feature = "alloc")]
     Distant(u64),
 }
 
@@ -79,6 +80,7 @@ impl<K: Kernel> EndObject<K> {
                 LocalPart::Point(point, Some(side)) => point.0.leave(*side, why),
                 LocalPart::Own(inner) => inner.leave(why),
                 LocalPart::Queue(queue) => queue.leave(self.desc.role, why),
+                #[cfg(feature = "alloc")]
                 LocalPart::Distant(queue) => {
                     if let Some(outside) = self.system.outside() {
                         outside.left_queue(*queue, self.desc.role, why);

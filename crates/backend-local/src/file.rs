@@ -14,6 +14,7 @@ pub(crate) struct FileObject {
     handle: u64,
     operations: &'static FileOperations,
     /// What it is known as outside of this component.
+    #[cfg(feature = "alloc")]
     number: Option<u64>,
 }
 

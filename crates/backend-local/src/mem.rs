@@ -102,11 +102,13 @@ impl<K: Kernel> MemObject<K> {
     }
 
     /// Its number outside; 0 where it has none.
+    #[cfg(feature = "alloc")]
     pub(crate) fn id(&self) -> u64 {
         self.object.as_ref().map_or(0, |object| object.id)
     }
 
     /// It is given away.
+    #[cfg(feature = "alloc")]
     pub(crate) fn travels(&self) {
         if let Some(object) = &self.object {
             object.travelled.store(1, Relaxed);
@@ -173,6 +175,7 @@ impl<K: Kernel> MemObject<K> {
     }
 
     /// The point of a place, or a new one.
+    #[cfg(feature = "alloc")]
     pub(crate) fn point_or(
         &self,
         offset: u32,
@@ -294,6 +297,7 @@ pub struct SharedMem<K: Kernel> {
 }
 
 impl<K: Kernel> SharedMem<K> {
+    #[cfg(feature = "alloc")]
     pub(crate) fn of(object: Ref<MemObject<K>, K>, rights: Rights) -> Self {
         Self { object, rights }
     }

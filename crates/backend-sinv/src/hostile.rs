@@ -1,6 +1,5 @@
 //! Components that do not keep to the rules, beside others that do.
 
-use std::string::ToString;
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -200,7 +199,7 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
     let seen = system.inspect().expect("the manager is here");
     assert_eq!(seen.components.len(), 2, "{seen}");
     assert_eq!(seen.channels.len(), 2, "{seen}");
-    assert_eq!(seen.memory.len(), 0, "{}", seen.to_string());
+    assert_eq!(seen.memory.len(), 0, "{seen}");
     drop(tx);
     assert_eq!(honest.wait(late()), Ok(Exit::Success));
 }

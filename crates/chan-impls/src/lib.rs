@@ -7,6 +7,7 @@
 //! | [`Spsc`]: the ring for messages, with blocking ends | `spsc` |
 //! | the blocking end of any queue: queue x blockpoint x [`Notify`](res_api::Notify) | [`endpoint`] |
 //! | [`ZeroCopy`]: a pool of slots, and two `Spsc` of slot numbers | [`zero_copy`] |
+//! | [`Caller`], [`Callee`]: one asks, one answers | [`call`] |
 //!
 //! A queue knows nothing of blocking, a kind nothing of who owns resources.
 #![no_std]
@@ -15,6 +16,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod call;
 pub mod endpoint;
 mod pace;
 mod patience;
@@ -25,6 +27,7 @@ mod spsc;
 pub mod standalone;
 pub mod zero_copy;
 
+pub use call::{Answers, CallError, Callee, Caller, Calls};
 pub use queue::{Misbehaved, PopQueue, PushQueue};
 pub use spsc::{Spsc, SpscPop, SpscPush};
 pub use zero_copy::ZeroCopy;

@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use chan_impls::standalone::{Consumer, Producer, ring_with};
 use loom::thread;
 use models::{DEADLOCK, Preemptions, RACE, assert_found, check};
-use res_sync::model::{Atomic, Loom, LoomCell, LoomPark, LoomPoint, MemoryModel};
+use res_sync::model::{Atomic, Loom, LoomPark, LoomPoint, MemoryModel};
 use res_sync::{Barrier, Deadline, Event, Wake};
 use weak::Weak;
 

@@ -264,10 +264,10 @@ impl Answering {
             return None;
         }
         let next = self.0.number + 1;
-        let entry = entry.load(Relaxed);
-        let (Ok(entry), true) = (u32::try_from(entry), found == next) else {
+        if found != next {
             return self.0.breaks();
-        };
+        }
+        let Ok(entry) = u32::try_from(entry.load(Relaxed)) else { return self.0.breaks() };
         self.0.number = next;
         self.0.busy = true;
         let deadline = Deadline::at(Instant::from_nanos(deadline.load(Relaxed)));

@@ -5,13 +5,17 @@
 //! pages, of a size that is fixed when the connection is made, goes both ways. Neither end needs to
 //! trust the other.
 //!
-//! A server has a context for each connection, so a handler may block, and may call others.
+//! A server has a context for each connection, so a handler may block, and may call others. With
+//! [`#[interface]`](macro@crate::interface) on a trait, client and server are written for you;
+//! [`service`](crate::service) connects them by name.
 
+mod arguments;
 mod callee;
 mod caller;
 mod end;
 mod error;
 pub mod frame;
+mod stub;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -21,13 +25,16 @@ use res_api::{
     Refused, Tag,
 };
 
+pub use arguments::Arguments;
 pub use callee::{Callee, Request};
 pub use caller::Caller;
 pub use error::CallError;
+pub use stub::Stub;
 
 const ID: KindId = KindId::new(*b"call", 1);
 
-/// What is spoken over a connection: a name for it, of which both ends are made.
+/// What is spoken over a connection: a name for it, of which both ends are made. Written by
+/// [`#[interface]`](macro@crate::interface), as `dyn Trait`, or by hand.
 ///
 /// ```
 /// use chan_impls::call::Interface;
@@ -52,7 +59,7 @@ pub trait Interface: 'static {
     const PAYLOAD: u64 = 0;
 }
 
-/// An interface whose servers are values.
+/// An interface whose servers are values: written by [`#[interface]`](macro@crate::interface).
 ///
 /// ```
 /// use chan_impls::call::{Callee, Dispatch};
@@ -166,3 +173,11 @@ macro_rules! call_endowment {
 
 call_endowment!(Calls, Caller);
 call_endowment!(Answers, Callee);
+
+/// What [`#[interface]`](macro@crate::interface) writes with.
+#[doc(hidden)]
+pub mod generated {
+    pub use super::arguments::{NO_METHODS, method, payload};
+    pub use super::{Arguments, CallError, Caller, Dispatch, Interface, Request, Stub};
+    pub use res_api::{Backend, Message, Name, Tag};
+}

@@ -5,9 +5,10 @@ use core::marker::PhantomData;
 
 use res_api::{
     Backend, Blockpoint, CastError, CastReason, Deadline, Desc, ErrorKind, FromCap, Gone, IntoCap,
-    RecvError, Role, Source, SourceKind,
+    Message, RecvError, Role, Source, SourceKind,
 };
 
+use super::arguments::{Arguments, BYTES_IN, BYTES_OUT, to_bytes, to_words};
 use super::end::{End, accepts};
 use super::error::{CallError, as_recv};
 use super::frame::{Answering, Question, WORDS_IN, WORDS_OUT};
@@ -65,6 +66,33 @@ impl<B: Backend, I: Interface + ?Sized> Callee<B, I> {
 
     /// Lets `server` answer each request until there will be none; says why. As
     /// [`serve`](Self::serve).
+    ///
+    /// ```
+    /// use chan_impls::{call, interface};
+    /// use res_api::{Backend, Thread};
+    ///
+    /// #[interface("counter", version = 1)]
+    /// trait Counter {
+    ///     fn add(&mut self, count: u64) -> u64;
+    /// }
+    ///
+    /// impl Counter for u64 {
+    ///     fn add(&mut self, count: u64) -> u64 {
+    ///         *self += count;
+    ///         *self
+    ///     }
+    /// }
+    ///
+    /// let system = backend_local::Local::new()?;
+    /// let (caller, mut callee) = call::pair::<_, dyn Counter>(&system)?;
+    /// let context = system.thread(move || {
+    ///     callee.serve_with(&mut 40_u64);
+    /// })?;
+    /// context.start()?;
+    /// let mut counter = CounterClient::from(caller);
+    /// assert_eq!(counter.add(2)?, 42);
+    /// # Ok::<(), res_api::Fault>(())
+    /// ```
     pub fn serve_with(&mut self, server: &mut I) -> Gone
     where
         I: Dispatch,
@@ -212,5 +240,32 @@ impl<B: Backend, I: Interface + ?Sized> Request<'_, B, I> {
     /// anything any more.
     pub fn reject(self) {
         self.callee.side.distrust();
+    }
+}
+
+/// What [`#[interface]`](macro@crate::interface) writes.
+impl<B: Backend, I: Interface + ?Sized> Request<'_, B, I> {
+    /// Answers with what `method` makes of the arguments. Where these are none of their types, the
+    /// request is [rejected](Self::reject).
+    pub fn answer<A: Arguments, R: Message>(mut self, method: impl FnOnce(A) -> R) {
+        let words: [u8; BYTES_IN] = to_bytes(self.words());
+        let arguments = A::get(|place, bytes| {
+            if A::BYTES <= BYTES_IN {
+                bytes.copy_from_slice(&words[place..place + bytes.len()]);
+            } else {
+                // It fits: the connection has as much payload as the interface needs.
+                let _ = self.read(place as u64, bytes);
+            }
+        });
+        let Some(arguments) = arguments else { return self.reject() };
+        let result = method(arguments);
+        let bytes = result.as_bytes();
+        let mut words = [0; BYTES_OUT];
+        if bytes.len() <= BYTES_OUT {
+            words[..bytes.len()].copy_from_slice(bytes);
+        } else {
+            let _ = self.write(0, bytes);
+        }
+        self.reply(to_words(words));
     }
 }

@@ -4,8 +4,8 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use res_api::{
-    Backend, CastError, CastReason, Deadline, Desc, FromCap, Gone, IntoCap, Role, Source,
-    SourceKind,
+    Backend, CastError, CastReason, Deadline, Desc, ErrorKind, FromCap, Gone, IntoCap, Role,
+    Source, SourceKind,
 };
 
 use super::end::{End, accepts};
@@ -78,7 +78,11 @@ impl<B: Backend, I: Interface + ?Sized> Caller<B, I> {
             None => self.answer(deadline)?,
             Some(gone) => self.last_answer(gone)?,
         };
-        answer.map_err(CallError::Refused)
+        answer.map_err(|why| match why {
+            // Whoever saw first that it had passed.
+            ErrorKind::TimedOut => CallError::TimedOut,
+            why => CallError::Refused(why),
+        })
     }
 
     #[inline]
@@ -141,6 +145,12 @@ impl<B: Backend, I: Interface + ?Sized> Caller<B, I> {
     /// Whether the other side is gone, as far as is known, and why.
     pub fn gone(&self) -> Option<Gone> {
         self.end.gone()
+    }
+
+    /// The other side answered what is no answer of the interface.
+    pub(super) fn distrust(&mut self) -> CallError {
+        self.side.distrust();
+        CallError::Gone(Gone::Misbehaved)
     }
 }
 

@@ -16,7 +16,7 @@ use res_api::{ErrorKind, Gone, RecvError, WaitError};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// There was no answer until the deadline.
+    /// There was no answer until the deadline, as far as this side knows or the other one says.
     TimedOut,
     /// There will be no answer, to this or any other call.
     Gone(Gone),

@@ -242,9 +242,9 @@ pub struct Answering(Private);
 side!(Answering);
 
 impl Answering {
-    /// Whether a request was taken that has no answer yet.
+    /// Whether a request was taken that has no answer yet, and is to have one.
     pub fn owes(&self) -> bool {
-        self.0.busy
+        self.0.busy && !self.0.broken
     }
 
     /// The next request, once it is there. Only when the last one has been answered.

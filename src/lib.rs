@@ -36,6 +36,8 @@
 //! }
 //! ```
 //!
+//! Components call each other through a trait: see [`interface`] and [`Service`].
+//!
 //! | feature | brings |
 //! |---|---|
 //! | `local` (default) | [`Local`]: every resource as a library in one address space, on Linux |

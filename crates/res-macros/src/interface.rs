@@ -135,7 +135,7 @@ fn client(item: &ItemTrait, methods: &[Method<'_>], with: &Tokens) -> Tokens {
         #[derive(::core::fmt::Debug)]
         #vis struct #client<__B: #with::Backend>(#with::Stub<__B, dyn #ident>);
 
-        #[allow(dead_code, reason = "a client calls what it needs")]
+        #[allow(dead_code, clippy::too_many_arguments, reason = "it is as declared")]
         impl<__B: #with::Backend> #client<__B> {
             #(#calls)*
         }

@@ -36,6 +36,8 @@
 //! }
 //! ```
 //!
+//! Components call each other through a trait: see [`interface`] and [`Service`].
+//!
 //! | feature | brings |
 //! |---|---|
 //! | `local` (default) | [`Local`]: every resource as a library in one address space, on Linux |
@@ -43,9 +45,13 @@
 //! | `capmgr` | nothing yet: a name kept for the backend to come |
 #![no_std]
 
+pub use chan_impls::call;
+#[doc(hidden)]
+pub use chan_impls::generated;
+pub use chan_impls::service::{self, Service};
 pub use chan_impls::standalone;
 pub use chan_impls::zero_copy;
-pub use chan_impls::{Spsc, ZeroCopy};
+pub use chan_impls::{Answers, CallError, Callee, Caller, Calls, Spsc, ZeroCopy, interface};
 pub use res_api::*;
 pub use res_sync as sync;
 

@@ -251,6 +251,7 @@ fn rights_of(desc: &Desc) -> Rights {
     match desc.role {
         Role::Snd | Role::CapSnd => Rights::WRITE | may_travel,
         Role::Rcv | Role::CapRcv | Role::Value | Role::File => Rights::READ | may_travel,
+        Role::Caller | Role::Callee => Rights::READ | Rights::WRITE | may_travel,
         _ => Rights::all(),
     }
 }

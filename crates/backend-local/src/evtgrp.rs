@@ -227,6 +227,8 @@ fn kind_of(state: u64) -> Option<SourceKind> {
         4 => SourceKind::Timer,
         5 => SourceKind::Thread,
         6 => SourceKind::Component,
+        7 => SourceKind::Caller,
+        8 => SourceKind::Callee,
         _ => return None,
     })
 }

@@ -36,6 +36,10 @@ pub enum Role {
     Thread = 8,
     /// A component.
     Component = 9,
+    /// The end of a call that calls.
+    Caller = 10,
+    /// The end of a call that answers.
+    Callee = 11,
 }
 
 impl Role {
@@ -51,6 +55,8 @@ impl Role {
             7 => Self::File,
             8 => Self::Thread,
             9 => Self::Component,
+            10 => Self::Caller,
+            11 => Self::Callee,
             _ => return None,
         })
     }
@@ -95,7 +101,8 @@ impl Desc {
         }
     }
 
-    /// Which end of what kind of channel it is; empty for what is not an end.
+    /// Which end of what kind of channel it is; empty for what is not an end of one. (A call is no
+    /// channel: both of its ends send and receive.)
     ///
     /// ```
     /// use res_api::{ChanFlags, Desc, Role};

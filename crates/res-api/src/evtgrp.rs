@@ -19,6 +19,10 @@ pub enum SourceKind {
     Thread = 5,
     /// A component: ended.
     Component = 6,
+    /// The calling end of a call: the frame is free, or nobody will answer any more.
+    Caller = 7,
+    /// The answering end of a call: there is a request, or none will come any more.
+    Callee = 8,
 }
 
 /// Anything with a readiness that can change; it changes on a blockpoint `P`.

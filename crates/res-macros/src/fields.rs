@@ -21,7 +21,7 @@ pub(crate) fn check(fields: &Punctuated<Field, Token![,]>) -> syn::Result<()> {
     check_padding(fields)
 }
 
-fn cannot_travel(ty: &Type) -> Option<&'static str> {
+pub(crate) fn cannot_travel(ty: &Type) -> Option<&'static str> {
     const REFERS: &str = "a message has no references or pointers, as what they point to does not \
                           travel: send the data itself, such as `[u8; 32]` with a length";
     const SIZE: &str = "the fields of a message have a fixed size: name a type that has, such as \

@@ -1,17 +1,22 @@
-//! The attribute `#[message]`. Use it through `res_api::message` or the facade.
+//! The attributes `#[message]` and `#[interface]`. Use them through `res_api::message` and
+//! `chan_impls::interface`, or the facade.
 
 use proc_macro::TokenStream;
-use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream as Tokens};
 use quote::quote;
-use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Data, DataStruct, DeriveInput, Error, Field, Fields, GenericParam, Ident, LitInt,
-    LitStr, Path, Token,
+    Attribute, Data, DataStruct, DeriveInput, Error, Field, Fields, GenericParam, Ident, ItemTrait,
+    Token,
 };
 
+mod declared;
 mod fields;
+mod interface;
+mod path;
+
+use declared::{Declared, declared};
+use path::path_of;
 
 /// Makes a struct a message: plain data that may travel between components.
 ///
@@ -24,8 +29,42 @@ mod fields;
 #[proc_macro_attribute]
 pub fn message(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let kept = item.clone();
-    match syn::parse(arguments).and_then(|arguments| expand(&arguments, &syn::parse(item)?)) {
-        Ok(message) => message.into(),
+    let declared = declared("message", arguments.into());
+    written(kept, declared.and_then(|declared| expand(&declared, &syn::parse(item)?)))
+}
+
+/// Makes a trait an interface: a client that calls its methods elsewhere, and what hands requests to
+/// any implementation of it.
+///
+/// `#[interface("name", version = 1)]` declares its identity, together with the names of the methods
+/// and all types. The methods take `&mut self` and up to eight messages, and return a message, or
+/// nothing. For a trait `Store` it writes
+///
+/// * `StoreClient<B>`, made `from` a `Caller<B, dyn Store>`: a method of each name, which returns a
+///   `Result` with a `CallError`; `set_deadline` and `set_timeout`;
+/// * what makes `dyn Store` an interface, so that there is `Callee<B, dyn Store>`, whose
+///   `serve_with(&mut store)` answers.
+///
+/// Arguments travel in words of the frame where all fit into 32 bytes, results where they fit into
+/// 24, and else in the payload, which is as large as the largest needs. What is no value of its type
+/// ends the connection. The crate that uses it depends on `chan-impls` or on the facade `res`, under
+/// whatever name.
+#[proc_macro_attribute]
+pub fn interface(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let kept = item.clone();
+    let declared = declared("interface", arguments.into());
+    let expanded = declared.and_then(|declared| {
+        let item: ItemTrait = syn::parse(item).map_err(|error| {
+            Error::new(error.span(), "an interface is a trait: its methods are what can be called")
+        })?;
+        interface::expand(&declared, &item)
+    });
+    written(kept, expanded)
+}
+
+fn written(kept: TokenStream, expanded: syn::Result<Tokens>) -> TokenStream {
+    match expanded {
+        Ok(expanded) => expanded.into(),
         // With the item, what uses it does not complain too.
         Err(error) => {
             kept.into_iter().chain(TokenStream::from(error.into_compile_error())).collect()
@@ -33,60 +72,13 @@ pub fn message(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-struct Arguments {
-    name: LitStr,
-    version: u32,
-}
-
-impl Parse for Arguments {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let (name, version) = parse_arguments(input).map_err(|error| {
-            let usage =
-                "a message declares a name and a version: #[message(\"name\", version = 1)]";
-            Error::new(error.span(), usage)
-        })?;
-        check_name(&name)?;
-        let version = version.base10_parse().map_err(|_| {
-            Error::new(version.span(), "the version of a message is a number that fits a `u32`")
-        })?;
-        Ok(Self { name, version })
-    }
-}
-
-fn parse_arguments(input: ParseStream<'_>) -> syn::Result<(LitStr, LitInt)> {
-    let name: LitStr = input.parse()?;
-    if input.is_empty() {
-        return Err(Error::new(name.span(), "no version"));
-    }
-    input.parse::<Token![,]>()?;
-    let key: Ident = input.parse()?;
-    if key != "version" {
-        return Err(Error::new(key.span(), "not a version"));
-    }
-    input.parse::<Token![=]>()?;
-    let version = input.parse()?;
-    input.parse::<Option<Token![,]>>()?;
-    if input.is_empty() { Ok((name, version)) } else { Err(input.error("too much")) }
-}
-
-fn check_name(name: &LitStr) -> syn::Result<()> {
-    let text = name.value();
-    if text.is_empty() || text.len() > 31 || text.starts_with('.') || text.contains('\0') {
-        return Err(Error::new(
-            name.span(),
-            "the name of a message has 1 to 31 bytes, none of them 0, and does not begin with '.'",
-        ));
-    }
-    Ok(())
-}
-
-fn expand(arguments: &Arguments, item: &DeriveInput) -> syn::Result<Tokens> {
+fn expand(declared: &Declared, item: &DeriveInput) -> syn::Result<Tokens> {
     let fields = named_fields(item)?;
     reject_generics(item)?;
     reject_attributes(&item.attrs)?;
     fields::check(fields)?;
-    let Arguments { name, version } = arguments;
-    let api = api_path();
+    let Declared { name, version } = declared;
+    let api = path_of(&["res-api", "res"]);
     let ident = &item.ident;
     // A constant of that name where the attribute is used would be taken for a pattern.
     let hash = Ident::new("__layout_hash", Span::mixed_site());
@@ -180,19 +172,4 @@ fn reject_attributes(attributes: &[Attribute]) -> syn::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The path of the api crate where the attribute is used.
-fn api_path() -> Path {
-    for package in ["res-api", "res"] {
-        let name = match crate_name(package) {
-            Ok(FoundCrate::Name(name)) => name,
-            // Its examples and tests name it from outside.
-            Ok(FoundCrate::Itself) => package.replace('-', "_"),
-            Err(_) => continue,
-        };
-        let name = Ident::new(&name, Span::call_site());
-        return syn::parse_quote!(::#name);
-    }
-    syn::parse_quote!(::res_api)
 }

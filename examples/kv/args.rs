@@ -1,0 +1,61 @@
+//! The command line.
+
+pub(crate) const USAGE: &str = "\
+usage: kv [OPTION]...
+A key-value service, and two clients that use it at the same time.
+  --backend NAME  who supplies the resources: local (the default), or sinv: each
+                  component is a process of its own
+  --visits N      how often each client calls (10000)
+  --help          print this
+Exit status: 0 if all went well, 1 if not, 2 if it was not understood.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BackendName {
+    Local,
+    Sinv,
+}
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Args {
+    pub(crate) backend: BackendName,
+    pub(crate) visits: u64,
+    pub(crate) help: bool,
+}
+
+impl Args {
+    /// The arguments behind the name of the program; what is wrong with them.
+    pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut parsed = Self { backend: BackendName::Local, visits: 10_000, help: false };
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let (flag, attached) = match arg.split_once('=') {
+                Some((flag, value)) => (flag, Some(value.to_owned())),
+                None => (&*arg, None),
+            };
+            let mut value = || {
+                let value = attached.clone().or_else(|| args.next());
+                value.ok_or_else(|| format!("{flag} needs a value"))
+            };
+            match flag {
+                "--backend" => parsed.backend = backend(&value()?)?,
+                "--visits" => parsed.visits = visits(&value()?)?,
+                "--help" | "-h" if attached.is_none() => parsed.help = true,
+                _ => return Err(format!("no option {arg}")),
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn backend(value: &str) -> Result<BackendName, String> {
+    match value {
+        "local" => Ok(BackendName::Local),
+        "sinv" => Ok(BackendName::Sinv),
+        _ => Err("--backend takes local or sinv".to_owned()),
+    }
+}
+
+fn visits(value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| "--visits takes a number".to_owned())
+}

@@ -169,10 +169,7 @@ impl Kernel for Sim {
     }
 
     unsafe fn thread(&self, entry: ThreadEntry) -> Result<SimThread, KernelError> {
-        let made = run::inside(|machine| SimThread {
-            run: machine.run,
-            id: machine.add(entry),
-        });
+        let made = run::inside(|machine| SimThread { run: machine.run, id: machine.add(entry) });
         made.ok_or(KernelError::new("make a thread outside of a simulation", ErrorKind::Invalid))
     }
 

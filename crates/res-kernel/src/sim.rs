@@ -9,9 +9,11 @@
 //! | thread | a coroutine, all on the OS thread that runs the simulation |
 //! | which thread runs | chosen before each step by a [`Scheduler`]: [`Random`], [`Pct`], [`Strict`], or [all orders](Simulation::explore) |
 //! | memory | bytes of the process |
+//! | domain | a set of threads, which can be killed at any step |
+//! | socket | two queues of messages |
 //!
 //! A step is an access to a word, a fence, a look at the clock, a sleep, a waking, a start, a
-//! join, a yield. What a thread does between two steps nobody else can notice, if it has no data
+//! join, a yield, what is done to sockets and domains. What a thread does between two steps nobody else can notice, if it has no data
 //! races.
 //!
 //! ```
@@ -41,13 +43,16 @@
 //!
 //! # What it does not do yet
 //!
-//! * Kill threads in the middle, or several address spaces.
+//! * Several address spaces: domains share the heap, and what a domain holds when it is killed is
+//!   leaked.
 //! * Weaker orders than total store order.
 //! * Several cores with queues of their own: either each thread has a core to itself, or there is
 //!   one for all ([`Simulation::cores`]).
 
 mod buffers;
+mod domain;
 mod fiber;
+mod file;
 mod machine;
 mod memory;
 mod model;
@@ -59,6 +64,7 @@ mod run;
 mod schedule;
 mod seeds;
 mod shrink;
+mod socket;
 mod thread;
 mod trace;
 mod words;
@@ -71,6 +77,8 @@ use res_sync::Barrier;
 
 use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
+pub use domain::SimDomain;
+pub use file::SimFile;
 pub use memory::SimMemory;
 pub use model::{SimModel, SimU32, SimU64};
 pub use outcome::{Failure, Outcome, Place, Waiting};
@@ -78,6 +86,7 @@ pub use park::SimPoint;
 pub use run::{Explored, Simulation};
 pub use schedule::{Move, Pct, Random, Runnable, Scheduler, Strict, Turn, Why};
 pub use seeds::{Found, Seeds, Summary};
+pub use socket::SimSocket;
 pub use thread::SimThread;
 pub use trace::{Event, Step, Transcript};
 
@@ -160,10 +169,7 @@ impl Kernel for Sim {
     }
 
     unsafe fn thread(&self, entry: ThreadEntry) -> Result<SimThread, KernelError> {
-        let made = run::inside(|machine| SimThread {
-            run: machine.run,
-            id: machine.state.borrow_mut().add(machine::Body::Entry(entry)),
-        });
+        let made = run::inside(|machine| SimThread { run: machine.run, id: machine.add(entry) });
         made.ok_or(KernelError::new("make a thread outside of a simulation", ErrorKind::Invalid))
     }
 

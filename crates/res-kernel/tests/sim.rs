@@ -4,6 +4,8 @@
 mod common;
 #[path = "sim/deadlock.rs"]
 mod deadlock;
+#[path = "sim/domains.rs"]
+mod domains;
 #[path = "sim/event.rs"]
 mod event;
 #[path = "sim/litmus.rs"]

@@ -237,6 +237,24 @@ impl<P: Park> Event<'_, P> {
         }
     }
 
+    /// Moves the epoch and wakes everybody, whatever the word says: for who has proof that a thread
+    /// is dead which may have moved the word and then woken nobody (H14). Nobody else would, since
+    /// whoever moves the word takes it upon himself to wake.
+    pub fn rouse(self) {
+        let mut word = self.word.load(Acquire);
+        loop {
+            let moved = next_epoch(word) & !SUBSCRIBED;
+            // AcqRel, as in `trigger_from`.
+            match self.word.compare_exchange(word, moved, AcqRel, Acquire) {
+                Err(found) => word = found,
+                Ok(_) => {
+                    self.park.unpark(self.point, self.word, moved, Wake::All);
+                    return;
+                }
+            }
+        }
+    }
+
     /// Tells one side why the other is gone, moves the epoch and wakes everybody. The stronger
     /// reason stays. True where a group watches and has to be notified.
     pub fn tell(self, side: Side, gone: Gone) -> bool {

@@ -87,6 +87,13 @@ impl Buffers {
         some
     }
 
+    /// Makes all stores of all threads visible to all.
+    pub(super) fn drain_all(&mut self) {
+        while let Some(thread) = self.busy.first().copied() {
+            self.drain(thread);
+        }
+    }
+
     /// The thread that has entries for any of these bytes.
     pub(super) fn owner(&self, bytes: Bytes) -> Option<u32> {
         let has = |thread: &u32| {

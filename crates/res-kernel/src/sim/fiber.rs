@@ -55,6 +55,23 @@ impl Fiber {
         }
     }
 
+    /// Ends it where it is, for ever: no destructor of what is on its stack runs, and the stack is
+    /// another thread's next.
+    ///
+    /// # Safety
+    ///
+    /// It is not running, and nobody who will ever run points into its stack.
+    pub(super) unsafe fn abandon(mut self) {
+        if let Some(coroutine) = &mut self.0
+            && !coroutine.done()
+        {
+            // SAFETY: what is skipped is skipped on purpose: it was killed, and whatever its frames
+            // borrow or own is its domain's, of which nothing runs any more.
+            unsafe { coroutine.force_reset() };
+        }
+        self.keep_stack();
+    }
+
     fn keep_stack(&mut self) {
         let Some(ended) = self.0.take() else { return };
         STACKS.with(|stacks| {

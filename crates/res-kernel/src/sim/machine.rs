@@ -9,8 +9,10 @@ use std::vec::Vec;
 use res_sync::{Barrier, Deadline, Instant};
 
 use super::buffers::Buffers;
+use super::domain::Domains;
 use super::fiber::{Fiber, Way, suspend};
 use super::outcome::{Failure, Place, Waiting};
+use super::run;
 use super::schedule::{Move, Runnable, Scheduler, Turn, Why};
 use super::trace::{Step, Trace};
 use crate::ThreadEntry;
@@ -32,6 +34,8 @@ pub(super) struct Settings {
     pub(super) spin: u32,
     pub(super) steps: u64,
     pub(super) record: bool,
+    /// A domain that dies at that step of the run, by nobody's hand.
+    pub(super) kill: Option<(u32, u64)>,
 }
 
 /// What a thread does.
@@ -52,6 +56,8 @@ pub(super) struct Thread {
     pub(super) stage: Stage,
     pub(super) body: Option<Body>,
     pub(super) fiber: Option<Fiber>,
+    /// The domain that it is of.
+    pub(super) domain: u32,
     priority: u32,
     /// Whether it was unwinding when it was last looked at.
     unwinding: bool,
@@ -69,6 +75,8 @@ impl Thread {
 struct Sleeper {
     thread: u32,
     place: Place,
+    /// Whether the place is one that is between domains: there the word is what counts.
+    between: bool,
     /// The address of the word that it sleeps on; compared and nothing else.
     word: usize,
     deadline: Deadline,
@@ -86,6 +94,7 @@ pub(super) struct State {
     /// In the order in which they went to sleep.
     sleepers: Vec<Sleeper>,
     pub(super) points: u32,
+    pub(super) domains: Domains,
     pub(super) now: Instant,
     pub(super) trace: Trace,
     pub(super) steps: u64,
@@ -95,7 +104,7 @@ pub(super) struct State {
     pub(super) failure: Option<Failure>,
     pub(super) panics: Vec<String>,
     /// How many of the threads that do not run are unwinding.
-    unwinding_elsewhere: u32,
+    pub(super) unwinding_elsewhere: u32,
 }
 
 /// The machine of a run.
@@ -120,11 +129,12 @@ impl State {
     }
 
     /// A thread that does not run yet.
-    pub(super) fn add(&mut self, body: Body) -> u32 {
+    pub(super) fn add(&mut self, body: Body, domain: u32) -> u32 {
         self.threads.push(Thread {
             stage: Stage::Made,
             body: Some(body),
             fiber: None,
+            domain,
             priority: ORDINARY,
             unwinding: false,
             timed_out: false,
@@ -164,7 +174,32 @@ impl State {
         self.note(thread, Step::End);
         self.unready(thread);
         self.thread(thread).stage = Stage::Ended;
-        self.wake(|sleeper| sleeper.place == Place::EndOf(thread), false);
+        self.wake_all(Place::EndOf(thread));
+        self.ended_in_domain(thread);
+    }
+
+    /// It stops where it is. Its fiber, if that is not running.
+    pub(super) fn stop(&mut self, thread: u32) -> Option<Fiber> {
+        self.note(thread, Step::Stop);
+        self.sleepers.retain(|sleeper| sleeper.thread != thread);
+        self.unready(thread);
+        let thread = self.thread(thread);
+        thread.stage = Stage::Ended;
+        // Not dropped: that would run its destructors.
+        core::mem::forget(thread.body.take());
+        thread.fiber.take()
+    }
+
+    /// Threads of that domain that have not ended.
+    pub(super) fn threads_of(&self, domain: u32) -> Vec<u32> {
+        let lives = |thread: &Thread| thread.domain == domain && thread.stage != Stage::Ended;
+        let numbered = (1..).zip(&self.threads);
+        numbered.filter(|(_, thread)| lives(thread)).map(|(number, _)| number).collect()
+    }
+
+    /// Wakes all that wait there.
+    pub(super) fn wake_all(&mut self, place: Place) {
+        self.wake(|sleeper| sleeper.place == place, false);
     }
 
     pub(super) fn note(&mut self, thread: u32, step: Step) {
@@ -194,7 +229,11 @@ impl State {
 
     /// Wakes those who sleep at that place on that word, or one of them.
     pub(super) fn unpark(&mut self, place: Place, word: usize, one: bool) -> u32 {
-        let here = |sleeper: &Sleeper| sleeper.place == place && sleeper.word == word;
+        let between = self.domains.is_between(place);
+        let here = |sleeper: &Sleeper| {
+            let same = if between { sleeper.between } else { sleeper.place == place };
+            same && sleeper.word == word
+        };
         if !one {
             return self.wake(here, false);
         }
@@ -303,6 +342,7 @@ impl Machine {
             runnable: Vec::new(),
             sleepers: Vec::new(),
             points: 0,
+            domains: Domains::default(),
             now: Instant::from_nanos(1),
             trace: Trace::new(settings.record),
             steps: 0,
@@ -310,7 +350,7 @@ impl Machine {
             next: None,
             failure: None,
             panics: Vec::new(),
-            unwinding_elsewhere: 0,
+            unwinding_elsewhere: run::lost_unwinding(),
         };
         let (current, way, held) = (Cell::new(0), Cell::new(None), Cell::new(false));
         Self { state: RefCell::new(state), current, way, held, seed, run }
@@ -344,7 +384,12 @@ impl Machine {
         let next = {
             let mut state = self.state.borrow_mut();
             state.steps += 1;
-            state.decide_for(why, Some(me), to)
+            if state.kill_at_this_step() && state.thread(me).stage == Stage::Ended {
+                // Nobody resumes this one.
+                state.decide(Why::Blocked, None)
+            } else {
+                state.decide_for(why, Some(me), to)
+            }
         };
         self.hand_over(me, next);
         self.state.borrow_mut().note(me, step);
@@ -356,7 +401,8 @@ impl Machine {
         let next = {
             let mut state = self.state.borrow_mut();
             state.unready(me);
-            state.sleepers.push(Sleeper { thread: me, place, word, deadline });
+            let between = state.domains.is_between(place);
+            state.sleepers.push(Sleeper { thread: me, place, between, word, deadline });
             state.decide(Why::Blocked, None)
         };
         self.hand_over(me, next);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use res_api::ErrorKind;
 
+use super::domain::COMPOSER;
 use super::machine::Machine;
 use super::run::inside;
 use crate::{Access, KernelError, KernelMemory};
@@ -44,6 +45,9 @@ unsafe impl Sync for Pages {}
 impl SimMemory {
     pub(super) fn new(bytes: u64) -> Result<Self, KernelError> {
         let refused = |kind| KernelError::new("make a memory object", kind);
+        if inside(Machine::domain) > Some(COMPOSER) {
+            return Err(refused(ErrorKind::Denied));
+        }
         if bytes == 0 {
             return Err(refused(ErrorKind::Invalid));
         }
@@ -81,11 +85,16 @@ impl KernelMemory for SimMemory {
     }
 }
 
-impl Drop for Pages {
+impl Drop for SimMemory {
     fn drop(&mut self) {
         // What the calling thread has stored here must not be looked for when somebody else has
-        // the bytes. Others have told it that they are done, by a store behind theirs.
+        // the bytes. Others of its domain have told it that they are done, by a store behind theirs.
         inside(Machine::drain);
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
         // SAFETY: allocated in `SimMemory::new` with that layout, and the last mapping goes.
         unsafe { dealloc(self.base.as_ptr(), self.layout) };
     }

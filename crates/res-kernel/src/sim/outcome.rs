@@ -16,6 +16,11 @@ pub enum Place {
     Point(u32),
     /// For the end of that thread.
     EndOf(u32),
+    /// For a message, or the end of the other side, at that end of a socket; ends are numbered as
+    /// they are made.
+    Socket(u32),
+    /// For the end of that domain.
+    EndOfDomain(u32),
 }
 
 /// A thread that waits, with nobody left who could end that.
@@ -60,6 +65,12 @@ impl fmt::Display for Failure {
                     }
                     Place::EndOf(thread) => {
                         write!(f, ", thread {} waits for the end of thread {thread}", one.thread)
+                    }
+                    Place::Socket(end) => {
+                        write!(f, ", thread {} listens at end {end} of a socket", one.thread)
+                    }
+                    Place::EndOfDomain(domain) => {
+                        write!(f, ", thread {} waits for the end of domain {domain}", one.thread)
                     }
                 })
             }

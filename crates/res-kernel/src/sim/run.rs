@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use res_sync::Barrier;
 
+use super::domain::COMPOSER;
 use super::fiber::Fiber;
-use super::machine::{Body, FIRST, Machine, Settings, State};
+use super::machine::{Body, FIRST, Machine, Settings, Stage, State};
 use super::outcome::Outcome;
 use super::rng::Rng;
 use super::schedule::{Exhaustive, Path, Pct, Random, Scheduler, Strict, Why};
@@ -24,6 +25,13 @@ std::thread_local! {
     static MACHINE: Cell<*const Machine> = const { Cell::new(ptr::null()) };
     /// How many runs there were in this OS thread.
     static RUNS: Cell<u64> = const { Cell::new(0) };
+    /// How many simulated threads were unwinding when they ended for ever: std counts them still.
+    static LOST: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Threads that std takes for unwinding, and that are of runs that are over.
+pub(super) fn lost_unwinding() -> u32 {
+    LOST.get()
 }
 
 /// Calls `f` if the caller is a simulated thread.
@@ -88,7 +96,7 @@ impl Simulation {
         let cores = if kind < 7 { CORES } else { 1 };
         // On one core nobody spins (H5).
         let spin = if kind < 7 && rng.one_in(4) { SPIN } else { 0 };
-        let settings = Settings { barrier, cores, spin, steps: STEPS, record: false };
+        let settings = Settings { barrier, cores, spin, steps: STEPS, record: false, kill: None };
         Self { seed, scheduler, settings }
     }
 
@@ -133,6 +141,14 @@ impl Simulation {
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
         self.settings.steps = steps;
+        self
+    }
+
+    /// Kills that domain at that step of the run, whoever takes it, if it lives then: domains are
+    /// numbered from 1 on, as they are started. For trying each step of a scene.
+    #[must_use]
+    pub fn kill(mut self, domain: u32, step: u64) -> Self {
+        self.settings.kill = Some((domain, step));
         self
     }
 
@@ -212,7 +228,7 @@ fn go(
     let entered = Entered::new(&machine);
     {
         let mut state = machine.state.borrow_mut();
-        let first = state.add(Body::First(body));
+        let first = state.add(Body::First(body), COMPOSER);
         state.start(first);
         state.next = Some(FIRST);
     }
@@ -238,17 +254,26 @@ fn turn_by_turn(machine: &Machine) {
         machine.current.set(id);
         let ended = fiber.resume();
         machine.current.set(0);
-        let mut state = machine.state.borrow_mut();
-        if ended {
-            state.end(id);
-            state.next = state.decide(Why::Blocked, None);
-        } else {
-            state.thread(id).fiber = Some(fiber);
-        }
+        let undelivered = {
+            let mut state = machine.state.borrow_mut();
+            if state.thread(id).stage == Stage::Ended {
+                // Killed while it ran. SAFETY: it does not run, and all that could point into its
+                // stack was of its domain, which has ended.
+                unsafe { fiber.abandon() };
+            } else if ended {
+                state.end(id);
+                state.next = state.decide(Why::Blocked, None);
+            } else {
+                state.thread(id).fiber = Some(fiber);
+            }
+            state.undelivered()
+        };
+        drop(undelivered);
     }
 }
 
 fn outcome(seed: u64, state: State) -> Outcome {
+    LOST.set(state.unwinding_elsewhere);
     let (hash, events) = state.trace.finish();
     Outcome {
         seed,

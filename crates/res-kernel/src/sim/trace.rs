@@ -41,6 +41,20 @@ pub enum Step {
     End,
     /// A store of it became visible.
     Flush,
+    /// Started that domain.
+    Begin(u32),
+    /// Was about to kill that domain.
+    Kill(u32),
+    /// Was about to wait for the end of that domain.
+    Await(u32),
+    /// Ended where it was, with its domain.
+    Stop,
+    /// Was about to send at that end of a socket.
+    Send(u32),
+    /// Was about to receive there.
+    Receive(u32),
+    /// Was about to close it.
+    Close(u32),
     /// Nobody could run (thread 0), and it was so many nanoseconds after the beginning.
     Time(u64),
 }
@@ -66,6 +80,13 @@ impl Step {
             Self::End => (15, 0),
             Self::Flush => (16, 0),
             Self::Time(nanos) => (17, nanos),
+            Self::Begin(domain) => (18, domain as u64),
+            Self::Kill(domain) => (19, domain as u64),
+            Self::Await(domain) => (20, domain as u64),
+            Self::Stop => (21, 0),
+            Self::Send(end) => (22, end as u64),
+            Self::Receive(end) => (23, end as u64),
+            Self::Close(end) => (24, end as u64),
         }
     }
 }
@@ -89,6 +110,13 @@ impl fmt::Display for Step {
             Self::Return => f.write_str("return"),
             Self::End => f.write_str("end"),
             Self::Flush => f.write_str("(a store of it is seen)"),
+            Self::Begin(domain) => write!(f, "begin domain {domain}"),
+            Self::Kill(domain) => write!(f, "kill domain {domain}"),
+            Self::Await(domain) => write!(f, "await domain {domain}"),
+            Self::Stop => f.write_str("killed"),
+            Self::Send(end) => write!(f, "send at {end}"),
+            Self::Receive(end) => write!(f, "receive at {end}"),
+            Self::Close(end) => write!(f, "close {end}"),
             Self::Time(nanos) => write!(f, "it is {nanos} ns"),
         }
     }

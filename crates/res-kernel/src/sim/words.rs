@@ -24,10 +24,7 @@ impl Machine {
 
     /// What any thread has stored is there for all.
     pub(super) fn drain_all(&self) {
-        let mut state = self.state.borrow_mut();
-        while let Some(thread) = state.buffers.busy().first().copied() {
-            state.buffers.drain(thread);
-        }
+        self.state.borrow_mut().buffers.drain_all();
     }
 
     /// What the calling thread sees there, where memory holds `newest`.

@@ -1,0 +1,103 @@
+//! The suite on `Sinv` over the simulated machine, where a component is a domain of the simulation:
+//! each case with a few seeds.
+//!
+//! `RES_SEEDS=10000` runs each case with that many, `RES_LONG=1` with 50 times as many as usual,
+//! `RES_SEED=17` with that one alone.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use backend_sinv::{Limits, Sinv};
+use chan_impls::{Spsc, ZeroCopy};
+use res_conformance::{Budget, Case, Harness, Verdict, cases, conformance};
+use res_kernel::Sim;
+use res_kernel::sim::Seeds;
+
+/// Seeds for each case in a plain run.
+const SEEDS: u64 = 5;
+
+/// Runs the case with each seed, each time on a machine of its own.
+fn conduct<H: Harness>(case: &Case<H>) -> Verdict {
+    let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
+    let seeds = Seeds::from_env(if long { 50 * SEEDS } else { SEEDS });
+    let failed = Rc::new(Cell::new(None));
+    let (case, out) = (*case, Rc::clone(&failed));
+    let found = seeds.find(move |_| {
+        if let verdict @ Verdict::Failed(_) = case.check(&H::default()) {
+            out.set(Some(verdict));
+            panic!("the case fails");
+        }
+    });
+    if let Err(found) = found {
+        let (name, seed, verdict) = (case.name, found.outcome.seed, failed.take());
+        panic!(
+            "{name}: {verdict:?}\n{found}\nagain: RES_SEED={seed} cargo test -p res-conformance --test sim_sinv {name}"
+        );
+    }
+    Verdict::Passed
+}
+
+macro_rules! simulated {
+    () => {
+        type Backend = Sinv<Sim>;
+
+        fn budget() -> Budget {
+            Budget::UNLIMITED
+        }
+
+        fn fresh(&self) -> Sinv<Sim> {
+            Sinv::on(Sim::new(), Limits::default()).expect("a system")
+        }
+
+        fn conduct(case: &Case<Self>) -> Verdict {
+            conduct(case)
+        }
+
+        /// Of virtual time.
+        fn patience(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+
+        /// More of it comes from more seeds.
+        fn effort(&self) -> u32 {
+            1
+        }
+    };
+}
+
+/// Rings.
+#[derive(Default)]
+struct Rings;
+
+impl Harness for Rings {
+    type Kind = Spsc;
+    const NAME: &'static str = "Sinv<Sim>";
+    simulated!();
+}
+
+/// Pools of slots.
+#[derive(Default)]
+struct Pools;
+
+impl Harness for Pools {
+    type Kind = ZeroCopy;
+    const NAME: &'static str = "Sinv<Sim>, zero-copy";
+    simulated!();
+}
+
+/// The same seed is the same run, for the whole suite: by the hash of every step.
+#[test]
+fn every_case_is_a_function_of_its_seed() {
+    for case in cases::<Rings>() {
+        let run = |seed| {
+            Sim::run(seed, move |_| {
+                let _ = case.check(&Rings);
+            })
+        };
+        assert_eq!(run(1), run(1), "{}", case.name);
+    }
+}
+
+conformance!(rings, Rings);
+conformance!(pools, Pools);

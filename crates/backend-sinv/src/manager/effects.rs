@@ -30,6 +30,8 @@ pub(super) enum Effect<K: Isolation> {
 pub(super) enum What {
     Tell(Side, Gone),
     Trigger,
+    /// That somebody who had it is dead, and may have moved it without waking anybody (H14).
+    Rouse,
     /// Nothing: only its bell is rung.
     Ring,
 }
@@ -56,6 +58,7 @@ impl<K: Isolation> Effect<K> {
                     What::Trigger => {
                         let _ = event.trigger(Wake::All);
                     }
+                    What::Rouse => event.rouse(),
                     What::Ring => {}
                 }
                 // Whether or not the word says that somebody watches: its peer can write it.

@@ -220,7 +220,7 @@ impl<K: Isolation> State<K> {
     pub(super) fn take_away(&mut self, client: ComponentId, id: u64, why: Option<Gone>) {
         let Some(object) = self.objects.get_mut(&id) else { return };
         object.grants.remove(&client);
-        let (mut told, mut unwatched) = (Vec::new(), Vec::new());
+        let (mut told, mut held, mut unwatched) = (Vec::new(), Vec::new(), Vec::new());
         for (offset, word) in &mut object.words {
             let at = WordId { object: id, offset: *offset };
             for side in [Side::Waiters, Side::Signallers] {
@@ -229,6 +229,9 @@ impl<K: Isolation> State<K> {
                 if word.side(side).is_empty() && was > 0 {
                     told.push((at, side.other()));
                 }
+                if word.side(side).len() < was && held.last() != Some(&at) {
+                    held.push(at);
+                }
             }
             if word.watch.is_some_and(|watch| watch.by == client) {
                 unwatched.push(at);
@@ -236,6 +239,9 @@ impl<K: Isolation> State<K> {
         }
         if let Some(gone) = why {
             told.into_iter().for_each(|(at, side)| self.tell(at, What::Tell(side, gone)));
+            // Behind what they are told: a thread of it may have ended where it had moved the word
+            // and not woken those who sleep there, and nobody does that for it.
+            held.into_iter().for_each(|at| self.tell(at, What::Rouse));
         }
         for at in unwatched {
             self.unwatch(client, at);

@@ -40,6 +40,8 @@ pub(super) struct Domains {
 struct Known {
     /// The thread that runs its entry.
     first: u32,
+    /// The step of the run that it began behind.
+    began: u64,
     /// What came of the entry.
     entry: Option<DomainEnd>,
     end: Option<DomainEnd>,
@@ -101,14 +103,13 @@ impl State {
 
     /// Kills who is to die at this step. True if somebody was.
     pub(super) fn kill_at_this_step(&mut self) -> bool {
-        let Some((domain, _)) = self.settings.kill.filter(|(_, step)| *step == self.steps) else {
-            return false;
-        };
-        let there = (1..=self.domains.ends.len()).contains(&(domain as usize));
-        if there {
+        let Some((domain, step)) = self.settings.kill else { return false };
+        let known = (domain as usize).checked_sub(1).and_then(|at| self.domains.ends.get(at));
+        let now = known.is_some_and(|it| it.end.is_none() && it.began + step == self.steps);
+        if now {
             self.end_domain(domain, DomainEnd::Killed(SIGNAL));
         }
-        there
+        now
     }
 
     /// What was sent to domains that have ended. To be dropped where the state is not borrowed.
@@ -140,8 +141,8 @@ impl Machine {
         let (here, there) = state.domains.pipes.add(COMPOSER, domain);
         let [here, there] = [here, there].map(|end| SimSocket { run: self.run, end });
         let body = Body::First(Box::new(move || live(domain, entry, there)));
-        let first = state.add(body, domain);
-        state.domains.ends.push(Known { first, entry: None, end: None });
+        let (first, began) = (state.add(body, domain), state.steps);
+        state.domains.ends.push(Known { first, began, entry: None, end: None });
         state.start(first);
         (SimDomain { run: self.run, number: domain }, here)
     }

@@ -34,7 +34,7 @@ pub(super) struct Settings {
     pub(super) spin: u32,
     pub(super) steps: u64,
     pub(super) record: bool,
-    /// A domain that dies at that step of the run, by nobody's hand.
+    /// A domain that dies so many steps after it began, by nobody's hand.
     pub(super) kill: Option<(u32, u64)>,
 }
 

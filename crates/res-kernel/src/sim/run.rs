@@ -144,8 +144,9 @@ impl Simulation {
         self
     }
 
-    /// Kills that domain at that step of the run, whoever takes it, if it lives then: domains are
-    /// numbered from 1 on, as they are started. For trying each step of a scene.
+    /// Kills that domain at the so-manieth step that anybody takes after it began, if it lives then.
+    /// Domains are numbered from 1 on, as they are started. For trying each step of a scene: where
+    /// the hash of the outcome is that of a run without, it was over.
     #[must_use]
     pub fn kill(mut self, domain: u32, step: u64) -> Self {
         self.settings.kill = Some((domain, step));

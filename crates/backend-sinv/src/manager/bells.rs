@@ -6,7 +6,7 @@ use backend_local::outside::WordId;
 use res_api::{ErrorKind, Side};
 use res_kernel::{Access, Isolation};
 
-use super::effects::What;
+use super::effects::{Effect, What};
 use super::objects::Watch;
 use super::{MANAGER, Result, State, TRANSIT};
 use crate::bell::{ARENA, SOURCES, half_of};
@@ -136,11 +136,16 @@ impl<K: Isolation> State<K> {
         Ok(Said::Done())
     }
 
-    /// The arenas of a component that has ended go as soon as nobody watches by them.
+    /// The arenas of a component that has ended go as soon as nobody watches by them. Whoever sleeps
+    /// there looks once more.
     pub(super) fn leave_arenas(&mut self, client: ComponentId) {
         let of_client = self.arenas.iter().filter(|(_, arena)| arena.pair.contains(&client));
         let of_client: Vec<u64> = of_client.map(|(id, _)| *id).collect();
-        of_client.into_iter().for_each(|id| self.sweep_arena(id));
+        for id in of_client {
+            let memory = self.objects.get(&id).and_then(|object| object.memory()).cloned();
+            self.effects.extend(memory.map(Effect::Rouse));
+            self.sweep_arena(id);
+        }
     }
 
     fn sweep_arena(&mut self, id: u64) {

@@ -21,6 +21,8 @@ pub(super) enum Effect<K: Isolation> {
         what: What,
         bell: Option<Rung<K>>,
     },
+    /// A party of an arena is dead, and may have moved a word in it without waking anybody (H14).
+    Rouse(Arc<K::Memory>),
     /// There is something new for a component.
     Board(Arc<K::Memory>),
 }
@@ -47,6 +49,14 @@ impl<K: Isolation> Effect<K> {
     pub(super) fn run(self, kernel: &K, point: &K::Point) {
         match self {
             Self::Board(board) => board::post(kernel, point, &board),
+            Self::Rouse(arena) => {
+                for half in 0..2 {
+                    // SAFETY: the arena lives as long as this, and is mapped for writing.
+                    if let Ok(Some(bell)) = unsafe { Bell::new(kernel, &arena, half) } {
+                        bell.event().rouse();
+                    }
+                }
+            }
             Self::Word { memory, offset, barrier, what, bell } => {
                 // SAFETY: whoever made the effect has compared the offset with the object.
                 let word = unsafe { word_at::<K>(&memory, offset.into()) };

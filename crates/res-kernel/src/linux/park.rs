@@ -1,7 +1,8 @@
 //! Sleeping, waking and the time.
 
-use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicBool, AtomicU64};
+use core::sync::atomic::AtomicU64;
+#[cfg(not(miri))]
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 #[cfg(not(miri))]
 use res_sync::Waiting;
@@ -27,6 +28,7 @@ const SPIN_LIMIT: u32 = 64;
 /// ```
 #[derive(Debug, Default)]
 pub struct LinuxPoint {
+    #[cfg(not(miri))]
     between: AtomicBool,
 }
 
@@ -38,8 +40,15 @@ impl LinuxPoint {
         self.between.store(true, Relaxed);
     }
 
+    #[cfg(not(miri))]
     pub(super) fn reach(&self) -> Reach {
         if self.between.load(Relaxed) { Reach::Machine } else { Reach::Process }
+    }
+
+    /// There is one process only.
+    #[cfg(miri)]
+    pub(super) fn reach(&self) -> Reach {
+        Reach::Process
     }
 }
 

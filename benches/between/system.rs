@@ -188,6 +188,10 @@ impl Systems {
                 (map, component)
             });
             let (asked, answered) = (map.word(0).expect("a word"), map.word(128).expect("a word"));
+            asked.store(TRIPS + 1, Release);
+            while answered.load(Acquire) != TRIPS + 1 {
+                std::hint::spin_loop();
+            }
             let nanos = time(TRIPS, || {
                 for _ in 0..TRIPS {
                     last += 1;
@@ -210,6 +214,9 @@ impl Systems {
         let mut last: Option<Partner<Sinv, Spsc, u64, u64>> = None;
         let ours = Candidate::ours("Sinv, Spsc, try_recv", move || {
             let Partner { tx, rx, .. } = last.insert(Partner::new(&system, 1, polls::<Sinv>));
+            // It begins a moment after it was started.
+            tx.send(0).expect("it listens");
+            rx.recv().expect("it answers");
             let nanos = time(TRIPS, || {
                 for n in 0..TRIPS {
                     tx.send(black_box(n)).expect("it listens");

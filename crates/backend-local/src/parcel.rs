@@ -67,19 +67,20 @@ impl Parcel {
     /// How much of that memory object is meant; all of it where that is not said.
     fn bytes_of(&self, id: u64) -> u64 {
         let mut found = u64::MAX;
-        self.each(&mut |piece| match piece {
+        self.each(&mut |_, piece| match piece {
             Piece::Memory { object, bytes, .. } if *object == id => found = *bytes,
             _ => {}
         });
         found
     }
 
-    /// Calls `each` with every piece, those of inner ends included.
-    pub fn each(&self, each: &mut dyn FnMut(&Piece)) {
+    /// Calls `each` with every piece that is not an inner end, and the description of the end, inner
+    /// or not, that it is a piece of.
+    pub fn each<'a>(&'a self, each: &mut dyn FnMut(&'a Desc, &'a Piece)) {
         for piece in &self.pieces {
-            each(piece);
-            if let Piece::End(inner) = piece {
-                inner.each(each);
+            match piece {
+                Piece::End(inner) => inner.each(each),
+                piece => each(&self.desc, piece),
             }
         }
     }
@@ -301,11 +302,6 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     /// `Closed` once it was told to stop.
     pub fn admit(&self) -> Result<(), LocalError> {
         self.component().admit()
-    }
-
-    /// Holds a capability that came back.
-    pub fn hold_again(&self, cap: &Cap<K>) {
-        self.hold(cap);
     }
 
     /// Tells this component to stop.

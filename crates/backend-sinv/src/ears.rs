@@ -6,8 +6,9 @@ use std::vec::Vec;
 
 use backend_local::Blockpoint;
 use backend_local::outside::WordId;
-use res_api::{ErrorKind, WaitError};
+use res_api::{Barrier, ErrorKind, WaitError};
 use res_kernel::{Isolation, KernelError};
+use res_sync::event::Snapshot;
 use res_sync::{Deadline, Event, Mutex, Side, Waiting};
 
 use crate::bell::Bell;
@@ -182,10 +183,11 @@ impl<K: Isolation> Ears<K> {
         drop(arenas);
         loop {
             // Before it is armed: who adds one later triggers the event.
-            let armed = event.checkpoint();
+            let armed = event.subscribe();
             let arenas = self.list();
-            let heard: Vec<_> =
-                arenas.iter().map(|arena| arena.ours.event().checkpoint()).collect();
+            let bells = arenas.iter().map(|arena| arena.ours.event());
+            let bells: Vec<_> = bells.map(|bell| (bell, bell.subscribe())).collect();
+            event.park.heavy_barrier(strongest(event, &bells));
             if listen(&arenas) {
                 return Ok(());
             }
@@ -196,18 +198,68 @@ impl<K: Isolation> Ears<K> {
             if deadline.passed(event.park.now()) {
                 return Err(WaitError::TimedOut);
             }
-            let bells = arenas.iter().map(|arena| arena.ours.event());
-            let all = core::iter::once((event, armed)).chain(bells.zip(heard));
             // One that has moved: look again.
-            let waits: Option<Vec<_>> = all
-                .map(|(event, armed)| {
-                    let seen = event.still(armed)?;
-                    Some(Waiting { point: event.point, word: event.word, seen })
-                })
-                .collect();
-            if let Some(waits) = waits {
+            if let Some(waits) = sleep_on((event, armed), &bells) {
                 event.park.park_any(&waits, deadline);
             }
         }
+    }
+}
+
+/// A word, as it was when it was armed.
+type Armed<'a, K> = (Event<'a, K>, Snapshot);
+
+/// The one barrier that does for all of them: the asymmetric one is a fence, too.
+fn strongest<K: Isolation>(event: Event<'_, K>, bells: &[Armed<'_, K>]) -> Barrier {
+    let asymmetric = bells.iter().any(|(bell, _)| bell.barrier == Barrier::Asymmetric);
+    if asymmetric { Barrier::Asymmetric } else { event.barrier }
+}
+
+/// What to sleep on; none where one of them has moved since.
+///
+/// A bell whose listeners are told that nobody rings it any more is left out: only a peer that
+/// breaks the rules writes that, and it would keep us awake for ever.
+fn sleep_on<'a, K: Isolation>(
+    own: Armed<'a, K>,
+    bells: &[Armed<'a, K>],
+) -> Option<Vec<Waiting<'a, K>>> {
+    let bells = bells.iter().filter(|(_, armed)| armed.gone().is_none());
+    let wait = |(event, armed): &Armed<'a, K>| {
+        let seen = event.still(*armed)?;
+        Some(Waiting { point: event.point, word: event.word, seen })
+    };
+    core::iter::once(&own).chain(bells).map(wait).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use res_api::Gone;
+    use res_kernel::Kernel;
+    use res_kernel::linux::Linux;
+    use res_sync::Wake;
+
+    use super::*;
+
+    #[test]
+    fn a_bell_that_is_said_to_be_dead_keeps_nobody_awake() {
+        let (kernel, words) = (Linux::new(), [const { AtomicU64::new(0) }; 3]);
+        let point = kernel.point().expect("a point");
+        let event = |word| Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
+        let [own, good, bad] = words.each_ref().map(event);
+        let arm = |event: Event<'_, Linux>| {
+            let mut all = [own, good, bad].map(|it| (it, it.subscribe()));
+            all.rotate_left(1);
+            let _ = event.trigger(Wake::All);
+            let [good, bad, own] = all;
+            sleep_on(own, &[good, bad]).map(|waits| waits.len())
+        };
+        assert_eq!([own, good, bad].map(arm), [None; 3], "each is heard");
+        bad.tell(Side::Waiters, Gone::PeerGone);
+        // What it told is behind us; the others are slept on, and heard.
+        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+        assert_eq!(sleep_on(armed[0], &armed[1..]).map(|waits| waits.len()), Some(2));
+        assert_eq!([own, good].map(arm), [None; 2]);
     }
 }

@@ -1,5 +1,8 @@
 //! Components that do not keep to the rules, beside others that do.
 
+#[path = "../../chan-impls/tests/common/random.rs"]
+mod random;
+
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -7,8 +10,8 @@ use backend_local::outside::WordId;
 use backend_local::parcel::{Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, Barrier, Component as _, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, Name,
-    Receiver, Rights, Role, Rx, Sender, Side, Slot, Tx,
+    Backend, Barrier, Comp, Component as _, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone,
+    Name, Receiver, Rights, Role, Rx, Sender, Side, Slot, Tx,
 };
 use res_kernel::linux::LinuxSocket;
 use res_kernel::{DomainEntry, Isolation, Linux, Place, Socket};
@@ -17,6 +20,8 @@ use crate::Sinv;
 use crate::component::SinvComponent;
 use crate::request::{Destination, Hello, Request, Said};
 use crate::wire::Wire;
+
+use random::Random;
 
 const FROM: Slot<Rx<Spsc, u64>> = Slot::new("from");
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
@@ -27,18 +32,6 @@ fn echo(env: Env<Sinv>) -> Result<(), Fault> {
         to.send(n)?;
     }
     Ok(())
-}
-
-/// A small generator of numbers.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
 }
 
 fn rounds() -> u64 {
@@ -70,7 +63,7 @@ fn ask(socket: &LinuxSocket, request: &Request) -> Option<Said> {
 }
 
 /// Something that could be asked for, about things of others with numbers that are in use.
-fn random_request(number: &mut Numbers, own: u32) -> Request {
+fn random_request(number: &mut Random, own: u32) -> Request {
     let id = number.below(64);
     let word = WordId { object: number.below(64), offset: 16 * number.below(20) as u32 };
     let name = Name::numbered("name", number.below(4) as u32).expect("short");
@@ -78,7 +71,7 @@ fn random_request(number: &mut Numbers, own: u32) -> Request {
     let side = sides[number.below(2) as usize];
     let role = [Role::Snd, Role::Rcv, Role::CapSnd, Role::CapRcv, Role::Mem, Role::File]
         [number.below(6) as usize];
-    let piece = |number: &mut Numbers| match number.below(5) {
+    let piece = |number: &mut Random| match number.below(5) {
         0 => Piece::Memory { object: id, bytes: u64::MAX, rights: Rights::all() },
         1 => Piece::Word {
             word,
@@ -121,7 +114,7 @@ fn random_request(number: &mut Numbers, own: u32) -> Request {
 /// Asks for whatever it likes, and begins to make something of it.
 fn forges(_: Linux, socket: LinuxSocket) {
     let hello = begin(&socket);
-    let mut number = Numbers(u64::from(hello.id) * 0x9e37_79b9 + 1);
+    let mut number = Random(u64::from(hello.id) * 0x9e37_79b9 + 1);
     for _ in 0..rounds() {
         if ask(&socket, &random_request(&mut number, hello.id)).is_none() {
             std::process::exit(3);
@@ -130,10 +123,29 @@ fn forges(_: Linux, socket: LinuxSocket) {
     ask(&socket, &Request::Ends(Exit::Success));
 }
 
+/// Listens at each word of what it was given, and at places where none is; how many bells it got.
+fn watches(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    let mut bells = 0;
+    for name in [FROM.name(), TO.name()] {
+        let Some(Said::Parcel(parcel)) = ask(&socket, &Request::Take(name)) else { return };
+        parcel.each(&mut |_, piece| {
+            let Piece::Word { word, side: Some(side), .. } = piece else { return };
+            let is_answered =
+                |word| matches!(ask(&socket, &Request::Watch(word)), Some(Said::Number(_)));
+            assert_eq!(is_answered(*word), *side == Side::Waiters, "{word:?}");
+            bells += u32::from(*side == Side::Waiters);
+            assert!(!is_answered(WordId { offset: 240, ..*word }), "there is no word");
+        });
+    }
+    assert_eq!(bells, 2, "one for data, one for room");
+    ask(&socket, &Request::Ends(Exit::Success));
+}
+
 /// Says what means nothing.
 fn babbles(_: Linux, socket: LinuxSocket) {
     let hello = begin(&socket);
-    let mut number = Numbers(u64::from(hello.id) | 1);
+    let mut number = Random(u64::from(hello.id) | 1);
     loop {
         let bytes: Vec<u8> = (0..number.below(64)).map(|_| number.below(256) as u8).collect();
         if socket.send(&bytes, &[]).is_err() {
@@ -209,6 +221,19 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
 #[test]
 fn what_was_never_given_cannot_be_had() {
     beside_an_honest_pair(forges, 3, |exit| exit == Exit::Success);
+}
+
+#[test]
+fn only_who_waits_on_a_word_gets_a_bell_for_it() {
+    let system = Sinv::new().expect("a system");
+    let (_tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let (to, _rx) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let watches = component(&system, "watches", watches);
+    let watches = Comp::new(system.clone(), watches);
+    watches.endow(FROM, from).expect("endowed");
+    watches.endow(TO, to).expect("endowed");
+    watches.start().expect("started");
+    assert_eq!(watches.wait(system.within(Duration::from_secs(20))), Ok(Exit::Success));
 }
 
 #[test]

@@ -369,7 +369,7 @@ impl Wire for Piece {
     }
 }
 
-/// A fault travels as its kind and its text; where it was made becomes part of the text.
+/// A fault travels as its kind and its text, without the place where it was made.
 impl Wire for Exit {
     fn put(&self, to: &mut Vec<u8>) {
         match self {

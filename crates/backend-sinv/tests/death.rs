@@ -3,6 +3,9 @@
 //! One test after the other, in a program of their own: they count descriptors, mappings, threads
 //! and processes.
 
+#[path = "../../chan-impls/tests/common/random.rs"]
+mod random;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +17,8 @@ use res_api::{
     Backend, CapRx, CapTx, Deadline, Env, ErrorKind, EvtGrp, Exit, Fault, Gone, IntoCap, Mem, Name,
     Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, Tx, Value, kind_of,
 };
+
+use random::Random;
 
 const NUMBERS: Slot<Rx<Spsc, u64>> = Slot::new("numbers");
 const ANSWERS: Slot<Tx<Spsc, u64>> = Slot::new("answers");
@@ -31,18 +36,6 @@ fn long() -> bool {
 
 fn late(system: &Sinv) -> Deadline {
     system.within(Duration::from_secs(20))
-}
-
-/// A small generator of numbers.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
 }
 
 /// What this process has of the machine, and how many processes descend from it.
@@ -133,7 +126,7 @@ fn kill(system: &Sinv, name: Name) {
 
 /// Does something of everything, without an end.
 fn busy(env: Env<Sinv>) -> Result<(), Fault> {
-    let mut number = Numbers(env.take(SEED)?);
+    let mut number = Random(env.take(SEED)?);
     let (mut numbers, mut answers) = (env.take(NUMBERS)?, env.take(ANSWERS)?);
     let (mut pages, mut ends) = (env.take(PAGES)?, env.take(ENDS)?);
     let mut offers = env.take(OFFERS)?;
@@ -178,7 +171,7 @@ const BUSY: Name = Name::new("busy");
 /// One life of a busy component: what it answered is what it was asked, in order, and then both
 /// directions say that it died.
 fn one_life(system: &Sinv, seed: u64) {
-    let mut number = Numbers(seed);
+    let mut number = Random(seed);
     let (mut tx, numbers) = system.chan::<Spsc, u64>(16).expect("a channel");
     let (answers, mut rx) = system.chan::<Spsc, u64>(16).expect("a channel");
     let (pages, mut got) = system.chan::<ZeroCopy, [u8; 4096]>(4).expect("a channel");

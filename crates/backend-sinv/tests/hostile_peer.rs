@@ -1,6 +1,9 @@
 //! A peer that writes whatever it likes into all memory that it shares with another: the others are
 //! heard as before, and what it does to its own channel is a typed error or a value (H6, H18).
 
+#[path = "../../chan-impls/tests/common/random.rs"]
+mod random;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -10,6 +13,8 @@ use res_api::{
     AnyCap, Backend, Deadline, Env, EvtGrp, Exit, Fault, Gone, IntoCap, Map, Name, Receiver,
     Rights, Sender, SharedMem, Slot, Source, Trigger, TryRecvError, Tx, Value,
 };
+
+use random::Random;
 
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
 const PAGES: Slot<Tx<ZeroCopy, u64>> = Slot::new("pages");
@@ -24,22 +29,6 @@ fn length() -> Duration {
     if long { Duration::from_secs(60) } else { Duration::from_millis(1500) }
 }
 
-/// A small generator of numbers.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
-
 /// Sends now and then.
 fn honest(env: Env<Sinv>) -> Result<(), Fault> {
     let mut to = env.take(TO)?;
@@ -51,7 +40,7 @@ fn honest(env: Env<Sinv>) -> Result<(), Fault> {
 }
 
 /// What an adversary would write who knows the fields: small steps, flags, limits, nonsense.
-fn value(number: &mut Numbers, now: u64) -> u64 {
+fn value(number: &mut Random, now: u64) -> u64 {
     match number.below(9) {
         0 => 0,
         1 => now.wrapping_add(1),
@@ -67,7 +56,7 @@ fn value(number: &mut Numbers, now: u64) -> u64 {
 
 fn scribble(env: &Env<Sinv>, caps: &[&<Sinv as Backend>::Cap]) -> Result<(), Fault> {
     let until = env.after(Duration::from_nanos(env.take(NANOS)?));
-    let mut number = Numbers(0x1234_5678_9abc_def1);
+    let mut number = Random(0x1234_5678_9abc_def1);
     let mut maps = Vec::new();
     for cap in caps {
         let inner = (0..2).filter_map(|index| cap.end(index));

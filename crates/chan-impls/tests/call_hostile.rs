@@ -4,6 +4,9 @@
 //! may believe, written down from the documentation of the protocol: which words, each once, and
 //! what follows. At the end every outcome must have occurred.
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,21 +16,9 @@ use chan_impls::call::frame::{Answering, Asking, Frame, Question};
 use res_api::{Deadline, ErrorKind, Instant};
 use res_sync::model::{Hostile, set_adversary};
 
-/// A fixed sequence of numbers for each seed.
-struct Random(u64);
+use random::Random;
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 16) % bound
-    }
-
     /// What an adversary says instead of the truth, to a side that stands at `number`.
     fn lie(&mut self, truth: u64, number: u64) -> u64 {
         match self.below(12) {

@@ -5,6 +5,9 @@
 //! half runs an oracle of what it may believe, written down from the documentation of the
 //! protocol. At the end every cause of `Misbehaved` must have occurred.
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -13,6 +16,8 @@ use chan_impls::queue::{Fate, Half, InMemory, Misbehaved, PushError};
 use chan_impls::{PopQueue, PushQueue, SpscPop, SpscPush};
 use res_api::{Gone, Message, message};
 use res_sync::model::{Hostile, set_adversary};
+
+use random::Random;
 
 /// A message that not every bit pattern is: the last byte of the first word is a bool. What is in
 /// the other bytes tells a word of a message from an index.
@@ -32,22 +37,6 @@ fn marked(number: u32) -> Marked {
 
 fn is_message(word: u64) -> bool {
     word.to_le_bytes()[4..7] == MARK
-}
-
-/// A fixed sequence of numbers for each seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 16) % bound
-    }
 }
 
 /// Memory for a ring, with marked bytes on both sides that nobody may touch.

@@ -3,8 +3,9 @@
 //! `RES_SEEDS=10000` runs each case with that many, `RES_LONG=1` with 50 times as many as usual,
 //! `RES_SEED=17` with that one alone.
 
-use std::cell::Cell;
-use std::rc::Rc;
+#[path = "common/seeds.rs"]
+mod seeds;
+
 use std::time::Duration;
 
 use backend_local::{AnyRcv, AnySnd, Dynamic, Local, LocalError, Region, Static};
@@ -12,7 +13,6 @@ use chan_impls::{Spsc, ZeroCopy};
 use res_api::{ChanAttr, Deadline, ErrorKind, Notify};
 use res_conformance::any::AnyChan;
 use res_conformance::{Budget, Case, Failure, Harness, Verdict, cases, conformance};
-use res_kernel::sim::Seeds;
 use res_kernel::{Kernel, Sim};
 
 /// The backend under test.
@@ -23,30 +23,6 @@ const SEEDS: u64 = 20;
 
 fn fresh() -> Simulated {
     Simulated::on(Sim::new()).expect("a system")
-}
-
-/// Runs the case with each seed, each time on a machine of its own.
-fn conduct<H: Harness>(case: &Case<H>) -> Verdict {
-    if !H::budget().covers(case.needs) {
-        return Verdict::Skipped(case.needs);
-    }
-    let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
-    let seeds = Seeds::from_env(if long { 50 * SEEDS } else { SEEDS });
-    let failed = Rc::new(Cell::new(None));
-    let (case, out) = (*case, Rc::clone(&failed));
-    let found = seeds.find(move |_| {
-        if let verdict @ Verdict::Failed(_) = case.check(&H::default()) {
-            out.set(Some(verdict));
-            panic!("the case fails");
-        }
-    });
-    if let Err(found) = found {
-        let (name, seed, verdict) = (case.name, found.outcome.seed, failed.take());
-        panic!(
-            "{name}: {verdict:?}\n{found}\nagain: RES_SEED={seed} cargo test -p res-conformance --test sim {name}"
-        );
-    }
-    Verdict::Passed
 }
 
 /// What all harnesses here have in common.
@@ -66,7 +42,7 @@ macro_rules! simulated {
     };
     (runs) => {
         fn conduct(case: &Case<Self>) -> Verdict {
-            conduct(case)
+            seeds::conduct(case, SEEDS, "sim")
         }
 
         /// Of virtual time.

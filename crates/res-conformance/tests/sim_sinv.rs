@@ -4,39 +4,18 @@
 //! `RES_SEEDS=10000` runs each case with that many, `RES_LONG=1` with 50 times as many as usual,
 //! `RES_SEED=17` with that one alone.
 
-use std::cell::Cell;
-use std::rc::Rc;
+#[path = "common/seeds.rs"]
+mod seeds;
+
 use std::time::Duration;
 
 use backend_sinv::{Limits, Sinv};
 use chan_impls::{Spsc, ZeroCopy};
 use res_conformance::{Budget, Case, Harness, Verdict, cases, conformance};
 use res_kernel::Sim;
-use res_kernel::sim::Seeds;
 
 /// Seeds for each case in a plain run.
 const SEEDS: u64 = 5;
-
-/// Runs the case with each seed, each time on a machine of its own.
-fn conduct<H: Harness>(case: &Case<H>) -> Verdict {
-    let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
-    let seeds = Seeds::from_env(if long { 50 * SEEDS } else { SEEDS });
-    let failed = Rc::new(Cell::new(None));
-    let (case, out) = (*case, Rc::clone(&failed));
-    let found = seeds.find(move |_| {
-        if let verdict @ Verdict::Failed(_) = case.check(&H::default()) {
-            out.set(Some(verdict));
-            panic!("the case fails");
-        }
-    });
-    if let Err(found) = found {
-        let (name, seed, verdict) = (case.name, found.outcome.seed, failed.take());
-        panic!(
-            "{name}: {verdict:?}\n{found}\nagain: RES_SEED={seed} cargo test -p res-conformance --test sim_sinv {name}"
-        );
-    }
-    Verdict::Passed
-}
 
 macro_rules! simulated {
     () => {
@@ -51,7 +30,7 @@ macro_rules! simulated {
         }
 
         fn conduct(case: &Case<Self>) -> Verdict {
-            conduct(case)
+            seeds::conduct(case, SEEDS, "sim_sinv")
         }
 
         /// Of virtual time.

@@ -110,6 +110,17 @@ fn what_was_sent_before_the_end_is_received() {
 }
 
 #[test]
+fn what_was_said_last_is_received_also_from_one_that_did_not_listen() {
+    let (here, there) = LinuxSocket::pair().expect("connected");
+    here.send(b"unheard", &[]).expect("it lives");
+    there.send(b"last", &[]).expect("it lives");
+    drop(there);
+    assert_eq!(text(&here), "last");
+    let gone = here.recv(&mut [], &mut [], late()).expect_err("no more");
+    assert_eq!(gone.kind, ErrorKind::PeerGone);
+}
+
+#[test]
 fn dropping_the_handle_ends_it() {
     let (domain, socket) = MACHINE.domain(stays).expect("a domain");
     let process = domain.id();

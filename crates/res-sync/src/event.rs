@@ -289,11 +289,18 @@ impl<P: Park> Event<'_, P> {
     /// Arms: from now on a trigger moves the epoch. Look at your data behind it, then
     /// [`wait`](Self::wait).
     pub fn checkpoint(self) -> Snapshot {
+        let armed = self.subscribe();
+        self.park.heavy_barrier(self.barrier);
+        armed
+    }
+
+    /// The first half of [`checkpoint`](Self::checkpoint), for who arms several words: pass the
+    /// [heavy barrier](Park::heavy_barrier) once behind the last of them, for the barriers that
+    /// all of them have agreed on, before you look.
+    pub fn subscribe(self) -> Snapshot {
         // AcqRel: Acquire for the reason that may be in it; Release orders nothing by itself. The
         // store-load order between this bit and the look is the heavy barrier's.
-        let word = self.word.fetch_or(SUBSCRIBED, AcqRel) | SUBSCRIBED;
-        self.park.heavy_barrier(self.barrier);
-        Snapshot(word)
+        Snapshot(self.word.fetch_or(SUBSCRIBED, AcqRel) | SUBSCRIBED)
     }
 
     /// What the word is, if it may still be slept on since it was `armed`; none if it was triggered

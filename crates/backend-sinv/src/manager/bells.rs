@@ -54,7 +54,7 @@ impl Arena {
 impl<K: Isolation> State<K> {
     /// A group of the component watches the word: whoever signals it has to ring which bell?
     pub(super) fn watch(&mut self, client: ComponentId, id: WordId) -> Result<Said> {
-        self.holds(client, id, None)?;
+        self.holds(client, id, Some(Side::Waiters))?;
         let barrier = self.kernel.barrier();
         let object = self.objects.get_mut(&id.object).ok_or(ErrorKind::Stale)?;
         let is_new = object.word(id.offset).is_none();

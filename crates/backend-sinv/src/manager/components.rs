@@ -7,9 +7,7 @@ use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
 use res_api::{Deadline, ErrorKind, Exit, Gone, Name};
-use res_kernel::{
-    Access, Domain, DomainEnd, EntryCode, Isolation, KernelError, KernelMemory, Passed, Socket,
-};
+use res_kernel::{Access, Domain, EntryCode, Isolation, KernelError, KernelMemory, Passed, Socket};
 
 use super::effects::Effect;
 use super::parcels::IN_ONE;
@@ -92,9 +90,9 @@ impl<K: Isolation> State<K> {
         name: Name,
         entry: u64,
     ) -> Result<Said> {
-        let made = self.components.values().filter(|it| it.creator == client).count();
-        // The main component is its own creator.
-        if made > self.limits.components as usize {
+        // The main component counts as its own creator.
+        let made = self.components.iter().filter(|(id, it)| it.creator == client && **id != client);
+        if made.count() >= self.limits.components as usize {
             return Err(ErrorKind::NoSlots);
         }
         let new = Client::new(&self.kernel, name, client, entry).map_err(|error| error.kind)?;
@@ -272,13 +270,9 @@ pub(crate) fn serve<K: Isolation>(
     }
     // Proof: nothing of it runs behind this.
     domain.kill();
-    let end = domain.wait(Deadline::NEVER);
+    domain.wait(Deadline::NEVER);
     let said = manager.within(|state| state.client(id).ok().and_then(|client| client.exit));
-    let exit = match (said, end) {
-        (Some(exit), _) => exit,
-        (None, Some(DomainEnd::Returned | DomainEnd::Exited(_))) | (None, _) => Exit::Died,
-    };
-    manager.bury(id, exit);
+    manager.bury(id, said.unwrap_or(Exit::Died));
 }
 
 /// Sends an answer, and what goes with it.

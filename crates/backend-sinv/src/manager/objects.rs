@@ -307,6 +307,9 @@ impl<K: Isolation> State<K> {
             if peer_here {
                 word.put_on(side.other(), client);
             }
+        } else if !peer_here {
+            // The end of the other side left there, and has told this one by itself.
+            word.side_mut(side.other()).retain(|holder| *holder != client);
         }
         if !kept {
             word.take_off(side, client);

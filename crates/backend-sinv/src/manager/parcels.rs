@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
-use backend_local::outside::WordId;
 use backend_local::parcel::{Parcel, Piece};
 use res_api::{Desc, ErrorKind, Gone, Name, Rights, Role};
 use res_kernel::{Access, Isolation, Socket};
@@ -17,16 +16,6 @@ use crate::request::{Answer, ComponentId, Destination, Item, Said};
 /// How many endowments, or notices, go into one answer.
 pub(super) const IN_ONE: usize = 64;
 
-/// Calls `each` with every piece, and the description of the end that it is a piece of.
-fn each_piece<'a>(parcel: &'a Parcel, each: &mut dyn FnMut(&'a Desc, &'a Piece)) {
-    for piece in &parcel.pieces {
-        match piece {
-            Piece::End(inner) => each_piece(inner, each),
-            piece => each(&parcel.desc, piece),
-        }
-    }
-}
-
 /// What access a part of such a capability needs that is memory, and a handle with `of_part`.
 fn access_for(desc: &Desc, rights: Rights, of_part: Rights) -> Access {
     // The rights of an end speak of its messages, those of memory of its bytes.
@@ -37,7 +26,7 @@ fn access_for(desc: &Desc, rights: Rights, of_part: Rights) -> Access {
 /// The objects of a parcel, each once, with the access that they are needed with.
 fn objects_of(parcel: &Parcel) -> BTreeMap<u64, Access> {
     let mut objects = BTreeMap::new();
-    each_piece(parcel, &mut |desc, piece| {
+    parcel.each(&mut |desc, piece| {
         let (object, access) = match piece {
             Piece::Memory { object, rights, .. } => {
                 (*object, access_for(desc, parcel.rights, *rights))
@@ -56,7 +45,7 @@ fn objects_of(parcel: &Parcel) -> BTreeMap<u64, Access> {
 
 /// How many pieces refer to an object.
 fn references(parcel: &Parcel, each: &mut dyn FnMut(u64)) {
-    each_piece(parcel, &mut |_, piece| match piece {
+    parcel.each(&mut |_, piece| match piece {
         Piece::Memory { object, .. } | Piece::File(object) => each(*object),
         Piece::Word { word, .. } => each(word.object),
         Piece::Queue(_) | Piece::End(_) => {}
@@ -111,7 +100,7 @@ impl<K: Isolation> State<K> {
             return Err(ErrorKind::NoSlots);
         }
         let mut verdict = Ok(());
-        each_piece(parcel, &mut |desc, piece| {
+        parcel.each(&mut |desc, piece| {
             if verdict.is_ok() {
                 verdict = self.check_piece(client, parcel.rights, desc, piece);
             }
@@ -148,7 +137,7 @@ impl<K: Isolation> State<K> {
 
     /// It is nobody's any more.
     pub(super) fn depart_all(&mut self, client: ComponentId, parcel: &Parcel) {
-        each_piece(parcel, &mut |desc, piece| match piece {
+        parcel.each(&mut |desc, piece| match piece {
             Piece::Word { word, side: Some(side), barrier, kept, peer_here } => {
                 self.depart(client, *word, *side, (*barrier, *kept, *peer_here));
                 if let Some(object) = self.objects.get_mut(&word.object) {
@@ -163,7 +152,7 @@ impl<K: Isolation> State<K> {
 
     /// Another one like it is on its way as well.
     fn depart_again(&mut self, parcel: &Parcel) {
-        each_piece(parcel, &mut |desc, piece| match piece {
+        parcel.each(&mut |desc, piece| match piece {
             Piece::Word { word: id, side: Some(side), .. } => {
                 let object = self.objects.get_mut(&id.object);
                 if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
@@ -200,7 +189,7 @@ impl<K: Isolation> State<K> {
             self.lose(parcel, Gone::Closed);
             return Err(ErrorKind::NoSlots);
         }
-        each_piece(&parcel, &mut |desc, piece| match piece {
+        parcel.each(&mut |desc, piece| match piece {
             Piece::Word { word, side: Some(side), .. } => {
                 let object = self.objects.get_mut(&word.object);
                 if let Some(word) = object.and_then(|object| object.word_mut(word.offset)) {
@@ -239,7 +228,7 @@ impl<K: Isolation> State<K> {
         let mut lost = Vec::from([parcel]);
         while let Some(parcel) = lost.pop() {
             let (mut told, mut queues) = (Vec::new(), Vec::new());
-            each_piece(&parcel, &mut |desc, piece| match piece {
+            parcel.each(&mut |desc, piece| match piece {
                 Piece::Word { word: id, side: Some(side), .. } => {
                     let object = self.objects.get_mut(&id.object);
                     let word = object.and_then(|object| object.word_mut(id.offset));
@@ -298,9 +287,4 @@ impl<K: Isolation> State<K> {
             }
         }
     }
-}
-
-/// A word of an object.
-pub(super) const fn word(object: u64, offset: u32) -> WordId {
-    WordId { object, offset }
 }

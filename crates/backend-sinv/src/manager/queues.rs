@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use backend_local::distant::{QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
+use backend_local::outside::WordId;
 use backend_local::parcel::{Parcel, Piece};
 use res_api::{ErrorKind, Gone, Role, Side};
 use res_kernel::{Access, Isolation};
 use res_sync::model::Atomic;
 
 use super::effects::What;
-use super::parcels::word;
-use super::{Result, State, TRANSIT};
+use super::{Result, State};
 use crate::bell::word_at;
 use crate::request::{Answer, ComponentId, Said};
 
@@ -68,13 +68,10 @@ impl Queue {
 
 /// Calls `each` with every queue that the capability receives from.
 fn each_receiving(parcel: &Parcel, each: &mut dyn FnMut(u64)) {
-    for piece in &parcel.pieces {
-        match piece {
-            Piece::Queue(queue) if parcel.desc.role == Role::CapRcv => each(*queue),
-            Piece::End(inner) => each_receiving(inner, each),
-            _ => {}
-        }
-    }
+    parcel.each(&mut |desc, piece| match piece {
+        Piece::Queue(queue) if desc.role == Role::CapRcv => each(*queue),
+        _ => {}
+    });
 }
 
 /// Whether the capability is an end of that queue.
@@ -201,7 +198,7 @@ impl<K: Isolation> State<K> {
             // SAFETY: the object has `QUEUE_BYTES`.
             unsafe { word_at::<K>(memory, QUEUE_NUMBERS[which]) }.store(number, Release);
         }
-        self.tell(word(object, QUEUE_WORDS[which]), What::Trigger);
+        self.tell(WordId { object, offset: QUEUE_WORDS[which] }, What::Trigger);
     }
 
     /// An end has left by itself; whoever has the other one has been told.
@@ -252,5 +249,3 @@ impl<K: Isolation> State<K> {
         }
     }
 }
-
-const _: () = assert!(TRANSIT != 0, "nobody is not the manager");

@@ -36,6 +36,9 @@ impl Place {
 /// Words: how many are free; whether a loan was dropped; for each slot its place; the stack of
 /// free slots; a bit for each slot whose loan was dropped. Only the last two kinds of word that
 /// concern dropped loans are written by other threads than the end's own.
+///
+/// Whoever had the end before may still have the memory mapped, in another domain: nothing that is
+/// read here is believed beyond being a slot that is where it should be (H18).
 pub(super) struct Record<B: Backend> {
     map: B::Map,
     words: NonNull<<B::Model as MemoryModel>::U64>,
@@ -122,22 +125,30 @@ impl<B: Backend> Record<B> {
         self.word(PLACES + u64::from(slot)).store(place as u64, Relaxed);
     }
 
+    fn free_count(&self) -> u64 {
+        self.word(FREE_COUNT).load(Relaxed).min(self.capacity.into())
+    }
+
     pub(super) fn has_free(&self) -> bool {
-        self.word(FREE_COUNT).load(Relaxed) != 0
+        self.free_count() != 0
     }
 
     pub(super) fn take_free(&self) -> Option<u32> {
-        let count = self.word(FREE_COUNT).load(Relaxed).checked_sub(1)?;
+        let count = self.free_count().checked_sub(1)?;
         self.word(FREE_COUNT).store(count, Relaxed);
-        Some(self.stack(count).load(Relaxed) as u32)
+        let slot = u32::try_from(self.stack(count).load(Relaxed)).ok()?;
+        (self.place(slot) == Some(Place::Free)).then_some(slot)
     }
 
     /// Puts a slot back on the stack.
     pub(super) fn free(&self, slot: u32) {
         self.set(slot, Place::Free);
-        let count = self.word(FREE_COUNT).load(Relaxed);
-        self.stack(count).store(slot.into(), Relaxed);
-        self.word(FREE_COUNT).store(count + 1, Relaxed);
+        let count = self.free_count();
+        // There is room for all slots; a stack that is said to be full has lost this one.
+        if count < self.capacity.into() {
+            self.stack(count).store(slot.into(), Relaxed);
+            self.word(FREE_COUNT).store(count + 1, Relaxed);
+        }
     }
 
     /// A loan is dropped, in whatever thread.
@@ -151,7 +162,7 @@ impl<B: Backend> Record<B> {
         self.word(DROPPED_ANY).load(Acquire) != 0
     }
 
-    /// Calls `each` with every slot whose loan was dropped.
+    /// Calls `each` with every slot whose loan was dropped, while it still counts as lent.
     pub(super) fn sweep(&self, mut each: impl FnMut(&Self, u32)) {
         if !self.has_dropped() {
             return;
@@ -161,8 +172,11 @@ impl<B: Backend> Record<B> {
         for index in 0..self.capacity.div_ceil(u64::BITS) {
             let mut bits = self.dropped(index.into()).swap(0, AcqRel);
             while bits != 0 {
-                each(self, index * u64::BITS + bits.trailing_zeros());
+                let slot = index * u64::BITS + bits.trailing_zeros();
                 bits &= bits - 1;
+                if self.place(slot) == Some(Place::Lent) {
+                    each(self, slot);
+                }
             }
         }
     }

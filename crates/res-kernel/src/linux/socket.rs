@@ -129,11 +129,9 @@ impl LinuxSocket {
             let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
             let received = match recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => received,
-                // Somebody else was faster.
-                Err(Errno::AGAIN | Errno::INTR) => continue,
-                Err(Errno::CONNRESET) => {
-                    return Err(KernelError::new(RECEIVE, ErrorKind::PeerGone));
-                }
+                // Somebody else was faster; or the peer went and left messages of ours unread, which
+                // is said once, before its own last messages.
+                Err(Errno::AGAIN | Errno::INTR | Errno::CONNRESET) => continue,
                 Err(error) => return Err(refused(RECEIVE)(error)),
             };
             let lost = ReturnFlags::TRUNC | ReturnFlags::CTRUNC;

@@ -1,0 +1,109 @@
+//! How much a component may have: exactly as much as its limits say, and again when it is given back.
+
+use std::time::Duration;
+
+use backend_local::LocalError;
+use backend_sinv::{Limits, Sinv};
+use chan_impls::Spsc;
+use res_api::{
+    Backend, BackendError, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Rights, SharedMem,
+};
+use res_kernel::linux::Linux;
+
+const FEW: u32 = 3;
+const BYTES: u64 = 1 << 20;
+
+fn few() -> Limits {
+    Limits { components: FEW, queues: FEW, names: FEW, bytes: BYTES, ..Limits::default() }
+}
+
+fn kind<T>(result: Result<T, LocalError>) -> Option<ErrorKind> {
+    result.err().map(|error| error.kind())
+}
+
+/// Memory that others may be given.
+fn page(b: &Sinv, bytes: u64) -> Result<<Sinv as Backend>::SharedMem, LocalError> {
+    let memory = b.mem(bytes)?.share();
+    drop(memory.map(Rights::READ)?);
+    Ok(memory)
+}
+
+fn idle(_: Env<Sinv>) -> Result<(), Fault> {
+    Ok(())
+}
+
+/// All of it, for whichever component.
+fn reaches_its_limits(b: &Sinv) {
+    let component = |n| b.component(Name::numbered("idle", n).expect("short"), idle);
+    let mut components: Vec<_> = (0..FEW).map(|n| component(n).expect("within")).collect();
+    assert_eq!(kind(component(9)), Some(ErrorKind::NoSlots));
+    let ended = components.pop().expect("some");
+    ended.start().expect("started");
+    assert_eq!(ended.wait(b.within(Duration::from_secs(20))), Ok(Exit::Success));
+    components.push(component(9).expect("one has ended"));
+    assert_eq!(kind(component(10)), Some(ErrorKind::NoSlots));
+
+    let queues: Vec<_> = (0..FEW).map(|_| b.chanchan(1).expect("within")).collect();
+    assert_eq!(kind(b.chanchan(1)), Some(ErrorKind::NoSlots));
+    drop(queues);
+    drop(b.chanchan(1).expect("they are gone"));
+
+    let publish = |n: u32| {
+        let (tx, rx) = b.chan::<Spsc, u64>(1).expect("a channel");
+        drop(tx);
+        // Names go with their component: who comes later finds them free.
+        let name = Name::numbered("name", n).expect("short");
+        kind(b.publish(name, rx.into_cap()).map_err(|refused| refused.error))
+    };
+    for n in 0..FEW {
+        assert_eq!(publish(n), None);
+    }
+    assert_eq!(publish(FEW), Some(ErrorKind::NoSlots));
+
+    let half = page(b, BYTES / 2).expect("within");
+    assert_eq!(kind(page(b, BYTES / 2)), Some(ErrorKind::NoMemory));
+    drop(half);
+    drop(page(b, BYTES / 2).expect("it is gone"));
+}
+
+fn tries(env: Env<Sinv>) -> Result<(), Fault> {
+    reaches_its_limits(&env);
+    Ok(())
+}
+
+#[test]
+fn of_everything_there_is_so_much_and_no_more() {
+    let system = Sinv::on(Linux::new(), few()).expect("a system");
+    let child = system.component(const { Name::new("tries") }, tries).expect("a component");
+    child.start().expect("started");
+    // What was reached there does not count here.
+    assert_eq!(child.wait(system.within(Duration::from_secs(60))), Ok(Exit::Success));
+    drop(child);
+    reaches_its_limits(&system);
+}
+
+#[test]
+fn objects_are_counted() {
+    let system =
+        Sinv::on(Linux::new(), Limits { objects: 20, ..Limits::default() }).expect("a system");
+    // Each queue is in an object of its own.
+    let mut queues = Vec::new();
+    let refused = loop {
+        match system.chanchan(1) {
+            Ok(queue) => queues.push(queue),
+            Err(error) => break error.kind(),
+        }
+        assert!(queues.len() <= 20);
+    };
+    assert_eq!(refused, ErrorKind::NoSlots);
+    let room = queues.len();
+    assert!(room > 10, "only {room}");
+    // Of memory, only what others may be given counts; mapping it says that it cannot be.
+    assert_eq!(kind(page(&system, 64)), Some(ErrorKind::NoMemory));
+    system.mem(64).expect("its own");
+    queues.truncate(room / 2);
+    while queues.len() < room {
+        queues.push(system.chanchan(1).expect("others are gone"));
+    }
+    assert_eq!(kind(system.chanchan(1)), Some(ErrorKind::NoSlots));
+}

@@ -40,6 +40,8 @@ pub trait Isolation: Kernel {
     type Socket: Socket<Memory = Self::Memory, File = Self::File>;
     /// A handle to another domain.
     type Domain: Domain;
+    /// A program that was built by itself, for a domain to execute.
+    type Program: Clone + Send + Sync + 'static;
 
     /// From now on `point` is the place for a word that several domains have mapped. In each of
     /// them the word has such a place.
@@ -65,7 +67,19 @@ pub trait Isolation: Kernel {
     /// refuses.
     fn domain_at(&self, entry: EntryCode) -> Result<(Self::Domain, Self::Socket), KernelError>;
 
-    /// The same, of a function of this domain.
+    /// Starts a domain that executes another program. It is confined before the first instruction
+    /// of that; what it has to do with the socket, which it inherits, is its own business.
+    ///
+    /// # Errors
+    ///
+    /// As [`domain_at`](Self::domain_at). A program that cannot be executed after all is a domain
+    /// that ends at once.
+    fn domain_of(
+        &self,
+        program: &Self::Program,
+    ) -> Result<(Self::Domain, Self::Socket), KernelError>;
+
+    /// The same as [`domain_at`](Self::domain_at), of a function of this domain.
     ///
     /// # Errors
     ///

@@ -11,6 +11,7 @@
 //! | core n | the n-th core that the process may use |
 //! | memory | a sealed memfd, mapped shared, populated, not inherited by a fork |
 //! | domain | a process, forked by a second execution of this program that does nothing else |
+//! | program | a sealed memfd, executed by such a process behind all that confines it |
 //! | socket | `SOCK_SEQPACKET`; objects travel as descriptors |
 //! | death notice | a pidfd; the fork server says how it ended |
 //! | confinement | seccomp, Landlock, no capabilities, limits: in the fork server, before the first fork |
@@ -50,6 +51,8 @@ mod object;
 mod params;
 mod park;
 #[cfg(not(miri))]
+mod program;
+#[cfg(not(miri))]
 mod socket;
 mod thread;
 
@@ -66,6 +69,8 @@ pub use domain::LinuxDomain;
 pub use file::LinuxFile;
 pub use memory::LinuxMemory;
 pub use park::LinuxPoint;
+#[cfg(not(miri))]
+pub use program::LinuxProgram;
 #[cfg(not(miri))]
 pub use socket::LinuxSocket;
 pub use thread::LinuxThread;

@@ -77,7 +77,7 @@ use res_sync::Barrier;
 
 use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
-pub use domain::SimDomain;
+pub use domain::{SimDomain, SimProgram};
 pub use file::SimFile;
 pub use memory::SimMemory;
 pub use model::{SimModel, SimU32, SimU64};

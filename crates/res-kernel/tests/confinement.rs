@@ -2,58 +2,33 @@
 //! machine lacks is said.
 #![cfg(not(miri))]
 
+#[path = "confinement/attacker.rs"]
+mod attacker;
 #[path = "confinement/attacks.rs"]
 mod attacks;
 #[path = "confinement/composer.rs"]
 mod composer;
 #[path = "confinement/needs.rs"]
 mod needs;
+#[path = "common/program.rs"]
+mod program;
 
 use std::fs;
 use std::time::Duration;
 
-use res_kernel::linux::LinuxSocket;
+use res_kernel::linux::{LinuxDomain, LinuxSocket};
 use res_kernel::{
     Access, Domain, DomainEnd, Isolation, Kernel, KernelMemory, Linux, Passed, Restriction, Socket,
 };
 use res_sync::{Deadline, Park};
 
-use attacks::{Attack, Control, Scene, outcome};
+use attacker::{all_attacks, attacks_all};
+use attacks::{Attack, Control};
 
 const MACHINE: Linux = Linux::new();
 
 fn late() -> Deadline {
     Deadline::at(MACHINE.now() + Duration::from_secs(60))
-}
-
-/// All attacks for this processor.
-fn all_attacks() -> Vec<&'static Attack> {
-    let attacks = attacks::ATTACKS.iter();
-    #[cfg(target_arch = "x86_64")]
-    let attacks = attacks.chain(attacks::x86::ATTACKS);
-    attacks.collect()
-}
-
-/// A domain that tries them all, and says what became of each.
-fn attacks_all(_: Linux, socket: LinuxSocket) {
-    let (mut words, mut place) = ([[0; 8]; 3], [None]);
-    socket.recv(words.as_flattened_mut(), &mut place, late()).expect("the other side sends");
-    let object = place[0].take().and_then(Passed::into_memory).expect("an object came");
-    // SAFETY: asks for the seals of whatever is there.
-    let sealed = |descriptor: &i32| unsafe { libc::fcntl(*descriptor, libc::F_GET_SEALS) } > 0;
-    let [victim, address, confined] = words.map(u64::from_ne_bytes);
-    let scene = Scene {
-        victim: victim as i32,
-        address,
-        object: object.base().as_ptr(),
-        descriptor: (3..64).find(sealed).expect("the object has one"),
-    };
-    for attack in all_attacks() {
-        let tried = confined == 1 || attack.control != Control::Harms;
-        let outcome = if tried { outcome(attack, &scene) } else { 0 };
-        socket.send(&outcome.to_ne_bytes(), &[]).expect("the other side counts");
-    }
-    stays(MACHINE, socket);
 }
 
 fn stays(_: Linux, socket: LinuxSocket) {
@@ -75,9 +50,27 @@ enum Victim {
     Sibling,
 }
 
+/// Who attacks.
+#[derive(Clone, Copy, PartialEq)]
+enum Attacker {
+    /// A domain of this program.
+    Forked,
+    /// One that executes a program of its own.
+    Program,
+}
+
+impl Attacker {
+    fn begin(self) -> (LinuxDomain, LinuxSocket) {
+        match self {
+            Self::Forked => MACHINE.domain(attacks_all).expect("a domain"),
+            Self::Program => program::domain("attack"),
+        }
+    }
+}
+
 /// All attacks of one domain, with what became of them, and of the other domain.
-fn attack(victim: Victim) -> (Vec<(&'static Attack, i32)>, Option<DomainEnd>) {
-    let (domain, socket) = MACHINE.domain(attacks_all).expect("a domain");
+fn attack(attacker: Attacker, victim: Victim) -> (Vec<(&'static Attack, i32)>, Option<DomainEnd>) {
+    let (domain, socket) = attacker.begin();
     let (sibling, other) = MACHINE.domain(says_where).expect("a domain");
     let mut address = [0; 8];
     other.recv(&mut address, &mut [], late()).expect("it says where");
@@ -108,8 +101,8 @@ fn attack(victim: Victim) -> (Vec<(&'static Attack, i32)>, Option<DomainEnd>) {
     (outcomes, end)
 }
 
-fn assert_refused(victim: Victim) {
-    let (outcomes, end) = attack(victim);
+fn assert_refused(attacker: Attacker, victim: Victim) {
+    let (outcomes, end) = attack(attacker, victim);
     assert_eq!(end, None, "the other one lives");
     let wrong: Vec<_> = outcomes
         .into_iter()
@@ -121,12 +114,22 @@ fn assert_refused(victim: Victim) {
 
 #[test]
 fn a_domain_does_nothing_to_its_composer() {
-    assert_refused(Victim::Composer);
+    assert_refused(Attacker::Forked, Victim::Composer);
 }
 
 #[test]
 fn a_domain_does_nothing_to_another_one() {
-    assert_refused(Victim::Sibling);
+    assert_refused(Attacker::Forked, Victim::Sibling);
+}
+
+#[test]
+fn a_program_does_nothing_to_its_composer() {
+    assert_refused(Attacker::Program, Victim::Composer);
+}
+
+#[test]
+fn a_program_does_nothing_to_another_domain() {
+    assert_refused(Attacker::Program, Victim::Sibling);
 }
 
 /// The same attacks where the machine lacks all lines: they would be noticed.
@@ -149,7 +152,7 @@ fn composer_of_unconfined_domains() {
     assert_eq!(confinement.to_string(), missing);
     let traces = composer::processes_may_trace_each_other();
     let mut counts = [0; 2];
-    for (attack, error) in attack(Victim::Sibling).0 {
+    for (attack, error) in attack(Attacker::Forked, Victim::Sibling).0 {
         let matters =
             attack.control == Control::Differs || attack.control == Control::Traces && traces;
         assert!(!matters || error != attack.error, "{}: error {error} here too", attack.name);
@@ -172,9 +175,11 @@ fn composer_below_another_warden() {
     }
     let _warden = composer::with_warden();
     assert!(MACHINE.confinement().expect("a machine with domains").isolates());
-    assert_refused(Victim::Composer);
-    assert_refused(Victim::Sibling);
-    needs::assert_met();
+    for victim in [Victim::Composer, Victim::Sibling] {
+        assert_refused(Attacker::Forked, victim);
+    }
+    needs::assert_met(MACHINE.domain(needs::needs).expect("a domain"));
+    needs::assert_met(program::domain("need"));
     let (domain, _socket) = MACHINE.domain(stays).expect("a domain");
     let server = status(domain.id(), "PPid").parse().expect("a number");
     // Says which way it went: the composer's, the server's, the seal.
@@ -230,7 +235,12 @@ fn what_linux_has_is_in_force() {
 
 #[test]
 fn a_domain_can_do_what_it_needs() {
-    needs::assert_met();
+    needs::assert_met(MACHINE.domain(needs::needs).expect("a domain"));
+}
+
+#[test]
+fn a_program_can_do_what_it_needs() {
+    needs::assert_met(program::domain("need"));
 }
 
 /// The calls of 32 bits have other numbers, which a filter of this kind knows nothing of.

@@ -1,11 +1,14 @@
 //! Domains on Linux: what they share, what they do not, and how they end.
 #![cfg(not(miri))]
 
+#[path = "common/turns.rs"]
+mod turns;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use res_api::ErrorKind;
@@ -13,8 +16,9 @@ use res_kernel::linux::{LinuxMemory, LinuxSocket};
 use res_kernel::{
     Access, Domain, DomainEnd, DomainEntry, Isolation, Kernel, KernelMemory, Linux, Passed, Socket,
 };
-use res_sync::{Barrier, Deadline, Event, Park, WaitError, Wake};
+use res_sync::{Deadline, Park};
 use rustix::process::{Pid, Signal, kill_process};
+use turns::{play_with, words};
 
 const MACHINE: Linux = Linux::new();
 
@@ -277,54 +281,11 @@ fn what_is_no_sealed_memory_is_never_mapped() {
 // --- Parking in memory that both have mapped.
 
 /// Two words: whose turn it is, and the event.
-fn words(memory: &LinuxMemory) -> &[AtomicU64; 2] {
-    // SAFETY: a page at least, zeroed at first, mapped for writing as long as the memory lives; both
-    // sides use it by atomics only.
-    unsafe { memory.base().cast().as_ref() }
-}
-
-/// Half of the rounds with each barrier.
-fn play(memory: &LinuxMemory, mine: u64, rounds: u64) -> Result<(), WaitError> {
-    play_with(Barrier::Fence, memory, mine, rounds / 2)?;
-    play_with(MACHINE.barrier(), memory, rounds / 2 + mine, rounds)
-}
-
-fn play_with(
-    barrier: Barrier,
-    memory: &LinuxMemory,
-    mine: u64,
-    rounds: u64,
-) -> Result<(), WaitError> {
-    let (point, [turn, word]) = (MACHINE.point().expect("a place"), words(memory));
-    MACHINE.between(&point);
-    let event = Event { park: &MACHINE, point: &point, word, barrier };
-    for mine in (mine..rounds).step_by(2) {
-        event.wait_until(late(), || (turn.load(SeqCst) == mine).then_some(()))?;
-        turn.store(mine + 1, SeqCst);
-        event.trigger(Wake::All);
-    }
-    Ok(())
-}
-
-fn rounds() -> u64 {
-    if long() { 400_000 } else { 20_000 }
-}
-
 #[test]
 fn two_domains_take_turns() {
-    fn second(_: Linux, socket: LinuxSocket) {
-        let mut rounds = [0; 8];
-        let mut place = [None];
-        socket.recv(&mut rounds, &mut place, late()).expect("the other side sends");
-        let memory = place[0].take().and_then(Passed::into_memory).expect("an object came");
-        play(&memory, 1, u64::from_ne_bytes(rounds)).expect("no wake-up is lost");
-    }
-    let memory = MACHINE.memory(1).expect("memory");
-    let (domain, socket) = MACHINE.domain(second).expect("a domain");
-    socket.send(&rounds().to_ne_bytes(), &[Passed::Memory(&memory)]).expect("it listens");
-    play(&memory, 0, rounds()).expect("no wake-up is lost");
+    let (domain, socket) = MACHINE.domain(turns::second).expect("a domain");
+    turns::first(&socket);
     assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
-    assert_eq!(words(&memory)[0].load(SeqCst), rounds());
 }
 
 #[test]

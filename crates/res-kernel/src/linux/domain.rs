@@ -1,17 +1,19 @@
 //! Domains: processes that were forked for it.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
 use res_sync::Deadline;
 use rustix::process::{Signal, pidfd_send_signal};
 
+use super::fork_server::{self, Forked, Start};
 use super::socket::{LinuxSocket, await_input};
-use super::{Linux, LinuxFile, LinuxPoint, barrier, fork_server};
+use super::{Linux, LinuxFile, LinuxPoint, LinuxProgram, barrier};
 use crate::{Confinement, Domain, DomainEnd, DomainEntry, EntryCode, Isolation, KernelError};
 
-/// A process of this program that began at an entry.
+/// A process of this program that began at an entry, or that executes another one.
 ///
 /// It has the standard stream for errors, its socket, and no other descriptor; it dies with the
 /// process that started it. It can use what it has and is sent, and have threads, and that is all:
@@ -51,6 +53,7 @@ impl Isolation for Linux {
     type File = LinuxFile;
     type Socket = LinuxSocket;
     type Domain = LinuxDomain;
+    type Program = LinuxProgram;
 
     fn between(&self, point: &LinuxPoint) {
         point.widen();
@@ -61,15 +64,44 @@ impl Isolation for Linux {
     }
 
     fn domain_at(&self, entry: EntryCode) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
-        barrier::reach_all();
-        let (here, there) = LinuxSocket::pair()?;
-        let forked = fork_server::fork(entry, there)?;
-        let fork_server::Forked { number, process, pidfd } = forked;
-        Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, here))
+        start(Start::Entry(entry))
+    }
+
+    fn domain_of(&self, program: &LinuxProgram) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
+        start(Start::Program(program))
     }
 
     fn confinement(&self) -> Result<Confinement, KernelError> {
         fork_server::confinement()
+    }
+}
+
+fn start(start: Start<'_>) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
+    barrier::reach_all();
+    let (here, there) = LinuxSocket::pair()?;
+    let Forked { number, process, pidfd } = fork_server::fork(start, there)?;
+    Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, here))
+}
+
+impl Linux {
+    /// The socket of this domain, in a program that [`Isolation::domain_of`] started. `None` in one
+    /// that was started otherwise, and behind the first call.
+    ///
+    /// Of all that a program does at its beginning, this has to come first: from now on its
+    /// barriers reach the others (H3).
+    ///
+    /// ```
+    /// assert!(res_kernel::Linux::new().socket_of_program().is_none());
+    /// ```
+    pub fn socket_of_program(&self) -> Option<LinuxSocket> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        // Relaxed: one of all callers gets it; nothing comes with it.
+        if TAKEN.swap(true, Relaxed) {
+            return None;
+        }
+        let socket = fork_server::inherited_socket()?;
+        barrier::reach_all();
+        Some(socket)
     }
 }
 

@@ -6,6 +6,8 @@
 //! socket, and its children die with it. All that keeps domains apart is in force in it before the
 //! first one is forked.
 
+mod child;
+mod message;
 mod process;
 mod warden;
 
@@ -17,100 +19,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
 
 use res_api::ErrorKind;
 use res_sync::Deadline;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::error::refused;
-use super::{LinuxSocket, object};
+use super::{LinuxProgram, LinuxSocket, object};
 use crate::{Confinement, DomainEnd, EntryCode, KernelError, Restriction};
+use message::{Begin, Notice, Request};
+
+pub(super) use child::inherited_socket;
 
 const START: &str = "start the fork server";
 const FORK: &str = "start a domain";
 
 /// In the environment of the fork server, and of nobody else.
 const MARK: &CStr = c"RES_FORK_SERVER";
-
-/// Asks for a domain. Its end of a socket goes with it.
-struct Request {
-    /// Names the domain.
-    number: u64,
-    /// Where it begins, counted from the beginning of the program.
-    entry: u64,
-}
-
-/// What the fork server says.
-enum Notice {
-    /// What it and its domains are kept from; the first that it says.
-    Confined {
-        confinement: Confinement,
-    },
-    /// It has forked the domain; its pidfd goes with it.
-    Forked {
-        number: u64,
-        process: u64,
-    },
-    /// It could not, for that error of Linux.
-    Refused {
-        number: u64,
-        error: u64,
-    },
-    /// A domain has ended with that code, or by that signal.
-    Exited {
-        number: u64,
-        code: u64,
-    },
-    Killed {
-        number: u64,
-        signal: u64,
-    },
-}
-
-type Words<const N: usize> = [[u8; 8]; N];
-
-impl Request {
-    const BYTES: usize = size_of::<Words<2>>();
-
-    fn bytes(&self) -> Words<2> {
-        [self.number, self.entry].map(u64::to_ne_bytes)
-    }
-
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let (words, []) = bytes.as_chunks() else { return None };
-        let &[number, entry] = words else { return None };
-        Some(Self { number: u64::from_ne_bytes(number), entry: u64::from_ne_bytes(entry) })
-    }
-}
-
-impl Notice {
-    const BYTES: usize = size_of::<Words<3>>();
-
-    fn bytes(&self) -> Words<3> {
-        let words = match *self {
-            Self::Forked { number, process } => [0, number, process],
-            Self::Refused { number, error } => [1, number, error],
-            Self::Exited { number, code } => [2, number, code],
-            Self::Killed { number, signal } => [3, number, signal],
-            Self::Confined { confinement } => [4, confinement.bits().into(), 0],
-        };
-        words.map(u64::to_ne_bytes)
-    }
-
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let (words, []) = bytes.as_chunks() else { return None };
-        let &[kind, number, value] = words else { return None };
-        let (number, value) = (u64::from_ne_bytes(number), u64::from_ne_bytes(value));
-        match u64::from_ne_bytes(kind) {
-            0 => Some(Self::Forked { number, process: value }),
-            1 => Some(Self::Refused { number, error: value }),
-            2 => Some(Self::Exited { number, code: value }),
-            3 => Some(Self::Killed { number, signal: value }),
-            4 => Some(Self::Confined { confinement: Confinement::from_bits(number as u8) }),
-            _ => None,
-        }
-    }
-}
 
 /// What the fork server exits with for a domain whose entry panicked, as std does.
 const PANICKED: i32 = 101;
@@ -158,10 +84,17 @@ pub(super) fn code_of(entry: usize) -> Result<EntryCode, KernelError> {
     Ok(EntryCode(offset))
 }
 
-/// Starts a domain at `entry`, with `socket`.
-pub(super) fn fork(entry: EntryCode, socket: LinuxSocket) -> Result<Forked, KernelError> {
+/// What a domain is to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start<'a> {
+    Entry(EntryCode),
+    Program(&'a LinuxProgram),
+}
+
+/// Starts a domain, with `socket`.
+pub(super) fn fork(start: Start<'_>, socket: LinuxSocket) -> Result<Forked, KernelError> {
     let mut server = server();
-    let forked = running(&mut server)?.fork(entry, &socket);
+    let forked = running(&mut server)?.fork(start, &socket);
     if forked.as_ref().is_err_and(|error| error.kind == ErrorKind::PeerGone) {
         // Somebody killed it. The next domain gets a new one.
         *server = None;
@@ -210,11 +143,17 @@ impl ForkServer {
         Ok(server)
     }
 
-    fn fork(&mut self, entry: EntryCode, socket: &LinuxSocket) -> Result<Forked, KernelError> {
+    fn fork(&mut self, start: Start<'_>, socket: &LinuxSocket) -> Result<Forked, KernelError> {
         self.last += 1;
         let number = self.last;
-        let request = Request { number, entry: entry.0 }.bytes();
-        self.socket.send_descriptors(request.as_flattened(), &[socket.as_descriptor()])?;
+        let (begin, program) = match start {
+            Start::Entry(entry) => (Begin::Entry(entry.0), None),
+            Start::Program(program) => (Begin::Program, Some(program.as_descriptor())),
+        };
+        let descriptors = [Some(socket.as_descriptor()), program];
+        let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
+        let request = Request { number, begin }.bytes();
+        self.socket.send_descriptors(request.as_flattened(), &descriptors)?;
         loop {
             match self.hear()? {
                 (Notice::Forked { number: of, process }, Some(pidfd)) if of == number => {

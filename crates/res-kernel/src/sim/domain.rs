@@ -194,10 +194,48 @@ impl SimDomain {
     }
 }
 
+fn start(entry: DomainEntry<Sim>) -> Result<(SimDomain, SimSocket), KernelError> {
+    let begun = inside(|machine| {
+        if machine.domain() != COMPOSER {
+            return Err(KernelError::new(START, ErrorKind::Denied));
+        }
+        let next = machine.state.borrow().domains.ends.len() as u32 + 1;
+        machine.turn(Step::Begin(next));
+        machine.drain();
+        Ok(machine.begin(entry))
+    });
+    begun.unwrap_or(Err(KernelError::new(START, ErrorKind::Invalid)))
+}
+
+/// What stands for a program that was built by itself: an entry of this one.
+///
+/// ```
+/// use res_kernel::sim::{SimProgram, SimSocket};
+/// use res_kernel::{Domain, DomainEnd, Isolation, Sim};
+/// use res_sync::Deadline;
+///
+/// let program = SimProgram::new(|_: Sim, _: SimSocket| {});
+/// let outcome = Sim::run(1, move |sim| {
+///     let (domain, _socket) = sim.domain_of(&program).expect("a domain");
+///     assert_eq!(domain.wait(Deadline::NEVER), Some(DomainEnd::Returned));
+/// });
+/// assert_eq!(outcome.failure, None);
+/// ```
+#[derive(Clone, Debug)]
+pub struct SimProgram(DomainEntry<Sim>);
+
+impl SimProgram {
+    /// One that begins there.
+    pub fn new(entry: DomainEntry<Sim>) -> Self {
+        Self(entry)
+    }
+}
+
 impl Isolation for Sim {
     type File = SimFile;
     type Socket = SimSocket;
     type Domain = SimDomain;
+    type Program = SimProgram;
 
     fn between(&self, point: &SimPoint) {
         inside(|machine| {
@@ -224,21 +262,15 @@ impl Isolation for Sim {
     }
 
     fn domain_at(&self, entry: EntryCode) -> Result<(SimDomain, SimSocket), KernelError> {
-        let begun = inside(|machine| {
-            if machine.domain() != COMPOSER {
-                return Err(KernelError::new(START, ErrorKind::Denied));
-            }
-            let found = {
-                let entries = &machine.state.borrow().domains.entries;
-                usize::try_from(entry.0).ok().and_then(|at| entries.get(at).copied())
-            };
-            let entry = found.ok_or(KernelError::new(START, ErrorKind::Invalid))?;
-            let next = machine.state.borrow().domains.ends.len() as u32 + 1;
-            machine.turn(Step::Begin(next));
-            machine.drain();
-            Ok(machine.begin(entry))
+        let entry = inside(|machine| {
+            let entries = &machine.state.borrow().domains.entries;
+            usize::try_from(entry.0).ok().and_then(|at| entries.get(at).copied())
         });
-        begun.unwrap_or(Err(KernelError::new(START, ErrorKind::Invalid)))
+        start(entry.flatten().ok_or(KernelError::new(START, ErrorKind::Invalid))?)
+    }
+
+    fn domain_of(&self, program: &SimProgram) -> Result<(SimDomain, SimSocket), KernelError> {
+        start(program.0)
     }
 
     /// All of it: there is nothing else that a domain could ask for.

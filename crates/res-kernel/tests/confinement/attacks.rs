@@ -259,6 +259,10 @@ attacks! {
     };
     "clone3", ENOSYS, Differs, |_| call!(libc::SYS_clone3, 0_usize, 0);
     "execve", EPERM, Differs, |_| call!(libc::SYS_execve, c"/none".as_ptr(), 0_usize, 0_usize);
+    "execveat of what it has", EPERM, Differs, |scene| {
+        let (none, own) = (c"".as_ptr(), scene.descriptor);
+        call!(libc::SYS_execveat, own, none, 0_usize, 0_usize, libc::AT_EMPTY_PATH)
+    };
     "execveat", EPERM, Differs, |_| {
         call!(libc::SYS_execveat, -1, c"none".as_ptr(), 0_usize, 0_usize, 0)
     };

@@ -7,18 +7,21 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use res_api::{ErrorKind, ThreadParam};
-use res_kernel::linux::LinuxSocket;
+use res_kernel::linux::{LinuxDomain, LinuxSocket};
 use res_kernel::{
     Access, Domain, DomainEnd, Isolation, Kernel, KernelMemory, KernelThread, Linux, Passed,
     Socket, ThreadEntry,
 };
 use res_sync::{Deadline, Event, Park, WaitError};
 
-use super::{MACHINE, late};
+const MACHINE: Linux = Linux::new();
 
-/// A domain gets all of it.
-pub(crate) fn assert_met() {
-    let (domain, socket) = MACHINE.domain(needs).expect("a domain");
+fn late() -> Deadline {
+    Deadline::at(MACHINE.now() + Duration::from_secs(60))
+}
+
+/// A domain that [needs] all of it gets it.
+pub(crate) fn assert_met((domain, socket): (LinuxDomain, LinuxSocket)) {
     let page = MACHINE.memory(4096).expect("memory");
     socket.send(&[], &[Passed::Memory(&page)]).expect("it listens");
     assert_eq!(domain.wait(late()), Some(DomainEnd::Returned));
@@ -26,7 +29,7 @@ pub(crate) fn assert_met() {
     assert_eq!(unsafe { page.base().read() }, 9);
 }
 
-fn needs(machine: Linux, socket: LinuxSocket) {
+pub(crate) fn needs(machine: Linux, socket: LinuxSocket) {
     let mut place = [None];
     socket.recv(&mut [], &mut place, late()).expect("the other side sends");
     memory(machine, &place[0].take().and_then(Passed::into_memory).expect("an object came"));

@@ -1,14 +1,15 @@
 //! The filter of system calls, and who decides what it cannot.
 //!
 //! What is not on the list (`list`) is refused with `EPERM`. A filter is inherited, cannot be
-//! loosened, and sees no process ids; so what the fork server does and domains must not (fork, and
-//! look after who was forked) is neither allowed nor refused by it: Linux stops the caller and asks
-//! the warden (`fork_server/warden.rs`), which is told who asks. The warden decides by that alone,
+//! loosened, and sees no process ids; so what the fork server does and domains must not (fork, look
+//! after who was forked, execute a program) is neither allowed nor refused by it: Linux stops the
+//! caller and asks the warden (`fork_server/warden.rs`), which is told who asks. The warden decides by that alone,
 //! and looks at nothing that the caller could change meanwhile.
 //!
 //! There can be one such warden for a process. Where there is one already (in a container, say) the
 //! filter allows these calls, and each domain begins by adding a [`Seal`] that refuses them, which
-//! makes its start longer by a fifth or more.
+//! makes its start longer by a fifth or more. A domain that is to execute a program has to be able to
+//! behind its seal; there, such a program can do it again, with what it has: it stays confined.
 
 mod list;
 
@@ -36,7 +37,12 @@ pub(in crate::linux) enum Filter {
 
 /// A second filter, small, which refuses what only the fork server may do.
 #[derive(Debug)]
-pub(in crate::linux) struct Seal(BpfProgram);
+pub(in crate::linux) struct Seal {
+    /// For a domain.
+    whole: BpfProgram,
+    /// For one that has yet to execute a program.
+    executes: BpfProgram,
+}
 
 impl Filter {
     /// Installs it in the calling thread, which must have given up new privileges.
@@ -61,15 +67,21 @@ impl Filter {
 
 impl Seal {
     fn new() -> Self {
-        let calls = [list::SERVER, &[libc::SYS_seccomp]].concat();
-        let mut program = of_the_server(&calls, REFUSE);
-        program.push(answer(libc::SECCOMP_RET_ALLOW));
-        Self(program)
+        let mut calls = [list::SERVER, &[libc::SYS_seccomp]].concat();
+        let whole = Self::refusing(&calls);
+        calls.retain(|call| *call != list::EXECUTE);
+        Self { whole, executes: Self::refusing(&calls) }
     }
 
-    /// Seals the calling thread.
-    pub(in crate::linux) fn apply(&self) -> io::Result<()> {
-        install(&self.0, 0).map(drop)
+    fn refusing(calls: &[i64]) -> BpfProgram {
+        let mut program = of_the_server(calls, REFUSE);
+        program.push(answer(libc::SECCOMP_RET_ALLOW));
+        program
+    }
+
+    /// Seals the calling thread, which may execute a program behind it or not.
+    pub(in crate::linux) fn apply(&self, executes: bool) -> io::Result<()> {
+        install(if executes { &self.executes } else { &self.whole }, 0).map(drop)
     }
 }
 

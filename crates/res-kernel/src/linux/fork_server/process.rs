@@ -1,22 +1,22 @@
-//! The process that forks domains, from within, and the first moments of a domain.
+//! The process that forks domains, from within.
 
 use core::mem::{MaybeUninit, transmute};
 use core::ptr;
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::panic::catch_unwind;
 use std::process::exit;
 use std::vec::Vec;
 
+use res_sync::Deadline;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, pidfd_open,
-    set_parent_process_death_signal, wait,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, wait};
 
-use super::{MARK, Notice, PANICKED, Request, warden};
+use super::child::Child;
+use super::message::{Begin, Notice, Request};
+use super::{MARK, warden};
 use crate::linux::barrier;
 use crate::linux::confine::{Filter, Seal, confine};
 use crate::linux::socket::LinuxSocket;
@@ -77,26 +77,14 @@ fn serve() {
     barrier::reach_all();
     let (socket, warden) = warden::stay_back(socket);
     let children = Children::new();
-    let Some(seal) = confine_all(&socket, warden) else { return };
-    let mut numbers = HashMap::new();
-    loop {
-        let mut wanted = [
-            PollFd::from_borrowed_fd(socket.as_descriptor(), PollFlags::IN),
-            PollFd::from_borrowed_fd(children.signals.as_fd(), PollFlags::IN),
-        ];
-        match poll(&mut wanted, None) {
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(_) => return,
-        }
-        let [asked, ended] = wanted.map(|wanted| !wanted.revents().is_empty());
-        if ended && children.report(&socket, &mut numbers).is_none() {
-            return;
-        }
-        if asked && answer(&socket, &mut numbers, seal.as_ref()).is_none() {
-            return;
-        }
-    }
+    let Some(filter) = confine_all(&socket, &warden) else { return };
+    let (warden, seal) = match filter {
+        Filter::Asks(_) => (Some(warden), None),
+        Filter::Allows(seal) => (None, Some(seal)),
+        Filter::Missing => (None, None),
+    };
+    let mut server = Server { socket, warden, seal, children };
+    while server.turn().is_some() {}
 }
 
 /// The socket, which is where the standard input was. Nothing stays open of the standard streams
@@ -120,56 +108,119 @@ fn forget_environment() {
     }
 }
 
-/// Confines this process with all that it will fork, and says so; what each domain has yet to do.
-/// `None`: nobody listens.
-fn confine_all(socket: &LinuxSocket, warden: LinuxSocket) -> Option<Option<Seal>> {
+/// Confines this process with all that it will fork, and says so; how. `None`: nobody listens.
+fn confine_all(socket: &LinuxSocket, warden: &LinuxSocket) -> Option<Filter> {
     let (confinement, filter) = confine();
-    let seal = match filter {
-        Filter::Asks(listener) => {
-            warden.send_waiting(&[], &[listener.as_fd()]).ok()?;
-            None
-        }
-        Filter::Allows(seal) => Some(seal),
-        Filter::Missing => None,
-    };
+    if let Filter::Asks(listener) = &filter {
+        warden.send_waiting(&[], &[listener.as_fd()]).ok()?;
+    }
     say(socket, &Notice::Confined { confinement }, &[])?;
-    Some(seal)
+    Some(filter)
 }
 
-/// Which domain is which process.
-type Numbers = HashMap<Pid, u64>;
+/// What it works with.
+struct Server {
+    socket: LinuxSocket,
+    /// Who decides about what it asks for, if anybody does.
+    warden: Option<LinuxSocket>,
+    /// What each domain has yet to do.
+    seal: Option<Seal>,
+    children: Children,
+}
 
-/// Forks one domain. `None`: nobody is left to ask.
-fn answer(socket: &LinuxSocket, numbers: &mut Numbers, seal: Option<&Seal>) -> Option<()> {
-    let (mut bytes, mut theirs) = ([0; Request::BYTES], None);
-    let len = socket
-        .recv_descriptors(&mut bytes, res_sync::Deadline::NEVER, |descriptor| {
-            theirs = Some(descriptor);
-        })
-        .ok()?;
-    let request = Request::of(&bytes[..len])?;
-    let (number, theirs) = (request.number, theirs?);
-    let refused = |error: Errno| {
+impl Server {
+    /// Waits for something to do, and does it. `None`: nobody is left to ask.
+    fn turn(&mut self) -> Option<()> {
+        let mut wanted = [
+            PollFd::from_borrowed_fd(self.socket.as_descriptor(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.children.signals.as_fd(), PollFlags::IN),
+        ];
+        match poll(&mut wanted, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Some(()),
+            Err(_) => return None,
+        }
+        let [asked, ended] = wanted.map(|wanted| !wanted.revents().is_empty());
+        if ended {
+            self.report()?;
+        }
+        if asked { self.answer() } else { Some(()) }
+    }
+
+    /// Forks one domain.
+    fn answer(&mut self) -> Option<()> {
+        let (mut bytes, mut came) = ([0; Request::BYTES], Vec::new());
+        let each = |descriptor| came.push(descriptor);
+        let len = self.socket.recv_descriptors(&mut bytes, Deadline::NEVER, each).ok()?;
+        let Request { number, begin } = Request::of(&bytes[..len])?;
+        let mut came = came.into_iter();
+        match self.start(begin, came.next()?, came.next()) {
+            Ok(process) => self.introduce(number, process),
+            Err(error) => self.refuse(number, error),
+        }
+    }
+
+    /// The process of a new domain.
+    fn start(&self, begin: Begin, socket: OwnedFd, program: Option<OwnedFd>) -> Result<Pid, Errno> {
+        let child = Child { server: getpid(), socket, seal: self.seal.as_ref() };
+        match (begin, program) {
+            (Begin::Entry(offset), None) => {
+                let entry = entry(offset).ok_or(Errno::INVAL)?;
+                Ok(fork()?.unwrap_or_else(|| child.run(entry)))
+            }
+            (Begin::Program, Some(program)) => {
+                let process = fork()?.unwrap_or_else(|| child.execute(&program));
+                self.tell_warden(process, true);
+                Ok(process)
+            }
+            _ => Err(Errno::INVAL),
+        }
+    }
+
+    /// Says which process the domain is.
+    fn introduce(&mut self, number: u64, process: Pid) -> Option<()> {
+        self.children.numbers.insert(process, number);
+        match pidfd_open(process, PidfdFlags::empty()) {
+            Ok(pidfd) => {
+                let process = process.as_raw_nonzero().get().unsigned_abs().into();
+                say(&self.socket, &Notice::Forked { number, process }, &[pidfd.as_fd()])
+            }
+            Err(error) => {
+                let _ = rustix::process::kill_process(process, Signal::KILL);
+                self.refuse(number, error)
+            }
+        }
+    }
+
+    fn refuse(&self, number: u64, error: Errno) -> Option<()> {
         let error = error.raw_os_error().unsigned_abs().into();
-        say(socket, &Notice::Refused { number, error }, &[])
-    };
-    let Some(entry) = entry(request.entry) else { return refused(Errno::INVAL) };
-    let server = getpid();
-    let process = match fork() {
-        Err(error) => return refused(error),
-        Ok(None) => become_domain(entry, theirs, server, seal),
-        Ok(Some(process)) => process,
-    };
-    numbers.insert(process, number);
-    match pidfd_open(process, PidfdFlags::empty()) {
-        Ok(pidfd) => {
-            let process = process.as_raw_nonzero().get().unsigned_abs().into();
-            say(socket, &Notice::Forked { number, process }, &[pidfd.as_fd()])
+        say(&self.socket, &Notice::Refused { number, error }, &[])
+    }
+
+    /// Whether that process may execute a program, once.
+    fn tell_warden(&self, process: Pid, may: bool) {
+        if let Some(warden) = &self.warden {
+            // One that is gone is asked nothing, either.
+            let _ = warden.send_waiting(&warden::word(process, may), &[]);
         }
-        Err(error) => {
-            let _ = rustix::process::kill_process(process, Signal::KILL);
-            refused(error)
+    }
+
+    /// Says how all children ended that have.
+    fn report(&mut self) -> Option<()> {
+        self.children.heed_signals();
+        while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {
+            let Some(number) = self.children.numbers.remove(&process) else { continue };
+            // It may not have come so far, and its number will be another one's.
+            self.tell_warden(process, false);
+            let notice = match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => Notice::Exited { number, code: code.unsigned_abs().into() },
+                (_, signal) => {
+                    Notice::Killed { number, signal: signal.unwrap_or(0).unsigned_abs().into() }
+                }
+            };
+            say(&self.socket, &notice, &[])?;
         }
+        Some(())
     }
 }
 
@@ -186,52 +237,11 @@ pub(super) fn fork() -> Result<Option<Pid>, Errno> {
     }
 }
 
-/// The child, until its end.
-fn become_domain(
-    entry: DomainEntry<Linux>,
-    socket: OwnedFd,
-    server: Pid,
-    seal: Option<&Seal>,
-) -> ! {
-    die_with(server);
-    let socket = alone_with(socket);
-    set_children_signal(libc::SIG_UNBLOCK);
-    if seal.is_some_and(|seal| seal.apply().is_err()) {
-        exit(1);
-    }
-    let ended = catch_unwind(move || entry(Linux::new(), LinuxSocket::of(socket)));
-    exit(if ended.is_ok() { 0 } else { PANICKED })
-}
-
-/// Sees to it that this process ends with that parent.
-pub(super) fn die_with(parent: Pid) {
-    let bound = set_parent_process_death_signal(Some(Signal::KILL));
-    // It may have died before that: then this process has another parent by now.
-    if bound.is_err() || getppid() != Some(parent) {
-        exit(1);
-    }
-}
-
-/// Closes all descriptors but the standard streams and this one.
-fn alone_with(socket: OwnedFd) -> OwnedFd {
-    const FIRST: RawFd = 3;
-    let raw = socket.as_raw_fd();
-    // SAFETY: whatever was open there belongs to the fork server, whose variables this process
-    // never drops: it does not return to them.
-    unsafe {
-        if raw != FIRST {
-            libc::dup3(raw, FIRST, libc::O_CLOEXEC);
-        }
-        libc::syscall(libc::SYS_close_range, FIRST + 1, libc::c_uint::MAX, 0);
-    }
-    core::mem::forget(socket);
-    // SAFETY: open, and nobody else's.
-    unsafe { OwnedFd::from_raw_fd(FIRST) }
-}
-
-/// Learns of the ends of children.
+/// Children, and who learns of their ends.
 struct Children {
     signals: OwnedFd,
+    /// Which domain is which process.
+    numbers: HashMap<Pid, u64>,
 }
 
 impl Children {
@@ -242,29 +252,18 @@ impl Children {
             unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         assert!(signals >= 0, "a descriptor is free");
         // SAFETY: just made, and nobody else's.
-        Self { signals: unsafe { OwnedFd::from_raw_fd(signals) } }
+        Self { signals: unsafe { OwnedFd::from_raw_fd(signals) }, numbers: HashMap::new() }
     }
 
-    /// Says how all children ended that have. `None`: nobody listens.
-    fn report(&self, socket: &LinuxSocket, numbers: &mut Numbers) -> Option<()> {
+    /// Takes the signals: what they say, `wait` says too.
+    fn heed_signals(&self) {
         let mut signals = [0; 1024];
         while rustix::io::read(&self.signals, &mut signals).is_ok_and(|bytes| bytes > 0) {}
-        while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {
-            let Some(number) = numbers.remove(&process) else { continue };
-            let notice = match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => Notice::Exited { number, code: code.unsigned_abs().into() },
-                (_, signal) => {
-                    Notice::Killed { number, signal: signal.unwrap_or(0).unsigned_abs().into() }
-                }
-            };
-            say(socket, &notice, &[])?;
-        }
-        Some(())
     }
 }
 
 /// Blocks or unblocks the signal that says that a child has ended; the set with it alone.
-fn set_children_signal(how: libc::c_int) -> libc::sigset_t {
+pub(super) fn set_children_signal(how: libc::c_int) -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: the first call makes the set; then it is one.
     unsafe {

@@ -3,10 +3,12 @@
 //! The fork server and its domains run behind the same filter of system calls, which cannot tell
 //! them apart. So before it confines itself, the process that was executed forks once: the child
 //! becomes the fork server, and it stays back, outside of the filter. Linux asks it about each fork,
-//! and says which process wants to: the one child may, all others may not.
+//! and says which process wants to: the one child may, all others may not. A domain that is to
+//! execute a program may do so once, since the child says that it is one.
 
 use core::ffi::c_void;
 use core::mem::zeroed;
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::exit;
@@ -17,7 +19,8 @@ use rustix::io::Errno;
 use rustix::ioctl::{Opcode, opcode};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
-use super::process::{die_with, fork};
+use super::child::die_with;
+use super::process::fork;
 use crate::linux::socket::LinuxSocket;
 
 /// Forks. This process becomes the warden, and ends with the child. The child gets what is for it
@@ -38,30 +41,45 @@ pub(super) fn stay_back(inherited: LinuxSocket) -> (LinuxSocket, LinuxSocket) {
     }
 }
 
+/// What the fork server says about a process: whether it may execute a program.
+pub(super) fn word(process: Pid, may: bool) -> [u8; WORD] {
+    let [a, b, c, d] = number(process).to_ne_bytes();
+    [a, b, c, d, may.into()]
+}
+
+const WORD: usize = 5;
+
+fn number(process: Pid) -> u32 {
+    process.as_raw_nonzero().get().unsigned_abs()
+}
+
 /// Answers until the fork server has ended.
 fn watch(server: Pid, socket: &LinuxSocket) -> io::Result<()> {
     let ended = pidfd_open(server, PidfdFlags::empty())?;
     let mut listener: Option<OwnedFd> = None;
     // It is sent nothing, and then left, where there is nothing to be asked.
     let _ = socket.recv_descriptors(&mut [], Deadline::NEVER, |received| listener = Some(received));
+    let mut warden = Warden { server: number(server), chosen: HashSet::new() };
     loop {
-        let asked = listener.as_ref().unwrap_or(&ended);
-        let mut wanted = [
-            PollFd::from_borrowed_fd(ended.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(asked.as_fd(), PollFlags::IN),
-        ];
+        let (asked, told) = match &listener {
+            Some(listener) => (listener.as_fd(), socket.as_descriptor()),
+            None => (ended.as_fd(), ended.as_fd()),
+        };
+        let mut wanted =
+            [ended.as_fd(), told, asked].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         match poll(&mut wanted, None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
         }
-        let [over, asks] = wanted.map(|wanted| wanted.revents());
+        let [over, tells, asks] = wanted.map(|wanted| wanted.revents());
         if !over.is_empty() {
             return Ok(());
         }
+        let heard = tells.is_empty() || warden.hear(socket).is_some();
         if asks.contains(PollFlags::IN) {
-            decide(server, asked.as_fd())?;
-        } else if !asks.is_empty() {
+            warden.decide(asked)?;
+        } else if !asks.is_empty() || !heard {
             // Nobody is left to ask: the end is near.
             listener = None;
         }
@@ -75,26 +93,54 @@ struct Question {
     more: [u64; 32],
 }
 
-/// Answers one question.
-fn decide(server: Pid, listener: BorrowedFd<'_>) -> io::Result<()> {
-    const RECEIVE: Opcode = opcode::read_write::<libc::seccomp_notif>(b'!', 0);
-    const SEND: Opcode = opcode::read_write::<libc::seccomp_notif_resp>(b'!', 1);
-    // SAFETY: numbers, of which all can be 0; Linux asks for that.
-    let mut question: Question = unsafe { zeroed() };
-    // SAFETY: Linux writes one notification, for which there is room.
-    if !unsafe { exchange(listener, RECEIVE, (&raw mut question).cast()) }? {
-        return Ok(());
+struct Warden {
+    server: u32,
+    /// Those who may execute a program, once.
+    chosen: HashSet<u32>,
+}
+
+impl Warden {
+    /// Hears a word of the fork server. `None`: there will be no more.
+    fn hear(&mut self, socket: &LinuxSocket) -> Option<()> {
+        let mut bytes = [0; WORD];
+        socket.recv_descriptors(&mut bytes, Deadline::PASSED, drop).ok()?;
+        let [a, b, c, d, may] = bytes;
+        let process = u32::from_ne_bytes([a, b, c, d]);
+        if may == 1 {
+            self.chosen.insert(process)
+        } else {
+            self.chosen.remove(&process)
+        };
+        Some(())
     }
-    let may = question.known.pid == server.as_raw_nonzero().get().unsigned_abs();
-    let mut answer = libc::seccomp_notif_resp {
-        id: question.known.id,
-        val: 0,
-        error: if may { 0 } else { -libc::EPERM },
-        // Linux goes on with what was in the caller's registers when it asked.
-        flags: if may { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 },
-    };
-    // SAFETY: Linux reads one answer.
-    unsafe { exchange(listener, SEND, (&raw mut answer).cast()) }.map(drop)
+
+    /// Whether that process may do that.
+    fn allows(&mut self, process: u32, call: i64) -> bool {
+        process == self.server || call == libc::SYS_execveat && self.chosen.remove(&process)
+    }
+
+    /// Answers one question.
+    fn decide(&mut self, listener: BorrowedFd<'_>) -> io::Result<()> {
+        const RECEIVE: Opcode = opcode::read_write::<libc::seccomp_notif>(b'!', 0);
+        const SEND: Opcode = opcode::read_write::<libc::seccomp_notif_resp>(b'!', 1);
+        // SAFETY: numbers, of which all can be 0; Linux asks for that.
+        let mut question: Question = unsafe { zeroed() };
+        // SAFETY: Linux writes one notification, for which there is room.
+        if !unsafe { exchange(listener, RECEIVE, (&raw mut question).cast()) }? {
+            return Ok(());
+        }
+        let asked = &question.known;
+        let may = self.allows(asked.pid, asked.data.nr.into());
+        let mut answer = libc::seccomp_notif_resp {
+            id: asked.id,
+            val: 0,
+            error: if may { 0 } else { -libc::EPERM },
+            // Linux goes on with what was in the caller's registers when it asked.
+            flags: if may { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 },
+        };
+        // SAFETY: Linux reads one answer.
+        unsafe { exchange(listener, SEND, (&raw mut answer).cast()) }.map(drop)
+    }
 }
 
 /// Asks or tells Linux; whether the caller still waits, and was not killed meanwhile.

@@ -8,8 +8,11 @@ use seccompiler::SeccompCmpOp::{self, Eq, Ge, Le, MaskedEq, Ne};
 use seccompiler::{SeccompCmpArgLen, SeccompCondition, SeccompRule};
 
 /// What only the fork server may do, besides forking: look at who was forked, and kill whom it
-/// cannot look after.
-pub(super) const SERVER: &[i64] = &[libc::SYS_pidfd_open, libc::SYS_kill];
+/// cannot look after. And what a domain does once that is to execute a program.
+pub(super) const SERVER: &[i64] = &[libc::SYS_pidfd_open, libc::SYS_kill, EXECUTE];
+
+/// By a descriptor: there are no paths for it.
+pub(super) const EXECUTE: i64 = libc::SYS_execveat;
 
 /// A call that is allowed where all conditions hold. A call may have several rules.
 #[derive(Clone, Debug)]
@@ -90,6 +93,10 @@ const PR_SET_VMA: i32 = 0x5356_4d41;
 /// To read what Linux told the program at its start; libraries look there first, then in a file.
 const PR_GET_AUXV: i32 = 0x4155_5856;
 
+/// Says where a thread finds what is its own.
+#[cfg(target_arch = "x86_64")]
+const ARCH_SET_FS: i32 = 0x1002;
+
 /// The list. It also has what the fork server needs and a domain can do no harm with: to learn of
 /// its parent and wait for children that it does not have, to close and place descriptors of its
 /// own, and to ask once more to be killed with the fork server.
@@ -144,6 +151,10 @@ pub(super) const ALLOWED: &[Rule] = &[
         // An old flag without a meaning is set by one C library.
         &[(0, Dword, MaskedEq(!(libc::CLONE_DETACHED as u32) as u64), THREAD as u64)],
     ),
+    // The first thread of a program too.
+    Rule::always(libc::SYS_set_tid_address),
+    #[cfg(target_arch = "x86_64")]
+    Rule::when(libc::SYS_arch_prctl, &[is(0, ARCH_SET_FS)]),
     Rule::always(libc::SYS_set_robust_list),
     Rule::always(libc::SYS_rseq),
     Rule::when(libc::SYS_prctl, &[is(0, libc::PR_SET_NAME)]),

@@ -1,0 +1,99 @@
+//! What the fork server is asked for, and what it says.
+
+use crate::Confinement;
+
+/// Asks for a domain. Its end of a socket goes with it.
+pub(super) struct Request {
+    /// Names the domain.
+    pub(super) number: u64,
+    pub(super) begin: Begin,
+}
+
+/// Where a domain begins.
+pub(super) enum Begin {
+    /// So far behind the beginning of this program.
+    Entry(u64),
+    /// In a program that goes with the request.
+    Program,
+}
+
+/// What the fork server says.
+pub(super) enum Notice {
+    /// What it and its domains are kept from; the first that it says.
+    Confined {
+        confinement: Confinement,
+    },
+    /// It has forked the domain; its pidfd goes with it.
+    Forked {
+        number: u64,
+        process: u64,
+    },
+    /// It could not, for that error of Linux.
+    Refused {
+        number: u64,
+        error: u64,
+    },
+    /// A domain has ended with that code, or by that signal.
+    Exited {
+        number: u64,
+        code: u64,
+    },
+    Killed {
+        number: u64,
+        signal: u64,
+    },
+}
+
+type Words<const N: usize> = [[u8; 8]; N];
+
+impl Request {
+    pub(super) const BYTES: usize = size_of::<Words<3>>();
+
+    pub(super) fn bytes(&self) -> Words<3> {
+        let (kind, entry) = match self.begin {
+            Begin::Entry(entry) => (0, entry),
+            Begin::Program => (1, 0),
+        };
+        [self.number, kind, entry].map(u64::to_ne_bytes)
+    }
+
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        let (words, []) = bytes.as_chunks() else { return None };
+        let &[number, kind, entry] = words else { return None };
+        let begin = match u64::from_ne_bytes(kind) {
+            0 => Begin::Entry(u64::from_ne_bytes(entry)),
+            1 => Begin::Program,
+            _ => return None,
+        };
+        Some(Self { number: u64::from_ne_bytes(number), begin })
+    }
+}
+
+impl Notice {
+    pub(super) const BYTES: usize = size_of::<Words<3>>();
+
+    pub(super) fn bytes(&self) -> Words<3> {
+        let words = match *self {
+            Self::Forked { number, process } => [0, number, process],
+            Self::Refused { number, error } => [1, number, error],
+            Self::Exited { number, code } => [2, number, code],
+            Self::Killed { number, signal } => [3, number, signal],
+            Self::Confined { confinement } => [4, confinement.bits().into(), 0],
+        };
+        words.map(u64::to_ne_bytes)
+    }
+
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        let (words, []) = bytes.as_chunks() else { return None };
+        let &[kind, number, value] = words else { return None };
+        let (number, value) = (u64::from_ne_bytes(number), u64::from_ne_bytes(value));
+        match u64::from_ne_bytes(kind) {
+            0 => Some(Self::Forked { number, process: value }),
+            1 => Some(Self::Refused { number, error: value }),
+            2 => Some(Self::Exited { number, code: value }),
+            3 => Some(Self::Killed { number, signal: value }),
+            4 => Some(Self::Confined { confinement: Confinement::from_bits(number as u8) }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The program in `tests/program`, built and executed.
+
+use std::env;
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use res_kernel::linux::{LinuxDomain, LinuxProgram, LinuxSocket};
+use res_kernel::{Isolation, Linux, Socket};
+
+/// Built once.
+pub(crate) fn program() -> &'static LinuxProgram {
+    static PROGRAM: OnceLock<LinuxProgram> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let file = File::open(build()).expect("it has been built");
+        LinuxProgram::new(&file).expect("it is linked statically")
+    })
+}
+
+/// Where it is.
+fn build() -> std::path::PathBuf {
+    let machine = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
+    let mut cargo = Command::new(env!("CARGO"));
+    // Its own directory, for its own settings; none of those that this test is built with.
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program"));
+    cargo.args(["build", "--target", &machine, "--target-dir"]).arg(&target);
+    for setting in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+        cargo.env_remove(setting);
+    }
+    let output = cargo.output().expect("there is cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    target.join(machine).join("debug/res-kernel-program")
+}
+
+/// A domain that executes it, in that role.
+pub(crate) fn domain(role: &str) -> (LinuxDomain, LinuxSocket) {
+    let (domain, socket) = Linux::new().domain_of(program()).expect("a domain");
+    socket.send(role.as_bytes(), &[]).expect("it will listen");
+    (domain, socket)
+}

@@ -7,9 +7,10 @@ use backend_local::{Blockpoint, Cap, LocalError};
 use res_api::{
     AnyCap, Deadline, ErrorKind, Exit, Gone, Name, Refused, Rights, Source, SourceKind, WaitError,
 };
-use res_kernel::{Isolation, KernelError};
+use res_kernel::{EntryCode, Isolation, KernelError};
 use res_sync::Mutex;
 
+use crate::link::Link;
 use crate::outside::World;
 use crate::request::{ComponentId, Destination, Request};
 
@@ -72,15 +73,28 @@ impl<K: Isolation> fmt::Debug for SinvComponent<K> {
 }
 
 impl<K: Isolation> SinvComponent<K> {
+    /// One that begins at that entry.
+    pub(crate) fn at(
+        world: &Arc<World<K>>,
+        name: Name,
+        end: Blockpoint<K>,
+        entry: EntryCode,
+    ) -> Result<Self, LocalError> {
+        Self::new(world, name, end, |link| {
+            let id = link.number(Request::Component(name, entry.0))?;
+            ComponentId::try_from(id).map_err(|_| ErrorKind::Misbehaved)
+        })
+    }
+
+    /// One that `make` makes at the manager.
     pub(crate) fn new(
         world: &Arc<World<K>>,
         name: Name,
-        entry: u64,
         end: Blockpoint<K>,
+        make: impl FnOnce(&Link<K>) -> Result<ComponentId, ErrorKind>,
     ) -> Result<Self, LocalError> {
         let child = Arc::new(Child::new(&world.link.kernel, end)?);
-        let id = world.link.number(Request::Component(name, entry))?;
-        let id = ComponentId::try_from(id).map_err(|_| ErrorKind::Misbehaved)?;
+        let id = make(&world.link)?;
         world.adopt(id, Arc::clone(&child));
         Ok(Self { id, name, child, world: Arc::clone(world) })
     }

@@ -177,7 +177,7 @@ fn component(system: &Sinv, name: &str, entry: DomainEntry<Linux>) -> SinvCompon
     let code = Linux::new().code_of(entry).expect("of this program");
     let end = system.local.lone_point().expect("memory is there");
     let name = Name::parse(name).expect("a name");
-    SinvComponent::new(&system.world, name, code.0, end).expect("made")
+    SinvComponent::at(&system.world, name, end, code).expect("made")
 }
 
 /// One of these beside a pair that keeps to the rules: the pair goes on, and so does the manager.

@@ -32,8 +32,12 @@ pub struct Member {
     pub process: Option<u64>,
     /// Whether it has been started.
     pub started: bool,
+    /// Whether it executes a program that was built by itself, and not the composing one.
+    pub own_program: bool,
     /// How many memory objects and files it has.
     pub objects: u32,
+    /// Those of them that are files of the machine, which it may read.
+    pub files: u32,
     /// Bytes of the memory objects that it made.
     pub bytes: u64,
     /// What it was endowed with and has not taken.
@@ -77,8 +81,8 @@ impl fmt::Display for Inspection {
         writeln!(f, "components ({})", self.isolation)?;
         writeln!(
             f,
-            "{:>6} {:<20} {:>8} {:>8} {:>8} {:>10}",
-            "id", "name", "process", "made by", "objects", "bytes"
+            "{:>6} {:<20} {:>8} {:<8} {:>8} {:>8} {:>6} {:>10}",
+            "id", "name", "process", "program", "made by", "objects", "files", "bytes"
         )?;
         for member in &self.components {
             let process = match (member.process, member.started) {
@@ -86,8 +90,10 @@ impl fmt::Display for Inspection {
                 (None, true) => "here".to_string(),
                 (None, false) => "-".to_string(),
             };
-            let Member { id, name, creator, objects, bytes, .. } = member;
-            writeln!(f, "{id:>6} {name:<20} {process:>8} {creator:>8} {objects:>8} {bytes:>10}")?;
+            let program = if member.own_program { "its own" } else { "this one" };
+            let Member { id, name, creator, objects, files, bytes, .. } = member;
+            write!(f, "{id:>6} {name:<20} {process:>8} {program:<8} {creator:>8} ")?;
+            writeln!(f, "{objects:>8} {files:>6} {bytes:>10}")?;
         }
         writeln!(f, "channels")?;
         writeln!(

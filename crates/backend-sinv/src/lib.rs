@@ -18,6 +18,7 @@ mod limits;
 mod link;
 mod manager;
 mod outside;
+mod protocol;
 mod request;
 mod sinv;
 mod spawn;

@@ -155,7 +155,7 @@ impl<K: Isolation> State<K> {
             Request::LeftQueue(queue, role, why) => self.left_queue(client, queue, role, why),
             Request::Export(to, parcel) => self.export(client, to, parcel)?,
             Request::Endowments(start) => self.endowments(client, start)?,
-            Request::Component(name, entry) => self.make_component(client, name, entry)?,
+            Request::Component(name, entry) => self.make_at(client, name, entry)?,
             Request::Stop(component) => self.stop(client, component)?,
             Request::Abandon(component) => self.abandon(client, component)?,
             Request::Watch(word) => self.watch(client, word)?,

@@ -139,6 +139,8 @@ pub(crate) enum Notice {
 /// What a component is told before anything else; its board comes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hello {
+    /// Which one the manager speaks; it stays the first for ever.
+    pub(crate) protocol: u64,
     pub(crate) id: ComponentId,
     pub(crate) name: Name,
 }
@@ -152,7 +154,7 @@ impl<K: Isolation> Item<K> {
 }
 
 records! {
-    Hello { id, name }
+    Hello { protocol, id, name }
 }
 
 variants! {

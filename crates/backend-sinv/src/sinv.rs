@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use backend_local::distant::{DistantRcv, DistantSnd};
@@ -9,7 +10,8 @@ use backend_local::{
     Blockpoint, Cap, Dynamic, Group, Local, LocalError, Map, Mem, SharedMem, Thread, Timer,
 };
 use res_api::{
-    Backend, Barrier, Deadline, Desc, Entry, ErrorKind, Instant, Name, Part, Refused, ThreadId,
+    Backend, Barrier, Comp, Deadline, Desc, Entry, ErrorKind, Instant, Name, Part, Refused,
+    ThreadId,
 };
 use res_kernel::{DomainEntry, Isolation, Linux, Passed, Place, Socket};
 
@@ -20,6 +22,7 @@ use crate::limits::Limits;
 use crate::link::{Link, open_file};
 use crate::manager::{MAIN, Manager};
 use crate::outside::{Beyond, World};
+use crate::protocol::PROTOCOL;
 use crate::request::{Destination, Hello, Request, Said};
 use crate::spawn::spawn;
 use crate::wire::Wire;
@@ -125,14 +128,16 @@ impl<K: Isolation> Sinv<K> {
     /// Where a component begins, in a domain of its own.
     fn enter<E: Entry<Self>>(kernel: K, socket: K::Socket) {
         if let Ok(own) = Self::greeted(kernel, socket) {
-            let world = Arc::clone(&own.world);
-            own.local.run(|local| {
-                // SAFETY: `new_component` was given such a value, which has no size (it checks
-                // that) and is `Copy`: another one of it is no bytes.
-                let entry: E = unsafe { core::ptr::NonNull::dangling().read() };
-                entry.run(Self { local, world })
-            });
+            // SAFETY: `new_component` was given such a value, which has no size (it checks that)
+            // and is `Copy`: another one of it is no bytes.
+            own.live(unsafe { core::ptr::NonNull::<E>::dangling().read() });
         }
+    }
+
+    /// Runs the entry of this component, until all of it has ended.
+    fn live<E: Entry<Self>>(self, entry: E) {
+        let Self { local, world } = self;
+        local.run(|local| entry.run(Self { local, world }));
     }
 
     /// The component that the manager says this is.
@@ -140,7 +145,11 @@ impl<K: Isolation> Sinv<K> {
         let mut bytes = [0; 256];
         let mut places: [Place<K::Socket>; 1] = [None];
         let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER)?;
-        let hello = Hello::decoded(&bytes[..received.bytes]).ok_or(ErrorKind::Misbehaved)?;
+        let said = &bytes[..received.bytes];
+        if !said.starts_with(&PROTOCOL.encoded()) {
+            return Err(ErrorKind::TypeMismatch.into());
+        }
+        let hello = Hello::decoded(said).ok_or(ErrorKind::Misbehaved)?;
         let [board] = places;
         let board = board.and_then(Passed::into_memory).ok_or(ErrorKind::Misbehaved)?;
         let board = Board::new(&kernel, board)?;
@@ -177,7 +186,77 @@ impl<K: Isolation> Sinv<K> {
     }
 }
 
+impl<K: Isolation> Sinv<K> {
+    /// A component that executes a program which was built by itself; its `main` is
+    /// [`Sinv::main`]. It is confined like all others, before its first instruction. What it is
+    /// endowed with has to be what it takes there: the names and types are to be shared as source.
+    ///
+    /// It makes no components itself: their entries are in the composing program.
+    ///
+    /// ```no_run
+    /// use backend_sinv::Sinv;
+    /// use res_api::{Deadline, Fault, Name};
+    /// use res_kernel::linux::LinuxProgram;
+    ///
+    /// let program = LinuxProgram::new(&std::fs::File::open("target/release/adder")?)?;
+    /// let system = Sinv::new()?;
+    /// let adder = system.component_of(const { Name::new("adder") }, &program)?;
+    /// adder.start()?;
+    /// adder.wait(Deadline::NEVER)?.ok()?;
+    /// # Ok::<(), Fault>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Denied` in a component, `NoMemory`, `NoSlots`.
+    pub fn component_of(&self, name: Name, program: &K::Program) -> Result<Comp<Self>, LocalError> {
+        self.local.admit()?;
+        let end = self.local.lone_point()?;
+        let made = SinvComponent::new(&self.world, name, end, |link| {
+            let manager = link.manager().ok_or(ErrorKind::Denied)?;
+            manager.make_of(name, program.clone())
+        })?;
+        Ok(Comp::new(self.clone(), made))
+    }
+}
+
 impl Sinv<Linux> {
+    /// The `main` of a program that is a component, for [`component_of`](Self::component_of). What
+    /// it returns matters to nobody; the system learns what the entry does.
+    ///
+    /// ```no_run
+    /// use backend_sinv::Sinv;
+    /// use chan_impls::Spsc;
+    /// use res_api::{Env, Fault, Sender, Slot, Tx};
+    ///
+    /// const ANSWER: Slot<Tx<Spsc, u64>> = Slot::new("answer");
+    ///
+    /// fn answer(env: Env<Sinv>) -> Result<(), Fault> {
+    ///     Ok(env.take(ANSWER)?.send(42)?)
+    /// }
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     Sinv::main(answer)
+    /// }
+    /// ```
+    pub fn main<E: Entry<Self>>(entry: E) -> ExitCode {
+        let machine = Linux::new();
+        let Some(socket) = machine.socket_of_program() else {
+            eprintln!("this program is a component: it is for a system to start");
+            return ExitCode::from(2);
+        };
+        match Self::greeted(machine, socket) {
+            Ok(own) => {
+                own.live(entry);
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("this component and its system do not fit: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
     /// A file that this program has opened, to endow a component with.
     ///
     /// # Errors
@@ -263,7 +342,7 @@ impl<K: Isolation> Backend for Sinv<K> {
         self.local.admit()?;
         let entry: DomainEntry<K> = Self::enter::<E>;
         let code = self.world.link.kernel.code_of(entry)?;
-        SinvComponent::new(&self.world, name, code.0, self.local.lone_point()?)
+        SinvComponent::at(&self.world, name, self.local.lone_point()?, code)
     }
 
     fn endowments(&self, each: &mut dyn FnMut(Name, Desc)) {
@@ -314,4 +393,63 @@ impl<K: Isolation> Sinv<K> {
 
 impl res_api::Files for Sinv<Linux> {
     type File = backend_local::File<Linux>;
+}
+
+#[cfg(test)]
+mod tests {
+    use chan_impls::Spsc;
+    use res_api::{BackendError, Env, Exit, Fault, Receiver, Sender, Slot, Tx};
+    use res_kernel::linux::LinuxSocket;
+    use res_kernel::sim::SimProgram;
+    use res_kernel::{Kernel, Sim};
+
+    use super::*;
+
+    /// What another build says first is not read any further.
+    #[test]
+    fn another_protocol_is_a_typed_error() {
+        let greeted = |protocol| {
+            let (here, there) = LinuxSocket::pair().expect("a pair");
+            let hello = Hello { protocol, id: 7, name: Name::new("other") };
+            let board = Linux::new().memory(crate::board::BOARD).expect("memory");
+            here.send(&hello.encoded(), &[Passed::Memory(&board)]).expect("it listens");
+            // Nobody answers what it would ask then.
+            drop(here);
+            Sinv::greeted(Linux::new(), there).map(drop)
+        };
+        assert_eq!(greeted(PROTOCOL ^ 1), Err(LocalError::Kind(ErrorKind::TypeMismatch)));
+        assert_eq!(greeted(PROTOCOL), Ok(()));
+    }
+
+    const SAID: Slot<Tx<Spsc, u64>> = Slot::new("said");
+
+    /// Its own program is not the one that components are forked from.
+    fn makes_another(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+        fn idle(_: Env<Sinv<Sim>>) {}
+        let mut said = env.take(SAID)?;
+        let made = env.component(const { Name::new("another") }, idle);
+        let refused = made.is_err_and(|error| error.kind() == ErrorKind::Invalid);
+        Ok(said.send(refused.into())?)
+    }
+
+    #[test]
+    fn a_component_of_a_program_makes_none_of_the_composing_one() {
+        let program = SimProgram::new(enter(makes_another));
+        let outcome = Sim::run(1, move |sim| {
+            let system = Sinv::on(sim, Limits::default()).expect("a system");
+            let component = system.component_of(const { Name::new("program") }, &program);
+            let component = component.expect("a component");
+            let (said, mut hears) = system.chan::<Spsc, u64>(1).expect("a channel");
+            component.endow(SAID, said).expect("it has not begun");
+            component.start().expect("it starts");
+            assert_eq!(hears.recv(), Ok(1));
+            assert_eq!(component.wait(Deadline::NEVER), Ok(Exit::Success));
+        });
+        assert_eq!(outcome.failure, None);
+    }
+
+    /// Where a component with that entry begins.
+    fn enter<E: Entry<Sinv<Sim>>>(_: E) -> DomainEntry<Sim> {
+        Sinv::enter::<E>
+    }
 }

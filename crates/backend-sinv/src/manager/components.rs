@@ -13,6 +13,7 @@ use super::effects::Effect;
 use super::parcels::IN_ONE;
 use super::{MAIN, Manager, Result, State};
 use crate::board::BOARD;
+use crate::protocol::PROTOCOL;
 use crate::request::{Answer, ComponentId, Hello, Item, Notice, Request, Said};
 use crate::spawn::spawn;
 use crate::wire::Wire;
@@ -26,12 +27,29 @@ pub(super) enum Stage {
     Ended,
 }
 
+/// Where a component begins.
+pub(super) enum Beginning<K: Isolation> {
+    /// In the composing program.
+    Entry(EntryCode),
+    /// In one of its own.
+    Program(K::Program),
+}
+
+impl<K: Isolation> Clone for Beginning<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Entry(code) => Self::Entry(*code),
+            Self::Program(program) => Self::Program(program.clone()),
+        }
+    }
+}
+
 /// A component, as the manager knows it.
 pub(super) struct Client<K: Isolation> {
     pub(super) name: Name,
     pub(super) creator: ComponentId,
     pub(super) stage: Stage,
-    entry: EntryCode,
+    beginning: Beginning<K>,
     /// What it was endowed with; None where it has been taken.
     pub(super) endowments: Vec<(Name, Option<Parcel>)>,
     /// The objects that it has.
@@ -52,13 +70,13 @@ impl<K: Isolation> Client<K> {
         kernel: &K,
         name: Name,
         creator: ComponentId,
-        entry: u64,
+        beginning: Beginning<K>,
     ) -> core::result::Result<Self, KernelError> {
         Ok(Self {
             name,
             creator,
             stage: Stage::Made,
-            entry: EntryCode(entry),
+            beginning,
             endowments: Vec::new(),
             objects: BTreeSet::new(),
             bytes: 0,
@@ -74,8 +92,13 @@ impl<K: Isolation> Client<K> {
     pub(super) fn main(kernel: &K) -> core::result::Result<Self, KernelError> {
         let name = Name::reserved(".main");
         let name = name.map_err(|kind| KernelError::new("name the main component", kind))?;
-        let client = Self::new(kernel, name, MAIN, 0)?;
+        let client = Self::new(kernel, name, MAIN, Beginning::Entry(EntryCode(0)))?;
         Ok(Self { stage: Stage::Running, ..client })
+    }
+
+    /// Whether it executes another program than the composing one.
+    pub(super) fn executes_its_own(&self) -> bool {
+        matches!(self.beginning, Beginning::Program(_))
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -88,17 +111,27 @@ impl<K: Isolation> State<K> {
         &mut self,
         client: ComponentId,
         name: Name,
-        entry: u64,
-    ) -> Result<Said> {
+        beginning: Beginning<K>,
+    ) -> Result<ComponentId> {
         // The main component counts as its own creator.
         let made = self.components.iter().filter(|(id, it)| it.creator == client && **id != client);
         if made.count() >= self.limits.components as usize {
             return Err(ErrorKind::NoSlots);
         }
-        let new = Client::new(&self.kernel, name, client, entry).map_err(|error| error.kind)?;
+        let new = Client::new(&self.kernel, name, client, beginning).map_err(|error| error.kind)?;
         let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
         self.components.insert(id, new);
-        Ok(Said::Number(id.into()))
+        Ok(id)
+    }
+
+    /// One that begins at an entry which the client names, of the program that it executes itself:
+    /// domains execute the composing one.
+    pub(super) fn make_at(&mut self, client: ComponentId, name: Name, entry: u64) -> Result<Said> {
+        if self.client(client)?.executes_its_own() {
+            return Err(ErrorKind::Invalid);
+        }
+        let beginning = Beginning::Entry(EntryCode(entry));
+        self.make_component(client, name, beginning).map(|id| Said::Number(id.into()))
     }
 
     /// One of the components that this one made.
@@ -195,21 +228,26 @@ impl<K: Isolation> Manager<K> {
         board.alias(Access::ReadWrite)
     }
 
+    /// A component that executes a program, made by the composing one.
+    pub(crate) fn make_of(&self, name: Name, program: K::Program) -> Result<ComponentId> {
+        self.within(|state| state.make_component(MAIN, name, Beginning::Program(program)))
+    }
+
     /// Lets a component begin, in a domain of its own.
     pub(super) fn start(
         self: &Arc<Self>,
         client: ComponentId,
         id: ComponentId,
     ) -> Result<Answer<K>> {
-        let (entry, name, board) = self.within(|state| {
+        let (beginning, name, board) = self.within(|state| {
             let child = state.child(client, id)?;
             if child.stage != Stage::Made {
                 return Err(ErrorKind::Invalid);
             }
             child.stage = Stage::Starting;
-            Ok((child.entry, child.name, Arc::clone(&child.board)))
+            Ok((child.beginning.clone(), child.name, Arc::clone(&child.board)))
         })?;
-        let started = self.start_at(entry, &Hello { id, name }, &board);
+        let started = self.start_at(&beginning, &Hello { protocol: PROTOCOL, id, name }, &board);
         match started {
             Ok((domain, socket)) => {
                 let domain = Arc::new(domain);
@@ -241,11 +279,14 @@ impl<K: Isolation> Manager<K> {
 
     fn start_at(
         &self,
-        entry: EntryCode,
+        beginning: &Beginning<K>,
         hello: &Hello,
         board: &K::Memory,
     ) -> core::result::Result<(K::Domain, K::Socket), KernelError> {
-        let (domain, socket) = self.kernel.domain_at(entry)?;
+        let (domain, socket) = match beginning {
+            Beginning::Entry(code) => self.kernel.domain_at(*code)?,
+            Beginning::Program(program) => self.kernel.domain_of(program)?,
+        };
         socket.send(&hello.encoded(), &[Passed::Memory(board)])?;
         Ok((domain, socket))
     }

@@ -49,7 +49,9 @@ impl<K: Isolation> State<K> {
             creator: client.creator,
             process: client.domain.as_ref().map(|domain| domain.id()),
             started: client.stage != Stage::Made,
+            own_program: client.executes_its_own(),
             objects: client.objects.len() as u32,
+            files: client.objects.iter().filter(|id| self.is_file(id)).count() as u32,
             bytes: client.bytes,
             requests: client.requests,
             untaken: client.endowments.iter().filter(|(_, parcel)| parcel.is_some()).count() as u32,
@@ -78,6 +80,10 @@ impl<K: Isolation> State<K> {
             memory: memory.filter(|memory| !self.arenas.contains_key(&memory.object)).collect(),
             ..Inspection::default()
         }
+    }
+
+    fn is_file(&self, id: &u64) -> bool {
+        self.objects.get(id).is_some_and(|object| object.memory().is_none())
     }
 
     fn channel(&self, id: u64, desc: Desc, object: &Object<K>, point: &K::Point) -> Channel {

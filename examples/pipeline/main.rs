@@ -31,9 +31,10 @@ use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use res::{Fault, Files, Local, Sinv, Spsc, ZeroCopy};
+use res::{ErrorKind, Fault, Files, Local, Sinv, Spsc, ZeroCopy};
 
 pub(crate) use args::Args;
 use args::{BackendName, KindName};
@@ -90,13 +91,24 @@ pub(crate) fn count(args: &Args) -> Result<Report<'_>, Fault> {
     let found = files::find(&args.paths);
     match args.backend {
         BackendName::Local => over_kind(&Local::new()?, Local::file, args, found, &|_| ()),
-        BackendName::Sinv => over_kind(&Sinv::new()?, Sinv::file, args, found, &|system| {
-            if let Some(seen) = system.inspect().filter(|_| args.inspect) {
-                let _ = write!(io::stderr(), "{seen}");
+        BackendName::Sinv => {
+            let system = Sinv::new()?;
+            let _interrupt = system.stop_on_interrupt(GRACE)?;
+            let report = over_kind(&system, Sinv::file, args, found, &|system| {
+                if let Some(seen) = system.inspect().filter(|_| args.inspect) {
+                    let _ = write!(io::stderr(), "{seen}");
+                }
+            });
+            match report {
+                Err(_) if system.is_stopping() => Err(Fault::new(ErrorKind::Closed, "interrupted")),
+                report => report,
             }
-        }),
+        }
     }
 }
+
+/// How long components may take to end when the program is interrupted.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The same on any backend, over the kind of channel that is asked for. `look` looks at the system
 /// once, when something has been counted.

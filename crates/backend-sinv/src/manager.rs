@@ -53,6 +53,8 @@ pub(crate) struct Manager<K: Isolation> {
 struct State<K: Isolation> {
     kernel: K,
     limits: Limits,
+    /// Whether all components have been told to end: none begins any more.
+    stopping: bool,
     /// The last number that was given.
     last: u64,
     components: BTreeMap<ComponentId, Client<K>>,
@@ -82,6 +84,7 @@ impl<K: Isolation> Manager<K> {
         let state = State {
             kernel: kernel.clone(),
             limits,
+            stopping: false,
             last: u64::from(MAIN),
             components: BTreeMap::from([(MAIN, Client::main(kernel)?)]),
             objects: BTreeMap::new(),

@@ -13,6 +13,7 @@ use res_api::{
     Backend, Barrier, Comp, Deadline, Desc, Entry, ErrorKind, Instant, Name, Part, Refused,
     ThreadId,
 };
+use res_kernel::linux::Interrupt;
 use res_kernel::{DomainEntry, Isolation, Linux, Passed, Place, Socket};
 
 use crate::board::Board;
@@ -173,6 +174,42 @@ impl<K: Isolation> Sinv<K> {
         self.world.link.manager().map(|manager| manager.inspect())
     }
 
+    /// Asks all components to end, and waits until they have; those that live at the deadline are
+    /// killed. Whatever they held tells the others so, as ever. None begins any more: `start` is
+    /// `Closed`.
+    ///
+    /// ```
+    /// use backend_sinv::Sinv;
+    /// use res_api::{Backend, Deadline, Env, Exit, Name};
+    ///
+    /// fn stubborn(_: Env<Sinv>) {
+    ///     loop {
+    ///         std::hint::spin_loop();
+    ///     }
+    /// }
+    ///
+    /// let system = Sinv::new()?;
+    /// let component = system.component(const { Name::new("stubborn") }, stubborn)?;
+    /// component.start()?;
+    /// system.stop(Deadline::PASSED)?;
+    /// assert_eq!(component.wait(Deadline::NEVER)?, Exit::Died);
+    /// # Ok::<(), res_api::Fault>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Denied` in a component.
+    pub fn stop(&self, deadline: Deadline) -> Result<(), LocalError> {
+        let manager = self.world.link.manager().ok_or(ErrorKind::Denied)?;
+        manager.stop_all(deadline);
+        Ok(())
+    }
+
+    /// Whether [`stop`](Self::stop) has been called, or an interrupt did. In a component, never.
+    pub fn is_stopping(&self) -> bool {
+        self.world.link.manager().is_some_and(|manager| manager.is_stopping())
+    }
+
     /// A file of the machine, to endow a component with. Only the composing program opens files.
     ///
     /// # Errors
@@ -255,6 +292,32 @@ impl Sinv<Linux> {
                 ExitCode::FAILURE
             }
         }
+    }
+
+    /// From now on, when this program is asked to end, by Ctrl-C or `SIGTERM`, all components
+    /// [`stop`](Self::stop), and have so much time for it, as long as what is returned lives. This
+    /// program itself goes on: it sees them end, does what it does then, and asks
+    /// [`is_stopping`](Self::is_stopping) if it wants to know. Who asks once more ends everything at
+    /// once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let system = backend_sinv::Sinv::new()?;
+    /// let _interrupt = system.stop_on_interrupt(Duration::from_secs(5))?;
+    /// # Ok::<(), backend_sinv::SinvError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Denied` in a component, `NoSlots`.
+    pub fn stop_on_interrupt(&self, grace: Duration) -> Result<Interrupt, LocalError> {
+        let manager = Arc::downgrade(self.world.link.manager().ok_or(ErrorKind::Denied)?);
+        Ok(Linux::new().on_interrupt(move || {
+            if let Some(manager) = manager.upgrade() {
+                manager.stop_all(Deadline::at(res_sync::Park::now(&Linux::new()) + grace));
+            }
+        })?)
     }
 
     /// A file that this program has opened, to endow a component with.

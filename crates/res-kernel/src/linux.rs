@@ -45,6 +45,8 @@ mod fork_server;
 #[cfg_attr(miri, path = "linux/miri/futex.rs")]
 mod futex;
 mod identity;
+#[cfg(not(miri))]
+mod interrupt;
 mod memory;
 #[cfg_attr(miri, path = "linux/miri/object.rs")]
 mod object;
@@ -67,6 +69,8 @@ use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 #[cfg(not(miri))]
 pub use domain::LinuxDomain;
 pub use file::LinuxFile;
+#[cfg(not(miri))]
+pub use interrupt::Interrupt;
 pub use memory::LinuxMemory;
 pub use park::LinuxPoint;
 #[cfg(not(miri))]

@@ -154,6 +154,18 @@ impl<K: Isolation> State<K> {
         Ok(Said::Done())
     }
 
+    /// Tells all to end; the domains of those that run.
+    fn stop_all(&mut self) -> Vec<Arc<K::Domain>> {
+        self.stopping = true;
+        let others = self.components.iter().filter(|(id, _)| **id != MAIN);
+        let others: Vec<_> = others.map(|(id, it)| (*id, it.creator)).collect();
+        for (id, creator) in others {
+            // It is there, and its creator asks.
+            let _ = self.stop(creator, id);
+        }
+        self.components.values().filter_map(|it| it.domain.clone()).collect()
+    }
+
     pub(super) fn abandon(&mut self, client: ComponentId, id: ComponentId) -> Result<Said> {
         if self.child(client, id)?.stage == Stage::Made {
             self.bury(id, Exit::Success);
@@ -228,6 +240,25 @@ impl<K: Isolation> Manager<K> {
         board.alias(Access::ReadWrite)
     }
 
+    /// Tells all components to end, and waits until they have. Those that live at the deadline are
+    /// killed. None begins any more.
+    pub(crate) fn stop_all(&self, deadline: Deadline) {
+        let domains = self.within(State::stop_all);
+        for domain in &domains {
+            if domain.wait(deadline).is_none() {
+                domain.kill();
+            }
+        }
+        for domain in domains {
+            domain.wait(Deadline::NEVER);
+        }
+    }
+
+    /// Whether all have been told to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.within(|state| state.stopping)
+    }
+
     /// A component that executes a program, made by the composing one.
     pub(crate) fn make_of(&self, name: Name, program: K::Program) -> Result<ComponentId> {
         self.within(|state| state.make_component(MAIN, name, Beginning::Program(program)))
@@ -240,9 +271,13 @@ impl<K: Isolation> Manager<K> {
         id: ComponentId,
     ) -> Result<Answer<K>> {
         let (beginning, name, board) = self.within(|state| {
+            let stopping = state.stopping;
             let child = state.child(client, id)?;
             if child.stage != Stage::Made {
                 return Err(ErrorKind::Invalid);
+            }
+            if stopping {
+                return Err(ErrorKind::Closed);
             }
             child.stage = Stage::Starting;
             Ok((child.beginning.clone(), child.name, Arc::clone(&child.board)))

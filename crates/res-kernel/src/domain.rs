@@ -182,6 +182,12 @@ pub trait Domain: Send + Sync {
     /// Waits until it has ended, and how; `None` if it lives at the deadline. Proof of death: once
     /// this has said so, nothing of the domain runs, or writes to memory that it had mapped (H14).
     fn wait(&self, deadline: Deadline) -> Option<DomainEnd>;
+
+    /// Waits until it has ended; whether it has, with the same proof. How is often known a little
+    /// later.
+    fn ended(&self, deadline: Deadline) -> bool {
+        self.wait(deadline).is_some()
+    }
 }
 
 /// What travels over a [`Socket`] besides bytes.

@@ -424,3 +424,45 @@ fn a_fork_server_that_is_killed_takes_its_domains_with_it() {
         .expect("this program again");
     assert!(ended.success());
 }
+
+fn children(of: u64) -> BTreeSet<u64> {
+    let list = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).expect("it lives");
+    list.split_whitespace().map(|child| child.parse().expect("a number")).collect()
+}
+
+/// What the composer of `the_one_that_waits_to_be_told_may_be_killed` runs.
+#[test]
+fn composer_whose_spare_domain_is_killed() {
+    if std::env::var_os(COMPOSER).is_none() {
+        return;
+    }
+    let (domain, _socket) = MACHINE.domain(stays).expect("a domain");
+    let server = parent(domain.id());
+    let held = fs::read_dir("/proc/self/fd").expect("a list").count();
+    for _ in 0..20 {
+        let (short, _) = MACHINE.domain(returns).expect("a domain");
+        assert_eq!(short.wait(late()), Some(DomainEnd::Returned));
+        let spare = children(server).into_iter().find(|child| *child != domain.id());
+        let spare = spare.expect("it is settled");
+        let process = Pid::from_raw(i32::try_from(spare).expect("a number"));
+        kill_process(process.expect("a process"), Signal::KILL).expect("it lives");
+        while is_alive(spare) {
+            std::thread::yield_now();
+        }
+    }
+    let (last, _) = MACHINE.domain(returns).expect("a domain");
+    assert_eq!(last.wait(late()), Some(DomainEnd::Returned));
+    drop(last);
+    // One more at most: where the first was yet to come.
+    let holds = fs::read_dir("/proc/self/fd").expect("a list").count();
+    assert!(holds <= held + 1, "{held} descriptors, then {holds}");
+}
+
+#[test]
+fn the_one_that_waits_to_be_told_may_be_killed() {
+    let ended = composer("composer_whose_spare_domain_is_killed")
+        .stdout(Stdio::null())
+        .status()
+        .expect("this program again");
+    assert!(ended.success());
+}

@@ -245,12 +245,12 @@ impl<K: Isolation> Manager<K> {
     pub(crate) fn stop_all(&self, deadline: Deadline) {
         let domains = self.within(State::stop_all);
         for domain in &domains {
-            if domain.wait(deadline).is_none() {
+            if !domain.ended(deadline) {
                 domain.kill();
             }
         }
         for domain in domains {
-            domain.wait(Deadline::NEVER);
+            domain.ended(Deadline::NEVER);
         }
     }
 
@@ -346,7 +346,7 @@ pub(crate) fn serve<K: Isolation>(
     }
     // Proof: nothing of it runs behind this.
     domain.kill();
-    domain.wait(Deadline::NEVER);
+    domain.ended(Deadline::NEVER);
     let said = manager.within(|state| state.client(id).ok().and_then(|client| client.exit));
     manager.bury(id, said.unwrap_or(Exit::Died));
 }

@@ -78,9 +78,8 @@ impl Isolation for Linux {
 
 fn start(start: Start<'_>) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
     barrier::reach_all();
-    let (here, there) = LinuxSocket::pair()?;
-    let Forked { number, process, pidfd } = fork_server::fork(start, there)?;
-    Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, here))
+    let (Forked { number, process, pidfd }, socket) = fork_server::start(start)?;
+    Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, socket))
 }
 
 impl Linux {
@@ -116,10 +115,12 @@ impl Domain for LinuxDomain {
     }
 
     fn wait(&self, deadline: Deadline) -> Option<DomainEnd> {
-        if self.end.get().is_none() {
-            await_input(self.pidfd.as_fd(), deadline).ok()?;
-        }
-        Some(*self.end.get_or_init(|| fork_server::end_of(self.number)))
+        let ended = self.ended(deadline);
+        ended.then(|| *self.end.get_or_init(|| fork_server::end_of(self.number)))
+    }
+
+    fn ended(&self, deadline: Deadline) -> bool {
+        self.end.get().is_some() || await_input(self.pidfd.as_fd(), deadline).is_ok()
     }
 }
 

@@ -12,6 +12,7 @@ mod process;
 mod warden;
 
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -46,10 +47,21 @@ struct ForkServer {
     process: Child,
     socket: LinuxSocket,
     confinement: Confinement,
-    /// Which number the last domain got.
-    last: u64,
+    /// From which number on domains are its own, and not of one before it.
+    first: u64,
+    /// A domain that has yet to be told where to begin: made before anybody wants it, since to fork
+    /// takes longer than to say so.
+    spare: Option<Ordered>,
+    /// What became of orders that nobody has asked for yet.
+    forked: HashMap<u64, Result<Forked, KernelError>>,
     /// How domains ended that nobody has asked for yet.
     ends: HashMap<u64, DomainEnd>,
+}
+
+/// A domain that was asked for.
+struct Ordered {
+    number: u64,
+    socket: LinuxSocket,
 }
 
 /// A domain that was started.
@@ -57,6 +69,13 @@ pub(super) struct Forked {
     pub(super) number: u64,
     pub(super) process: u64,
     pub(super) pidfd: OwnedFd,
+}
+
+/// A number that no domain has had.
+fn next() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: a number, and nothing with it.
+    LAST.fetch_add(1, Relaxed) + 1
 }
 
 /// The one of this process, if it has one.
@@ -91,15 +110,21 @@ pub(super) enum Start<'a> {
     Program(&'a LinuxProgram),
 }
 
-/// Starts a domain, with `socket`.
-pub(super) fn fork(start: Start<'_>, socket: LinuxSocket) -> Result<Forked, KernelError> {
+/// Starts a domain; our end of its socket.
+pub(super) fn start(start: Start<'_>) -> Result<(Forked, LinuxSocket), KernelError> {
     let mut server = server();
-    let forked = running(&mut server)?.fork(start, &socket);
-    if forked.as_ref().is_err_and(|error| error.kind == ErrorKind::PeerGone) {
+    let running = running(&mut server)?;
+    let started = match start {
+        Start::Entry(entry) => running.begin(entry),
+        Start::Program(program) => {
+            running.order(Some(program)).and_then(|ordered| running.forked(ordered))
+        }
+    };
+    if started.as_ref().is_err_and(|error| error.kind == ErrorKind::PeerGone) {
         // Somebody killed it. The next domain gets a new one.
         *server = None;
     }
-    forked
+    started
 }
 
 /// How a domain ended whose pidfd says that it did.
@@ -119,8 +144,9 @@ fn raise_descriptor_limit() {
 
 impl ForkServer {
     fn start() -> Result<Self, KernelError> {
-        raise_descriptor_limit();
+        // First, since it is what domains are refused, also to ask for limits.
         let (socket, theirs) = LinuxSocket::pair()?;
+        raise_descriptor_limit();
         let process = Command::new("/proc/self/exe")
             .arg0("res fork server")
             .env(OsStr::from_bytes(MARK.to_bytes()), "1")
@@ -130,55 +156,105 @@ impl ForkServer {
             .process_group(0)
             .spawn()
             .map_err(refused(START))?;
-        let confinement = Confinement::NONE;
-        let mut server = Self { process, socket, confinement, last: 0, ends: HashMap::new() };
-        match server.hear()? {
-            (Notice::Confined { confinement }, _) => server.confinement = confinement,
-            _ => return Err(KernelError::new(START, ErrorKind::Misbehaved)),
-        }
-        if server.confinement.has(Restriction::Calls) || server.confinement.has(Restriction::Files)
-        {
+        let confinement = server_says(&socket)?;
+        if confinement.has(Restriction::Calls) || confinement.has(Restriction::Files) {
             object::receivers_open_nothing();
         }
+        let (forked, ends) = (HashMap::new(), HashMap::new());
+        let first = next();
+        let mut server = Self { process, socket, confinement, first, spare: None, forked, ends };
+        server.order_spare();
+        server.settle()?;
         Ok(server)
     }
 
-    fn fork(&mut self, start: Start<'_>, socket: &LinuxSocket) -> Result<Forked, KernelError> {
-        self.last += 1;
-        let number = self.last;
-        let (begin, program) = match start {
-            Start::Entry(entry) => (Begin::Entry(entry.0), None),
-            Start::Program(program) => (Begin::Program, Some(program.as_descriptor())),
+    /// A domain that begins there.
+    fn begin(&mut self, entry: EntryCode) -> Result<(Forked, LinuxSocket), KernelError> {
+        if process::entry(entry.0).is_none() {
+            return Err(KernelError::new(FORK, ErrorKind::Invalid));
+        }
+        let spare = self.spare.take();
+        let begun = spare.and_then(|spare| self.tell(spare, entry).ok());
+        let begun = match begun {
+            Some(begun) => Ok(begun),
+            // There was none, or somebody killed it.
+            None => self.order(None).and_then(|ordered| self.tell(ordered, entry)),
         };
-        let descriptors = [Some(socket.as_descriptor()), program];
+        self.order_spare();
+        begun
+    }
+
+    /// Where there can be none, the next start takes longer, or says why.
+    fn order_spare(&mut self) {
+        self.spare = self.order(None).ok();
+    }
+
+    /// Asks for a domain, and does not wait for it.
+    fn order(&mut self, program: Option<&LinuxProgram>) -> Result<Ordered, KernelError> {
+        let (socket, theirs) = LinuxSocket::pair()?;
+        let number = next();
+        let descriptors = [Some(theirs.as_descriptor()), program.map(LinuxProgram::as_descriptor)];
         let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
-        let request = Request { number, begin }.bytes();
+        let request = Request { number }.bytes();
         self.socket.send_descriptors(request.as_flattened(), &descriptors)?;
+        Ok(Ordered { number, socket })
+    }
+
+    /// Waits for it.
+    fn forked(&mut self, ordered: Ordered) -> Result<(Forked, LinuxSocket), KernelError> {
+        let Ordered { number, socket } = ordered;
         loop {
-            match self.hear()? {
-                (Notice::Forked { number: of, process }, Some(pidfd)) if of == number => {
-                    return Ok(Forked { number, process, pidfd });
-                }
-                (Notice::Refused { number: of, error }, _) if of == number => {
-                    let error = std::io::Error::from_raw_os_error(error as i32);
-                    return Err(refused(FORK)(error));
-                }
-                (notice, _) => self.note(notice),
+            match self.forked.remove(&number) {
+                Some(forked) => return Ok((forked?, socket)),
+                None => self.hear()?,
+            }
+        }
+    }
+
+    /// Tells it where to begin.
+    fn tell(
+        &mut self,
+        ordered: Ordered,
+        entry: EntryCode,
+    ) -> Result<(Forked, LinuxSocket), KernelError> {
+        let (forked, socket) = self.forked(ordered)?;
+        match socket.send_descriptors(Begin(entry.0).bytes().as_flattened(), &[]) {
+            Ok(()) => Ok((forked, socket)),
+            Err(error) => {
+                // Nobody else asks how it ended.
+                let _ = self.end_of(forked.number);
+                Err(error)
             }
         }
     }
 
     fn end_of(&mut self, number: u64) -> Result<DomainEnd, KernelError> {
+        if number < self.first {
+            return Err(KernelError::new(FORK, ErrorKind::PeerGone));
+        }
         loop {
             if let Some(end) = self.ends.remove(&number) {
+                let _ = self.settle();
                 return Ok(end);
             }
-            let (notice, _) = self.hear()?;
-            self.note(notice);
+            self.hear()?;
         }
     }
 
-    fn note(&mut self, notice: Notice) {
+    /// Waits until the spare one is there: what this process holds when all domains have ended does
+    /// not depend on who was faster.
+    fn settle(&mut self) -> Result<(), KernelError> {
+        while let Some(spare) = &self.spare
+            && !self.forked.contains_key(&spare.number)
+        {
+            self.hear()?;
+        }
+        Ok(())
+    }
+
+    /// Hears the next thing that it says.
+    fn hear(&mut self) -> Result<(), KernelError> {
+        let (notice, pidfd) = heard(&self.socket)?;
         let (number, end) = match notice {
             Notice::Exited { number, code: 0 } => (number, DomainEnd::Returned),
             Notice::Exited { number, code } if code == PANICKED as u64 => {
@@ -186,22 +262,39 @@ impl ForkServer {
             }
             Notice::Exited { number, code } => (number, DomainEnd::Exited(code as i32)),
             Notice::Killed { number, signal } => (number, DomainEnd::Killed(signal as i32)),
-            // Answers to nobody.
-            Notice::Confined { .. } | Notice::Forked { .. } | Notice::Refused { .. } => return,
+            Notice::Forked { number, process } => {
+                let pidfd = pidfd.ok_or(KernelError::new(FORK, ErrorKind::Misbehaved))?;
+                self.forked.insert(number, Ok(Forked { number, process, pidfd }));
+                return Ok(());
+            }
+            Notice::Refused { number, error } => {
+                let error = std::io::Error::from_raw_os_error(error as i32);
+                self.forked.insert(number, Err(refused(FORK)(error)));
+                return Ok(());
+            }
+            Notice::Confined { .. } => return Ok(()),
         };
         self.ends.insert(number, end);
+        Ok(())
     }
+}
 
-    /// The next thing that it says.
-    fn hear(&self) -> Result<(Notice, Option<OwnedFd>), KernelError> {
-        let (mut bytes, mut descriptor) = ([0; Notice::BYTES], None);
-        let received = self.socket.recv_descriptors(&mut bytes, Deadline::NEVER, |received| {
-            descriptor = Some(received);
-        })?;
-        let notice = Notice::of(&bytes[..received]);
-        let notice = notice.ok_or(KernelError::new(FORK, ErrorKind::Misbehaved))?;
-        Ok((notice, descriptor))
+/// What the fork server says of itself, before all else.
+fn server_says(socket: &LinuxSocket) -> Result<Confinement, KernelError> {
+    match heard(socket)? {
+        (Notice::Confined { confinement }, _) => Ok(confinement),
+        _ => Err(KernelError::new(START, ErrorKind::Misbehaved)),
     }
+}
+
+/// The next thing that is said there, and the descriptor that goes with it.
+fn heard(socket: &LinuxSocket) -> Result<(Notice, Option<OwnedFd>), KernelError> {
+    let (mut bytes, mut descriptor) = ([0; Notice::BYTES], None);
+    let received = socket.recv_descriptors(&mut bytes, Deadline::NEVER, |received| {
+        descriptor = Some(received);
+    })?;
+    let notice = Notice::of(&bytes[..received]);
+    Ok((notice.ok_or(KernelError::new(FORK, ErrorKind::Misbehaved))?, descriptor))
 }
 
 impl Drop for ForkServer {

@@ -76,6 +76,11 @@ impl Params {
         Ok(self.policy)
     }
 
+    /// Whether there is something to tell Linux.
+    pub(super) fn any(&self) -> bool {
+        self.core.is_some() || self.policy.is_some()
+    }
+
     /// Tells Linux all of it, for the thread `tid`.
     ///
     /// # Errors

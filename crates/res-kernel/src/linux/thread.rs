@@ -3,7 +3,7 @@
 use core::fmt;
 use std::format;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle, current};
 
 use res_api::{ErrorKind, ThreadParam};
@@ -20,7 +20,7 @@ const START: &str = "start a thread";
 /// A thread of Linux.
 ///
 /// Its [`id`](KernelThread::id) is ours, not Linux's. [`start`](KernelThread::start) waits until
-/// the new thread has set its own parameters; where one of them is refused, the thread has not
+/// the new thread has set its own parameters, if it has any; where one of them is refused, the thread has not
 /// been started, and can be, once the parameter is another.
 ///
 /// # Example
@@ -47,6 +47,9 @@ pub struct LinuxThread(Arc<Shared>);
 struct Shared {
     id: u32,
     entry: Entry,
+    /// Linux's id. It stays the thread's own while the state is locked: the thread cannot end
+    /// without locking it.
+    tid: OnceLock<Pid>,
     state: Mutex<State>,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
@@ -60,9 +63,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Made,
-    /// With Linux's id, which stays the thread's own while the state is locked: the thread cannot
-    /// end without locking it.
-    Running(Pid),
+    Running,
     Ended,
 }
 
@@ -83,26 +84,27 @@ impl LinuxThread {
         Self(Arc::new(Shared {
             id,
             entry: Entry(entry),
+            tid: OnceLock::new(),
             state: Mutex::new(state),
             handle: Mutex::new(None),
         }))
     }
 
-    /// Starts the thread and waits for its report.
-    fn launch(&self, params: Params) -> Result<Pid, KernelError> {
-        let (report, reported) = sync_channel(1);
+    /// Starts the thread. Where it has parameters to set, waits for its report.
+    fn launch(&self, params: Params) -> Result<(), KernelError> {
+        let (report, reported) = params.any().then(|| sync_channel(1)).unzip();
         let shared = Arc::clone(&self.0);
         let handle = Builder::new()
             .name(format!("res-{}", shared.id))
             .spawn(move || live(&shared, params, report))
             .map_err(refused(START))?;
-        // Without a report, the new thread has ended before it had one to make.
-        let failed = KernelError::new(START, ErrorKind::Other);
-        let started = reported.recv().unwrap_or(Err(failed));
-        if started.is_ok() {
-            *self.0.handle() = Some(handle);
+        if let Some(reported) = reported {
+            // Without a report, the new thread has ended before it had one to make.
+            let failed = KernelError::new(START, ErrorKind::Other);
+            reported.recv().unwrap_or(Err(failed))?;
         }
-        started
+        *self.0.handle() = Some(handle);
+        Ok(())
     }
 }
 
@@ -119,8 +121,8 @@ impl KernelThread for LinuxThread {
         }
         let mut params = state.params;
         let change = params.change(param)?;
-        if let (Stage::Running(tid), Some(change)) = (state.stage, change) {
-            change.apply(tid)?;
+        if let (Stage::Running, Some(change)) = (state.stage, change) {
+            change.apply(*self.0.tid.wait())?;
         }
         state.params = params;
         Ok(())
@@ -129,21 +131,22 @@ impl KernelThread for LinuxThread {
     fn reset(&self) {
         let mut state = self.0.lock();
         state.params = Params::default();
-        if let Stage::Running(tid) = state.stage {
-            Params::forget(tid);
+        if state.stage == Stage::Running {
+            Params::forget(*self.0.tid.wait());
         }
     }
 
     fn start(&self) -> Result<(), KernelError> {
-        // Locked until the report is there: another start, a setting, and the thread's own end
-        // come after it.
+        // Locked until it has started: another start, a setting, and the thread's own end come
+        // after it.
         let mut state = self.0.lock();
         if state.stage != Stage::Made {
             let again = KernelError::new("start a thread again", ErrorKind::Invalid);
             return Err(again);
         }
         state.params.complete()?;
-        state.stage = Stage::Running(self.launch(state.params)?);
+        self.launch(state.params)?;
+        state.stage = Stage::Running;
         Ok(())
     }
 
@@ -178,21 +181,28 @@ impl fmt::Debug for Shared {
     }
 }
 
+/// What parameters came to.
+type Report = SyncSender<Result<(), KernelError>>;
+
 /// The life of a thread, in that thread.
-fn live(shared: &Shared, params: Params, report: SyncSender<Result<Pid, KernelError>>) {
+fn live(shared: &Shared, params: Params, report: Option<Report>) {
     let tid = gettid();
-    let applied = params.apply(tid);
-    let refused = applied.is_err();
-    // The starter waits for it; it cannot be gone.
-    let _ = report.send(applied.map(|()| tid));
-    if refused {
-        return;
+    if let Some(report) = report {
+        let applied = params.apply(tid);
+        let refused = applied.is_err();
+        // The starter waits for it; it cannot be gone.
+        let _ = report.send(applied);
+        if refused {
+            return;
+        }
     }
+    // Nobody else does: it is run once, and not again behind this.
+    let _ = shared.tid.set(tid);
     identity::adopt(shared.id);
     let _end = End(shared);
     let ThreadEntry { run, data } = shared.entry.0;
     // SAFETY: the maker promised that this is sound in another thread, once. It is once: `start`
-    // leaves `Stage::Made` for ever as soon as it has the report just sent, and runs under a lock.
+    // leaves `Stage::Made` for ever unless the thread returned above, and runs under a lock.
     unsafe { run(data) };
 }
 

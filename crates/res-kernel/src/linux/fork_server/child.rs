@@ -6,12 +6,14 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::catch_unwind;
 use std::process::exit;
 
+use res_sync::Deadline;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::sched_yield;
 
 use super::PANICKED;
-use super::process::set_children_signal;
+use super::message::Begin;
+use super::process::{entry, set_children_signal};
 use crate::linux::confine::Seal;
 use crate::linux::socket::LinuxSocket;
 use crate::{DomainEntry, Linux};
@@ -33,8 +35,8 @@ pub(super) struct Child<'a> {
 }
 
 impl Child<'_> {
-    /// Runs an entry of this program, until its end.
-    pub(super) fn run(self, entry: DomainEntry<Linux>) -> ! {
+    /// Runs an entry of this program, until its end: the one that its composer says, when it does.
+    pub(super) fn run(self) -> ! {
         die_with(self.server);
         place(&self.socket, SOCKET, libc::O_CLOEXEC);
         close_from(SOCKET + 1);
@@ -43,6 +45,7 @@ impl Child<'_> {
         // this does not return to them.
         let socket = LinuxSocket::of(unsafe { OwnedFd::from_raw_fd(SOCKET) });
         core::mem::forget(self.socket);
+        let entry = told(&socket).unwrap_or_else(|| exit(NOT_EXECUTED));
         let ended = catch_unwind(move || entry(Linux::new(), socket));
         exit(if ended.is_ok() { 0 } else { PANICKED })
     }
@@ -73,6 +76,14 @@ impl Child<'_> {
             exit(1);
         }
     }
+}
+
+/// Where to begin. `None`: nobody says any more.
+fn told(socket: &LinuxSocket) -> Option<DomainEntry<Linux>> {
+    let mut bytes = [0; Begin::BYTES];
+    let received = socket.recv_descriptors(&mut bytes, Deadline::NEVER, drop).ok()?;
+    let Begin(offset) = Begin::of(&bytes[..received])?;
+    entry(offset)
 }
 
 /// Executes what is in [`PROGRAM`]; why not, if it returns.

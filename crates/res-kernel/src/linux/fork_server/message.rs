@@ -2,20 +2,15 @@
 
 use crate::Confinement;
 
-/// Asks for a domain. Its end of a socket goes with it.
+/// Asks for a domain. Its end of a socket goes with it, and the program that it is to execute. One
+/// without a program waits there for its [`Begin`].
 pub(super) struct Request {
     /// Names the domain.
     pub(super) number: u64,
-    pub(super) begin: Begin,
 }
 
-/// Where a domain begins.
-pub(super) enum Begin {
-    /// So far behind the beginning of this program.
-    Entry(u64),
-    /// In a program that goes with the request.
-    Program,
-}
+/// Says to a domain of this program where it begins: so far behind the beginning of the program.
+pub(super) struct Begin(pub(super) u64);
 
 /// What the fork server says.
 pub(super) enum Notice {
@@ -47,25 +42,26 @@ pub(super) enum Notice {
 type Words<const N: usize> = [[u8; 8]; N];
 
 impl Request {
-    pub(super) const BYTES: usize = size_of::<Words<3>>();
+    pub(super) const BYTES: usize = size_of::<Words<1>>();
 
-    pub(super) fn bytes(&self) -> Words<3> {
-        let (kind, entry) = match self.begin {
-            Begin::Entry(entry) => (0, entry),
-            Begin::Program => (1, 0),
-        };
-        [self.number, kind, entry].map(u64::to_ne_bytes)
+    pub(super) fn bytes(&self) -> Words<1> {
+        [self.number.to_ne_bytes()]
     }
 
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let (words, []) = bytes.as_chunks() else { return None };
-        let &[number, kind, entry] = words else { return None };
-        let begin = match u64::from_ne_bytes(kind) {
-            0 => Begin::Entry(u64::from_ne_bytes(entry)),
-            1 => Begin::Program,
-            _ => return None,
-        };
-        Some(Self { number: u64::from_ne_bytes(number), begin })
+        Some(Self { number: u64::from_ne_bytes(bytes.try_into().ok()?) })
+    }
+}
+
+impl Begin {
+    pub(super) const BYTES: usize = size_of::<Words<1>>();
+
+    pub(super) fn bytes(&self) -> Words<1> {
+        [self.0.to_ne_bytes()]
+    }
+
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        Some(Self(u64::from_ne_bytes(bytes.try_into().ok()?)))
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, wait};
 
 use super::child::Child;
-use super::message::{Begin, Notice, Request};
+use super::message::{Notice, Request};
 use super::{MARK, warden};
 use crate::linux::barrier;
 use crate::linux::confine::{Filter, Seal, confine};
@@ -43,7 +43,7 @@ pub(super) fn offset(address: usize) -> Option<u64> {
 }
 
 /// The entry at that offset.
-fn entry(offset: u64) -> Option<DomainEntry<Linux>> {
+pub(super) fn entry(offset: u64) -> Option<DomainEntry<Linux>> {
     let (start, len) = program();
     let offset = usize::try_from(offset).ok().filter(|offset| *offset < len)?;
     // SAFETY: only the process that executed this one can send an offset: it executes the same
@@ -152,29 +152,23 @@ impl Server {
         let (mut bytes, mut came) = ([0; Request::BYTES], Vec::new());
         let each = |descriptor| came.push(descriptor);
         let len = self.socket.recv_descriptors(&mut bytes, Deadline::NEVER, each).ok()?;
-        let Request { number, begin } = Request::of(&bytes[..len])?;
+        let Request { number } = Request::of(&bytes[..len])?;
         let mut came = came.into_iter();
-        match self.start(begin, came.next()?, came.next()) {
+        match self.start(came.next()?, came.next()) {
             Ok(process) => self.introduce(number, process),
             Err(error) => self.refuse(number, error),
         }
     }
 
     /// The process of a new domain.
-    fn start(&self, begin: Begin, socket: OwnedFd, program: Option<OwnedFd>) -> Result<Pid, Errno> {
+    fn start(&self, socket: OwnedFd, program: Option<OwnedFd>) -> Result<Pid, Errno> {
         let child = Child { server: getpid(), socket, seal: self.seal.as_ref() };
-        match (begin, program) {
-            (Begin::Entry(offset), None) => {
-                let entry = entry(offset).ok_or(Errno::INVAL)?;
-                Ok(fork()?.unwrap_or_else(|| child.run(entry)))
-            }
-            (Begin::Program, Some(program)) => {
-                let process = fork()?.unwrap_or_else(|| child.execute(&program));
-                self.tell_warden(process, true);
-                Ok(process)
-            }
-            _ => Err(Errno::INVAL),
-        }
+        let Some(program) = program else {
+            return Ok(fork()?.unwrap_or_else(|| child.run()));
+        };
+        let process = fork()?.unwrap_or_else(|| child.execute(&program));
+        self.tell_warden(process, true);
+        Ok(process)
     }
 
     /// Says which process the domain is.

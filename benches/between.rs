@@ -3,9 +3,17 @@
 //! The other process of a peer is this program again, told by its environment whom to play.
 //! Arguments: parts of table names (all tables without). `ROUNDS` in the environment.
 
+#[path = "between/calls.rs"]
+mod calls;
+#[path = "between/floors.rs"]
+mod floors;
 #[cfg(feature = "iceoryx2")]
 #[path = "between/iceoryx2_peer.rs"]
 mod iceoryx2_peer;
+#[path = "between/pause.rs"]
+mod pause;
+#[path = "between/payloads.rs"]
+mod payloads;
 #[path = "between/peers.rs"]
 mod peers;
 #[path = "between/system.rs"]
@@ -32,11 +40,20 @@ fn main() {
             println!("{}", Table::measure(title, rounds, candidates));
         }
     };
+    let (sinv, local) = systems.both();
     show("P6 round trip of 8 bytes, polling", systems.polling());
     show("P6e round trip of 8 bytes, blocking", systems.blocking());
-    show("P6b round trip of 4 KiB, written and read, blocking", systems.pages());
+    show("P6b round trip of 64 bytes, written and read, blocking", payloads::of::<64>(sinv));
+    show("P6b round trip of 4 KiB, written and read, blocking", payloads::of::<4096>(sinv));
+    show("P6b round trip of 64 KiB, written and read, blocking", payloads::of::<65_536>(sinv));
+    show("P6b round trip of 1 MiB, written and read, blocking", payloads::of::<1_048_576>(sinv));
+    show("P6b round trip of 4 MiB, written and read, blocking", payloads::of::<4_194_304>(sinv));
     show("P6c one way, 64 bytes", systems.one_way());
+    show("P6d one way, 1 MiB handed over untouched", payloads::handed_over(sinv));
     show("a channel between processes against one within", systems.within_and_between());
-    show("P9 passing an end, and an answer over it", systems.passing());
+    show("P9 passing an end that both have used", systems.passing());
+    show("P9b making an end, passing it, and an answer over it", systems.making_and_passing());
     show("P10 start of a component, and its end", systems.starting());
+    show("P12 invocation, both awake", calls::spinning(sinv, local));
+    show("P12 invocation of who sleeps", calls::parked(sinv));
 }

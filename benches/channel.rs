@@ -8,6 +8,7 @@ use std::sync::mpsc::sync_channel;
 
 use chan_impls::Spsc;
 use chan_impls::standalone::ring;
+use res::kernel::linux::LinuxPoint;
 use res::kernel::{Kernel, Linux};
 use res::sync::{Barrier, Mutex};
 use res::{Backend, Blockpoint, Deadline, EvtGrp, Local, Message, Receiver, Sender, Trigger, Wake};
@@ -207,7 +208,7 @@ fn notify() -> Vec<Candidate<'static>> {
 fn lock() -> Vec<Candidate<'static>> {
     const TIMES: u64 = 100_000;
     let locked = |barrier| {
-        let lock = Mutex::new(Linux::new(), (), barrier, 0_u64);
+        let lock = Mutex::new(Linux::new(), LinuxPoint::default(), barrier, 0_u64);
         move || time(TIMES, || (0..TIMES).for_each(|_| *black_box(&lock).lock() += 1))
     };
     let (parking, std) = (parking_lot::Mutex::new(0_u64), std::sync::Mutex::new(0_u64));

@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
+use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender, IpcSharedMemory};
 use res_benches::{Candidate, pin, time};
 
+use super::pause::paused;
 use super::{MESSAGES, TRIPS};
 
 /// In the environment of the other process: whom it plays, and what it needs for it.
@@ -23,11 +24,15 @@ pub(crate) fn play() -> bool {
     let detail = std::env::var(DETAIL).unwrap_or_default();
     match role.as_str() {
         "stream" => echo_stream(detail.parse().expect("a size")),
+        "pipes" => echo_pipes(detail.parse().expect("a size")),
         "sink" => sink_stream(),
         "ipc" => echo_ipc(&detail),
         #[cfg(feature = "iceoryx2")]
         "iceoryx2" => super::iceoryx2_peer::echo(&detail),
-        "descriptors" => greet_descriptors(),
+        "greets" => greet_descriptors(),
+        "returns" => return_descriptors(),
+        "ipc memory" => count_memory(&detail),
+        "ipc ends" => return_ends(&detail),
         _ => panic!("nobody is called {role}"),
     }
     true
@@ -47,6 +52,11 @@ pub(crate) fn other(role: &str, detail: &str, stdin: Stdio) -> Other {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
     command.env(ROLE, role).env(DETAIL, detail).stdin(stdin).stdout(Stdio::null());
+    Other(spawn(command))
+}
+
+/// It ends with this process.
+fn spawn(mut command: Command) -> Child {
     // SAFETY: one call, which is allowed there.
     unsafe {
         command.pre_exec(|| {
@@ -54,7 +64,7 @@ pub(crate) fn other(role: &str, detail: &str, stdin: Stdio) -> Other {
             Ok(())
         });
     }
-    Other(command.spawn().expect("started"))
+    command.spawn().expect("started")
 }
 
 /// Both directions of a connection, here and as the other's standard input.
@@ -105,22 +115,63 @@ fn echo_ipc(name: &str) {
     }
 }
 
-fn sockets(size: usize, kind: libc::c_int, name: &str) -> Candidate<'static> {
+fn sockets(size: usize, trips: u64, kind: libc::c_int, name: &str) -> Candidate<'static> {
     let mut partner = None;
     Candidate::peer(name, move || {
         let (stream, _) =
             partner.get_or_insert_with(|| connected("stream", &size.to_string(), kind));
         let mut bytes = vec![7; size];
-        time(TRIPS, || {
-            for _ in 0..TRIPS {
-                stream.write_all(black_box(&bytes)).expect("it listens");
-                stream.read_exact(&mut bytes).expect("it answers");
+        time(trips, || (0..trips).for_each(|_| trip(stream, &mut bytes)))
+    })
+}
+
+fn trip(stream: &mut UnixStream, bytes: &mut [u8]) {
+    stream.write_all(black_box(bytes)).expect("it listens");
+    stream.read_exact(bytes).expect("it answers");
+}
+
+/// To somebody who sleeps.
+pub(crate) fn stream_paused(size: usize) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("unix stream", move || {
+        let (stream, _) = partner
+            .get_or_insert_with(|| connected("stream", &size.to_string(), libc::SOCK_STREAM));
+        let mut bytes = vec![7; size];
+        paused(|| trip(stream, &mut bytes))
+    })
+}
+
+/// A pipe there, and one back.
+fn pipes(size: usize, trips: u64) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("two pipes", move || {
+        let (to, from, _) = partner.get_or_insert_with(|| {
+            let (theirs, to) = std::io::pipe().expect("a pipe");
+            let (from, back) = std::io::pipe().expect("a pipe");
+            let program = std::env::current_exe().expect("this program");
+            let mut command = Command::new(program);
+            command.env(ROLE, "pipes").env(DETAIL, size.to_string());
+            command.stdin(theirs).stdout(back);
+            (to, from, Other(spawn(command)))
+        });
+        let mut bytes = vec![7; size];
+        time(trips, || {
+            for _ in 0..trips {
+                to.write_all(black_box(&bytes)).expect("it listens");
+                from.read_exact(&mut bytes).expect("it answers");
             }
         })
     })
 }
 
-fn ipc_channel(size: usize) -> Candidate<'static> {
+fn echo_pipes(size: usize) {
+    let (mut from, mut to, mut bytes) = (std::io::stdin(), std::io::stdout(), vec![0; size]);
+    while from.read_exact(&mut bytes).is_ok() && to.write_all(&bytes).is_ok() && to.flush().is_ok()
+    {
+    }
+}
+
+fn ipc_channel(size: usize, trips: u64) -> Candidate<'static> {
     let mut partner = None;
     Candidate::peer("ipc-channel", move || {
         let (to, from, _) = partner.get_or_insert_with(|| {
@@ -130,8 +181,8 @@ fn ipc_channel(size: usize) -> Candidate<'static> {
             let (_, (to, from)) = server.accept().expect("it connects");
             (to, from, other)
         });
-        time(TRIPS, || {
-            for _ in 0..TRIPS {
+        time(trips, || {
+            for _ in 0..trips {
                 to.send(black_box(vec![7; size])).expect("it listens");
                 black_box(from.recv().expect("it answers"));
             }
@@ -140,11 +191,17 @@ fn ipc_channel(size: usize) -> Candidate<'static> {
 }
 
 pub(crate) fn blocking(size: usize) -> Vec<Candidate<'static>> {
-    vec![
-        sockets(size, libc::SOCK_STREAM, "unix stream"),
-        sockets(size, libc::SOCK_SEQPACKET, "unix seqpacket"),
-        ipc_channel(size),
-    ]
+    payloads(size, TRIPS)
+}
+
+pub(crate) fn payloads(size: usize, trips: u64) -> Vec<Candidate<'static>> {
+    let stream = sockets(size, trips, libc::SOCK_STREAM, "unix stream");
+    let mut all = vec![stream, pipes(size, trips), ipc_channel(size, trips)];
+    // One message is no longer than what a socket keeps.
+    if size <= 65_536 {
+        all.push(sockets(size, trips, libc::SOCK_SEQPACKET, "unix seqpacket"));
+    }
+    all
 }
 
 pub(crate) fn one_way() -> Vec<Candidate<'static>> {
@@ -217,11 +274,12 @@ fn send_descriptor(stream: &UnixStream, descriptor: i32) {
     }
 }
 
-pub(crate) fn passing(count: u64) -> Vec<Candidate<'static>> {
+/// Made, passed, used.
+pub(crate) fn eventfds_passed(count: u64) -> Candidate<'static> {
     let mut partner = None;
-    let descriptors = Candidate::peer("eventfd over SCM_RIGHTS: made, passed, used", move || {
+    Candidate::peer("eventfd over SCM_RIGHTS: made, passed, used", move || {
         let (stream, _) =
-            partner.get_or_insert_with(|| connected("descriptors", "", libc::SOCK_SEQPACKET));
+            partner.get_or_insert_with(|| connected("greets", "", libc::SOCK_SEQPACKET));
         time(count, || {
             for _ in 0..count {
                 // SAFETY: makes a descriptor, which is taken over.
@@ -231,8 +289,104 @@ pub(crate) fn passing(count: u64) -> Vec<Candidate<'static>> {
                 std::fs::File::from(event).read_exact(&mut answer).expect("it answers");
             }
         })
-    });
-    vec![descriptors]
+    })
+}
+
+/// Sends each descriptor back.
+fn return_descriptors() {
+    let stream = stdin();
+    while let Some(descriptor) = receive_descriptor(&stream) {
+        send_descriptor(&stream, descriptor.as_raw_fd());
+    }
+}
+
+/// There and back: two passes.
+pub(crate) fn descriptors_passed(count: u64) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("a descriptor over SCM_RIGHTS, there and back, halved", move || {
+        let (stream, _) =
+            partner.get_or_insert_with(|| connected("returns", "", libc::SOCK_SEQPACKET));
+        // SAFETY: makes a descriptor, which is taken over.
+        let mut event = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_CLOEXEC)) };
+        time(2 * count, || {
+            for _ in 0..count {
+                send_descriptor(stream, event.as_raw_fd());
+                event = receive_descriptor(stream).expect("it comes back");
+            }
+        })
+    })
+}
+
+type Ends = (IpcSender<IpcSender<u64>>, IpcReceiver<IpcSender<u64>>);
+
+fn return_ends(name: &str) {
+    let connect = IpcSender::<Ends>::connect(name.into()).expect("it is there");
+    let (to, theirs) = ipc::channel().expect("a channel");
+    let (back, from) = ipc::channel().expect("a channel");
+    connect.send((to, from)).expect("it listens");
+    while let Ok(end) = theirs.recv() {
+        if back.send(end).is_err() {
+            return;
+        }
+    }
+}
+
+/// There and back: two passes.
+pub(crate) fn ipc_ends_passed(count: u64) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("ipc-channel: a sender, there and back, halved", move || {
+        let (to, from, _) = partner.get_or_insert_with(|| {
+            let (server, name) = IpcOneShotServer::<Ends>::new().expect("one");
+            let other = other("ipc ends", &name, Stdio::null());
+            let (_, (to, from)) = server.accept().expect("it connects");
+            (to, from, other)
+        });
+        let (mut end, _rx) = ipc::channel::<u64>().expect("a channel");
+        time(2 * count, || {
+            for _ in 0..count {
+                to.send(end.clone()).expect("it listens");
+                end = from.recv().expect("it comes back");
+            }
+        })
+    })
+}
+
+type Memories = (IpcSender<IpcSharedMemory>, IpcReceiver<u64>);
+/// Pieces of memory of a round.
+const MEMORIES: u64 = 50;
+
+fn count_memory(name: &str) {
+    let connect = IpcSender::<Memories>::connect(name.into()).expect("it is there");
+    let (to, theirs) = ipc::channel().expect("a channel");
+    let (back, from) = ipc::channel().expect("a channel");
+    connect.send((to, from)).expect("it listens");
+    let mut count = 0;
+    while let Ok(memory) = theirs.recv() {
+        black_box(memory.len());
+        count += 1;
+        if count % MEMORIES == 0 && back.send(count).is_err() {
+            return;
+        }
+    }
+}
+
+/// Pieces of shared memory, made and handed over.
+pub(crate) fn ipc_shared_memory(bytes: usize) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("ipc-channel, shared memory", move || {
+        let (to, done, _) = partner.get_or_insert_with(|| {
+            let (server, name) = IpcOneShotServer::<Memories>::new().expect("one");
+            let other = other("ipc memory", &name, Stdio::null());
+            let (_, (to, done)) = server.accept().expect("it connects");
+            (to, done, other)
+        });
+        time(MEMORIES, || {
+            for _ in 0..MEMORIES {
+                to.send(IpcSharedMemory::from_byte(0, bytes)).expect("it listens");
+            }
+            done.recv().expect("it says so")
+        })
+    })
 }
 
 pub(crate) fn starting(count: u64) -> Vec<Candidate<'static>> {

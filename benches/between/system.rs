@@ -1,22 +1,21 @@
 //! Our side: components in processes, and the same in threads.
 
 use std::hint::black_box;
-use std::sync::atomic::Ordering::{Acquire, Release};
 
-use res::sync::model::Atomic;
 use res::{
-    Backend, Comp, Component, Deadline, Entry, Env, Fault, IntoCap, Kind, Local, Map, Mem, Memory,
-    Message, Name, Receiver, Rights, Rx, Sender, SharedMem, Sinv, Slot, Spsc, Tx, ZeroCopy,
+    Backend, Comp, Component, Deadline, Entry, Env, Fault, IntoCap, Kind, Local, Message, Name,
+    Receiver, Rx, Sender, Sinv, Slot, Spsc, Tx,
 };
 use res_benches::{Candidate, pin, time};
 
-use super::{MESSAGES, TRIPS, peers};
+use super::{MESSAGES, TRIPS, floors, peers};
 
 type Line = [u64; 8];
-type Page = [u8; 4096];
 
-const WORDS: Slot<Memory> = Slot::new("words");
 const ENDS: Slot<res::CapRx> = Slot::new("ends");
+const BACK: Slot<res::CapTx> = Slot::new("back");
+/// Ends of a round.
+const ENDS_PASSED: u64 = 200;
 
 const fn from<K, T>() -> Slot<Rx<K, T>> {
     Slot::new("from")
@@ -49,24 +48,6 @@ fn polls<B: Backend>(env: Env<B>) -> Result<(), Fault> {
     }
 }
 
-/// Two words: what the machine asks of whoever wants an answer. `u64::MAX` ends it.
-fn two_words<B: Backend>(env: Env<B>) -> Result<(), Fault> {
-    pin(1);
-    let map = env.take(WORDS)?.map(Rights::READ | Rights::WRITE)?;
-    let (asked, answered) = (map.word(0)?, map.word(128)?);
-    let mut last = 0;
-    while last != u64::MAX {
-        let now = asked.load(Acquire);
-        if now == last {
-            std::hint::spin_loop();
-            continue;
-        }
-        answered.store(now, Release);
-        last = now;
-    }
-    Ok(())
-}
-
 /// Takes all that comes, and answers once for so many.
 fn sink<B: Backend, T: Message>(env: Env<B>) -> Result<(), Fault> {
     pin(1);
@@ -88,6 +69,16 @@ fn greets<B: Backend>(env: Env<B>) -> Result<(), Fault> {
     let mut ends = env.take(ENDS)?;
     while let Ok(cap) = ends.recv() {
         env.cast::<Tx<Spsc, u64>>(cap)?.send(1)?;
+    }
+    Ok(())
+}
+
+/// Gives back each end that it gets.
+fn returns<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+    pin(1);
+    let (mut ends, mut back) = (env.take(ENDS)?, env.take(BACK)?);
+    while let Ok(cap) = ends.recv() {
+        back.send(cap)?;
     }
     Ok(())
 }
@@ -173,40 +164,8 @@ impl Systems {
         Self { sinv, local }
     }
 
-    fn floor(&self) -> Candidate<'static> {
-        let system = self.sinv.clone();
-        let mut partner = None;
-        let mut last = 0;
-        Candidate::floor("two words in shared memory", move || {
-            let (map, _) = partner.get_or_insert_with(|| {
-                let memory = system.mem(4096).expect("memory is there").share();
-                let map = memory.map(Rights::READ | Rights::WRITE).expect("mapped");
-                let name = const { Name::new("words") };
-                let component = system.component(name, two_words::<Sinv>).expect("made");
-                component.endow(WORDS, memory).expect("endowed");
-                component.start().expect("started");
-                (map, component)
-            });
-            let (asked, answered) = (map.word(0).expect("a word"), map.word(128).expect("a word"));
-            asked.store(TRIPS + 1, Release);
-            while answered.load(Acquire) != TRIPS + 1 {
-                std::hint::spin_loop();
-            }
-            let nanos = time(TRIPS, || {
-                for _ in 0..TRIPS {
-                    last += 1;
-                    asked.store(last, Release);
-                    while answered.load(Acquire) != last {
-                        std::hint::spin_loop();
-                    }
-                }
-            });
-            // It would take the core from the others.
-            asked.store(u64::MAX, Release);
-            partner = None;
-            last = 0;
-            nanos
-        })
+    pub(crate) fn both(&self) -> (&Sinv, &Local) {
+        (&self.sinv, &self.local)
     }
 
     pub(crate) fn polling(&self) -> Vec<Candidate<'static>> {
@@ -230,7 +189,7 @@ impl Systems {
         });
         vec![
             ours,
-            self.floor(),
+            floors::two_words(&self.sinv),
             #[cfg(feature = "iceoryx2")]
             super::iceoryx2_peer::polling(),
         ]
@@ -245,31 +204,8 @@ impl Systems {
                 trips::<Local, Spsc, u64, _>(&self.local, echo::<Local, Spsc, u64>),
             ),
         ];
+        all.push(floors::two_futexes(&self.sinv));
         all.extend(peers::blocking(8));
-        all
-    }
-
-    pub(crate) fn pages(&self) -> Vec<Candidate<'static>> {
-        fn page_trips<K: Kind<Sinv>>(system: &Sinv) -> impl FnMut() -> f64 + use<K> {
-            let mut partner = None;
-            let system = system.clone();
-            move || {
-                let Partner { tx, rx, .. } = partner.get_or_insert_with(|| {
-                    Partner::<Sinv, K, Page, Page>::new(&system, 2, echo::<Sinv, K, Page>)
-                });
-                time(TRIPS, || {
-                    for n in 0..TRIPS {
-                        tx.send(black_box([n as u8; 4096])).expect("it listens");
-                        black_box(rx.recv().expect("it answers"));
-                    }
-                })
-            }
-        }
-        let mut all = vec![
-            Candidate::ours("Sinv, Spsc", page_trips::<Spsc>(&self.sinv)),
-            Candidate::ours("Sinv, ZeroCopy", page_trips::<ZeroCopy>(&self.sinv)),
-        ];
-        all.extend(peers::blocking(4096));
         all
     }
 
@@ -288,8 +224,33 @@ impl Systems {
         ]
     }
 
+    /// There and back: two passes.
     pub(crate) fn passing(&self) -> Vec<Candidate<'static>> {
-        const ENDS_PASSED: u64 = 200;
+        let system = self.sinv.clone();
+        let mut partner = None;
+        let ours = Candidate::ours("Sinv: an end, there and back, halved", move || {
+            let (over, back, end, _) = partner.get_or_insert_with(|| {
+                let (over, theirs) = system.chanchan(4).expect("memory is there");
+                let (to, back) = system.chanchan(4).expect("memory is there");
+                let (tx, rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
+                let name = const { Name::new("returns") };
+                let component = system.component(name, returns::<Sinv>).expect("made");
+                component.endow(ENDS, theirs).expect("endowed");
+                component.endow(BACK, to).expect("endowed");
+                component.start().expect("started");
+                (over, back, Some(tx.into_cap()), (rx, component))
+            });
+            time(2 * ENDS_PASSED, || {
+                for _ in 0..ENDS_PASSED {
+                    over.send(end.take().expect("it came back")).expect("it listens");
+                    *end = Some(back.recv().expect("it comes back"));
+                }
+            })
+        });
+        vec![ours, peers::descriptors_passed(ENDS_PASSED), peers::ipc_ends_passed(ENDS_PASSED)]
+    }
+
+    pub(crate) fn making_and_passing(&self) -> Vec<Candidate<'static>> {
         let system = self.sinv.clone();
         let mut over = None;
         let ours = Candidate::ours("Sinv: made, passed, used", move || {
@@ -309,9 +270,7 @@ impl Systems {
                 }
             })
         });
-        let mut all = vec![ours];
-        all.extend(peers::passing(ENDS_PASSED));
-        all
+        vec![ours, peers::eventfds_passed(ENDS_PASSED)]
     }
 
     pub(crate) fn starting(&self) -> Vec<Candidate<'static>> {

@@ -40,6 +40,9 @@ impl<K: Isolation> Arena<K> {
 
 /// All of a component's arenas.
 pub(crate) struct Ears<K: Isolation> {
+    /// Held while an arena is asked for, until it is known: one that is gone meanwhile would be
+    /// forgotten too early, and kept for ever.
+    asking: Mutex<K, ()>,
     known: Mutex<K, Known<K>>,
 }
 
@@ -58,7 +61,10 @@ impl<K: Isolation> Ears<K> {
         let (arenas, list) = (BTreeMap::new(), Arc::from(Vec::new()));
         let (watched, watchers) = (BTreeMap::new(), BTreeMap::new());
         let known = Known { arenas, list, watched, watchers };
-        Ok(Self { known: Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), known) })
+        Ok(Self {
+            asking: Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), ()),
+            known: Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), known),
+        })
     }
 
     fn list(&self) -> Arc<[Arc<Arena<K>>]> {
@@ -79,6 +85,7 @@ impl<K: Isolation> Ears<K> {
         if let Some(arena) = known {
             return Ok(arena);
         }
+        let _asking = self.asking.lock();
         let (half, _, memory) = link.memory(Request::Arena(id, word))?;
         let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
         let kernel = &link.kernel;
@@ -154,6 +161,7 @@ impl<K: Isolation> Ears<K> {
     /// The peer of that arena is gone.
     pub(crate) fn forget(&self, id: u64) {
         let gone = {
+            let _asking = self.asking.lock();
             let mut known = self.known.lock();
             known.watchers.retain(|_, arena| *arena != id);
             let gone = known.arenas.remove(&id);

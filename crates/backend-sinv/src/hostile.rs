@@ -12,8 +12,8 @@ use backend_local::outside::WordId;
 use backend_local::parcel::{Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, Barrier, Comp, Component as _, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone,
-    Name, Receiver, Rights, Role, Rx, Sender, Side, Slot, Tx,
+    Backend, Barrier, Comp, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, Name, Receiver,
+    Rights, Role, Rx, Sender, Side, Slot, Tx, Value,
 };
 use res_kernel::linux::LinuxSocket;
 use res_kernel::{DomainEntry, Linux, Socket};
@@ -23,10 +23,12 @@ use crate::request::{Destination, Request, Said};
 use crate::wire::Wire;
 
 use random::Random;
-use raw::{ask, begin, component};
+use raw::{ask, begin, component, value};
 
 const FROM: Slot<Rx<Spsc, u64>> = Slot::new("from");
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
+/// How often it asks.
+const ROUNDS: Slot<Value<u64>> = Slot::new("rounds");
 
 fn echo(env: Env<Sinv>) -> Result<(), Fault> {
     let (mut from, mut to) = (env.take(FROM)?, env.take(TO)?);
@@ -94,7 +96,7 @@ fn random_request(number: &mut Random, own: u32) -> Request {
 fn forges(_: Linux, socket: LinuxSocket) {
     let (hello, _) = begin(&socket);
     let mut number = Random(u64::from(hello.id) * 0x9e37_79b9 + 1);
-    for _ in 0..rounds() {
+    for _ in 0..value(&socket, ROUNDS) {
         if ask(&socket, &random_request(&mut number, hello.id)).is_none() {
             std::process::exit(3);
         }
@@ -165,6 +167,8 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
     let hostile: Vec<_> = (0..count)
         .map(|index| {
             let hostile = component(&system, &std::format!("hostile{index}"), entry);
+            let hostile = Comp::new(system.clone(), hostile);
+            hostile.endow(ROUNDS, rounds()).expect("endowed");
             hostile.start().expect("started");
             hostile
         })

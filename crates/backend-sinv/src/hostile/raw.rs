@@ -1,10 +1,12 @@
 //! A component without a runtime: what it says to the manager, and what it gets.
 
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::vec::Vec;
 
-use res_api::{Deadline, ErrorKind, Name};
+use backend_local::outside::HEADER;
+use res_api::{Deadline, ErrorKind, Name, Slot, Value};
 use res_kernel::linux::{LinuxMemory, LinuxSocket};
-use res_kernel::{DomainEntry, Isolation, Linux, Passed, Place, Socket};
+use res_kernel::{DomainEntry, Isolation, KernelMemory, Linux, Passed, Place, Socket};
 
 use crate::Sinv;
 use crate::component::SinvComponent;
@@ -55,4 +57,16 @@ pub(super) fn ask_for(socket: &LinuxSocket, request: &Request) -> Option<(Said, 
 /// Asks, and waits for the answer.
 pub(super) fn ask(socket: &LinuxSocket, request: &Request) -> Option<Said> {
     ask_for(socket, request).map(|(said, _)| said)
+}
+
+/// All words of an object.
+pub(super) fn words(memory: &LinuxMemory) -> &[AtomicU64] {
+    // SAFETY: all of it is mapped for writing as long as it is borrowed.
+    unsafe { core::slice::from_raw_parts(memory.base().as_ptr().cast(), memory.len() as usize / 8) }
+}
+
+/// The value that it was endowed with. (What it knows of its environment is nothing.)
+pub(super) fn value(socket: &LinuxSocket, slot: Slot<Value<u64>>) -> u64 {
+    let (_, given) = ask_for(socket, &Request::Take(slot.name())).expect("the manager lives");
+    words(&given[0])[HEADER / 8].load(SeqCst)
 }

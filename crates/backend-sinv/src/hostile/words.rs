@@ -7,18 +7,17 @@ use std::thread;
 use std::time::Duration;
 use std::vec::Vec;
 
-use backend_local::outside::HEADER;
 use backend_local::parcel::Piece;
 use chan_impls::Spsc;
 use res_api::{
     Backend, Comp, Deadline, Env, EvtGrp, Exit, Fault, Gone, Instant, Kind, Name, Receiver,
     RecvError, Rx, SendError, Sender, Side, Slot, Thread, Trigger, Tx, Value,
 };
+use res_kernel::Linux;
 use res_kernel::linux::{LinuxMemory, LinuxSocket};
-use res_kernel::{KernelMemory, Linux};
 use res_sync::Park;
 
-use super::raw::{ask, ask_for, begin, component};
+use super::raw::{ask, ask_for, begin, component, value, words};
 use crate::Sinv;
 use crate::manager::BIT_BITS;
 use crate::request::{Request, Said};
@@ -78,12 +77,6 @@ fn all_memory(socket: &LinuxSocket, board: Option<LinuxMemory>) -> Vec<LinuxMemo
     all
 }
 
-/// The value that it was endowed with.
-fn value(socket: &LinuxSocket, slot: Slot<Value<u64>>) -> u64 {
-    let (_, given) = ask_for(socket, &Request::Take(slot.name())).expect("the manager lives");
-    words(&given[0])[HEADER / 8].load(SeqCst)
-}
-
 /// The bell of a word, once somebody listens.
 fn bell_of(object: &LinuxMemory, offset: u32) -> u64 {
     loop {
@@ -92,11 +85,6 @@ fn bell_of(object: &LinuxMemory, offset: u32) -> u64 {
             bell => return bell,
         }
     }
-}
-
-fn words(memory: &LinuxMemory) -> &[AtomicU64] {
-    // SAFETY: all of it is mapped for writing as long as it is borrowed.
-    unsafe { core::slice::from_raw_parts(memory.base().as_ptr().cast(), memory.len() as usize / 8) }
 }
 
 /// Changes each bit: back again, then it stays set, then it stays clear.

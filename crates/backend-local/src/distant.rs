@@ -63,13 +63,13 @@ impl<K: Kernel> Distant<K> {
 pub struct DistantPush<K: Kernel> {
     to: Distant<K>,
     pushed: u64,
-    /// It takes nothing any more: it was told that the receiver is gone.
+    /// It takes nothing any more: the receiver is gone.
     refused: bool,
     /// How often there was no room, one after the other, although the numbers said so.
     doubts: u32,
 }
 
-/// How often the numbers may be wrong: for as long as it takes a receiver to leave.
+/// How often, one after the other, another sender may have been faster.
 const DOUBTS: u32 = 1000;
 
 /// The popping half.
@@ -140,11 +140,15 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
                 self.doubts = 0;
                 Ok(())
             }
-            // There was room, said the numbers, and only this end takes room away; or the receiver
-            // has left a moment ago.
+            // There was room, said the numbers; another sender may have taken it meanwhile.
             Ok(false) if self.doubts == DOUBTS => Err((cap, PushError::Misbehaved)),
             Ok(false) => {
                 self.doubts += 1;
+                Err((cap, PushError::Full))
+            }
+            // There is no receiver. The word says why, or will: that is waited for.
+            Err(ErrorKind::Closed) => {
+                self.refused = true;
                 Err((cap, PushError::Full))
             }
             Err(kind) => Err((cap, PushError::Refused(kind))),

@@ -53,7 +53,8 @@ pub trait Outside<K: Kernel>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Why it may not go there.
+    /// Why it may not go there; `Closed` where nobody will receive it. Then the word that the sender
+    /// waits on says why, or will.
     #[cfg(feature = "alloc")]
     fn send(&self, queue: u64, parcel: crate::parcel::Parcel) -> Result<bool, ErrorKind>;
 

@@ -27,6 +27,22 @@ struct Arena<K: Isolation> {
 }
 
 impl<K: Isolation> Arena<K> {
+    /// The arena, for whoever listens there, or for who is to ring for that word.
+    fn ask(link: &Link<K>, id: u64, word: Option<WordId>) -> Result<Self, ErrorKind> {
+        let (half, _, memory) = link.memory(Request::Arena(id, word))?;
+        let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
+        let kernel = &link.kernel;
+        let bell = |half| {
+            // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
+            let bell = unsafe { Bell::new(kernel, &memory, half) };
+            bell.map_err(|error| error.kind)?.ok_or(ErrorKind::Misbehaved)
+        };
+        let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
+        let point = kernel.point().map_err(|error| error.kind)?;
+        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), BTreeMap::new());
+        Ok(Self { ours, theirs, sources, _memory: memory })
+    }
+
     /// Marks the sources whose bits are set.
     fn sweep(&self) {
         self.ours.sweep(|bit| {
@@ -51,13 +67,15 @@ struct Known<K: Isolation> {
     watched: BTreeMap<WordId, u64>,
     /// In which arena the watcher of a word is told, as the manager said.
     watchers: BTreeMap<WordId, u64>,
+    /// How often an arena was forgotten.
+    forgotten: u64,
 }
 
 impl<K: Isolation> Ears<K> {
     pub(crate) fn new(kernel: &K) -> Result<Self, KernelError> {
         let (arenas, list) = (BTreeMap::new(), Arc::from(Vec::new()));
         let (watched, watchers) = (BTreeMap::new(), BTreeMap::new());
-        let known = Known { arenas, list, watched, watchers };
+        let known = Known { arenas, list, watched, watchers, forgotten: 0 };
         Ok(Self { known: Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), known) })
     }
 
@@ -71,33 +89,27 @@ impl<K: Isolation> Ears<K> {
         id: u64,
         word: Option<WordId>,
     ) -> Result<Arc<Arena<K>>, ErrorKind> {
-        let known = {
-            let known = self.known.lock();
-            let said = word.is_none_or(|word| known.watchers.get(&word) == Some(&id));
-            known.arenas.get(&id).filter(|_| said).cloned()
-        };
-        if let Some(arena) = known {
-            return Ok(arena);
+        loop {
+            let forgotten = {
+                let known = self.known.lock();
+                let said = word.is_none_or(|word| known.watchers.get(&word) == Some(&id));
+                if let Some(arena) = known.arenas.get(&id).filter(|_| said) {
+                    return Ok(Arc::clone(arena));
+                }
+                known.forgotten
+            };
+            let new = Arc::new(Arena::ask(link, id, word)?);
+            let mut known = self.known.lock();
+            // One that has gone meanwhile may be this one, and nobody would say so again: ask anew.
+            if known.forgotten == forgotten {
+                if let Some(word) = word {
+                    known.watchers.insert(word, id);
+                }
+                let arena = Arc::clone(known.arenas.entry(id).or_insert(new));
+                known.list = known.arenas.values().cloned().collect();
+                return Ok(arena);
+            }
         }
-        let (half, _, memory) = link.memory(Request::Arena(id, word))?;
-        let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
-        let kernel = &link.kernel;
-        let bell = |half| {
-            // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
-            let bell = unsafe { Bell::new(kernel, &memory, half) };
-            bell.map_err(|error| error.kind)?.ok_or(ErrorKind::Misbehaved)
-        };
-        let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
-        let point = kernel.point().map_err(|error| error.kind)?;
-        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), BTreeMap::new());
-        let new = Arc::new(Arena { ours, theirs, sources, _memory: memory });
-        let mut known = self.known.lock();
-        if let Some(word) = word {
-            known.watchers.insert(word, id);
-        }
-        let arena = Arc::clone(known.arenas.entry(id).or_insert(new));
-        known.list = known.arenas.values().cloned().collect();
-        Ok(arena)
     }
 
     /// A group here watches the word: which bell is to be rung for it.
@@ -155,6 +167,7 @@ impl<K: Isolation> Ears<K> {
     pub(crate) fn forget(&self, id: u64) {
         let gone = {
             let mut known = self.known.lock();
+            known.forgotten += 1;
             known.watchers.retain(|_, arena| *arena != id);
             let gone = known.arenas.remove(&id);
             known.list = known.arenas.values().cloned().collect();
@@ -233,14 +246,61 @@ fn sleep_on<'a, K: Isolation>(
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
     use std::sync::atomic::AtomicU64;
 
-    use res_api::Gone;
-    use res_kernel::Kernel;
+    use chan_impls::Spsc;
+    use res_api::{Backend, Env, EvtGrp, Fault, Gone, Name, Receiver, Rx, Sender, Slot, Trigger};
     use res_kernel::linux::Linux;
+    use res_kernel::sim::Simulation;
+    use res_kernel::{Kernel, Sim};
     use res_sync::Wake;
 
     use super::*;
+    use crate::{Limits, Sinv};
+
+    const FROM: Slot<Rx<Spsc, u64>> = Slot::new("from");
+
+    /// Watches what its composer sends.
+    fn watches(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+        let (mut from, group) = (env.take(FROM)?, env.evtgrp(1)?);
+        let _registered = group.add(&from, Trigger::Edge, 0)?;
+        while from.drain(|_| ()).is_none() {
+            group.wait(Deadline::NEVER)?;
+        }
+        Ok(())
+    }
+
+    /// Rings for one that ends, or is killed.
+    fn rings(sim: Sim) {
+        let system = Sinv::on(sim, Limits::default()).expect("a system");
+        let (mut tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
+        let component = system.component(const { Name::new("watches") }, watches).expect("made");
+        component.endow(FROM, from).expect("endowed");
+        if component.start().is_ok() {
+            (0..3).for_each(|n| _ = tx.send(n));
+            drop(tx);
+            component.wait(Deadline::NEVER).expect("it ends");
+        }
+        // It is told of that by another thread.
+        let late = system.within(Duration::from_secs(1));
+        while !system.world.ears.known.lock().arenas.is_empty() {
+            assert!(!late.passed(system.now()), "an arena is kept for ever");
+            system.yield_now();
+        }
+    }
+
+    #[test]
+    fn no_arena_is_kept_whenever_its_other_party_is_killed() {
+        for seed in 0..2 {
+            let whole = Simulation::new(seed).run(rings);
+            assert_eq!(whole.failure, None, "{whole}");
+            for step in 1..whole.steps {
+                let outcome = Simulation::new(seed).kill(1, step).run(rings);
+                assert_eq!(outcome.failure, None, "step {step}: {outcome}");
+            }
+        }
+    }
 
     #[test]
     fn a_bell_that_is_said_to_be_dead_keeps_nobody_awake() {

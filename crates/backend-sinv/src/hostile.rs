@@ -2,6 +2,8 @@
 
 #[path = "../../chan-impls/tests/common/random.rs"]
 mod random;
+mod raw;
+mod words;
 
 use std::time::Duration;
 use std::vec::Vec;
@@ -10,21 +12,23 @@ use backend_local::outside::WordId;
 use backend_local::parcel::{Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, Barrier, Comp, Component as _, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone,
-    Name, Receiver, Rights, Role, Rx, Sender, Side, Slot, Tx,
+    Backend, Barrier, Comp, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, Name, Receiver,
+    Rights, Role, Rx, Sender, Side, Slot, Tx, Value,
 };
 use res_kernel::linux::LinuxSocket;
-use res_kernel::{DomainEntry, Isolation, Linux, Place, Socket};
+use res_kernel::{DomainEntry, Linux, Socket};
 
 use crate::Sinv;
-use crate::component::SinvComponent;
-use crate::request::{Destination, Hello, Request, Said};
+use crate::request::{Destination, Request, Said};
 use crate::wire::Wire;
 
 use random::Random;
+use raw::{ask, begin, component, value};
 
 const FROM: Slot<Rx<Spsc, u64>> = Slot::new("from");
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
+/// How often it asks.
+const ROUNDS: Slot<Value<u64>> = Slot::new("rounds");
 
 fn echo(env: Env<Sinv>) -> Result<(), Fault> {
     let (mut from, mut to) = (env.take(FROM)?, env.take(TO)?);
@@ -37,29 +41,6 @@ fn echo(env: Env<Sinv>) -> Result<(), Fault> {
 fn rounds() -> u64 {
     let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
     if long { 200_000 } else { 4_000 }
-}
-
-fn begin(socket: &LinuxSocket) -> Hello {
-    let (mut bytes, mut board) = ([0; 256], [None]);
-    let received = socket.recv(&mut bytes, &mut board, Deadline::NEVER).expect("a greeting");
-    Hello::decoded(&bytes[..received.bytes]).expect("a greeting")
-}
-
-/// Asks, and waits for the answer; none once the manager has had enough.
-fn ask(socket: &LinuxSocket, request: &Request) -> Option<Said> {
-    while let Err(error) = socket.send(&request.encoded(), &[]) {
-        if error.kind != ErrorKind::NoSlots {
-            return None;
-        }
-        std::thread::yield_now();
-    }
-    if !request.is_answered() {
-        return Some(Said::Done());
-    }
-    let mut bytes = [0; LinuxSocket::MOST_BYTES];
-    let mut places: [Place<LinuxSocket>; LinuxSocket::MOST_OBJECTS] = [const { None }; _];
-    let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).ok()?;
-    <(Said, Vec<u64>)>::decoded(&bytes[..received.bytes]).map(|(said, _)| said)
 }
 
 /// Something that could be asked for, about things of others with numbers that are in use.
@@ -113,9 +94,9 @@ fn random_request(number: &mut Random, own: u32) -> Request {
 
 /// Asks for whatever it likes, and begins to make something of it.
 fn forges(_: Linux, socket: LinuxSocket) {
-    let hello = begin(&socket);
+    let (hello, _) = begin(&socket);
     let mut number = Random(u64::from(hello.id) * 0x9e37_79b9 + 1);
-    for _ in 0..rounds() {
+    for _ in 0..value(&socket, ROUNDS) {
         if ask(&socket, &random_request(&mut number, hello.id)).is_none() {
             std::process::exit(3);
         }
@@ -144,7 +125,7 @@ fn watches(_: Linux, socket: LinuxSocket) {
 
 /// Says what means nothing.
 fn babbles(_: Linux, socket: LinuxSocket) {
-    let hello = begin(&socket);
+    let (hello, _) = begin(&socket);
     let mut number = Random(u64::from(hello.id) | 1);
     loop {
         let bytes: Vec<u8> = (0..number.below(64)).map(|_| number.below(256) as u8).collect();
@@ -173,13 +154,6 @@ fn does_not_listen(_: Linux, socket: LinuxSocket) {
     }
 }
 
-fn component(system: &Sinv, name: &str, entry: DomainEntry<Linux>) -> SinvComponent<Linux> {
-    let code = Linux::new().code_of(entry).expect("of this program");
-    let end = system.local.lone_point().expect("memory is there");
-    let name = Name::parse(name).expect("a name");
-    SinvComponent::at(&system.world, name, end, code).expect("made")
-}
-
 /// One of these beside a pair that keeps to the rules: the pair goes on, and so does the manager.
 fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(Exit) -> bool) {
     let system = Sinv::new().expect("a system");
@@ -193,6 +167,8 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
     let hostile: Vec<_> = (0..count)
         .map(|index| {
             let hostile = component(&system, &std::format!("hostile{index}"), entry);
+            let hostile = Comp::new(system.clone(), hostile);
+            hostile.endow(ROUNDS, rounds()).expect("endowed");
             hostile.start().expect("started");
             hostile
         })

@@ -19,7 +19,7 @@ use crate::request::{ComponentId, Destination, Notice, Request, Said};
 /// What a component knows of the rest of its system.
 pub(crate) struct World<K: Isolation> {
     pub(crate) link: Link<K>,
-    ears: Ears<K>,
+    pub(crate) ears: Ears<K>,
     /// The components that it made and that have not ended.
     children: Mutex<K, BTreeMap<ComponentId, Arc<Child<K>>>>,
     /// This component, for who tells it to stop.

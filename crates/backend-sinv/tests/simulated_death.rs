@@ -1,8 +1,8 @@
 //! A component of a simulation that is killed at each step of a scene, one after the other: who had
 //! to do with it is told, and the manager goes on.
-//!
-//! `RES_SEEDS=n` tries each step in n orders, `RES_SEED=n` in that one alone, and `RES_STEP=n` that
-//! step alone.
+
+#[path = "common/each_step.rs"]
+mod each_step;
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use res_api::{
     Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
-use res_kernel::sim::{Outcome, Simulation};
+
+use each_step::Kill;
 
 type System = Sinv<Sim>;
 
@@ -155,45 +156,8 @@ fn scene(sim: Sim) {
     assert_eq!(seen.components.len(), 1, "{seen}");
 }
 
-fn run(seed: u64, step: u64, record: bool) -> Outcome {
-    let simulation = Simulation::new(seed).kill(1, step);
-    let simulation = if record { simulation.record() } else { simulation };
-    simulation.run(scene)
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
-
 #[test]
 fn killed_at_each_step_its_peers_are_told() {
-    let seeds = match number("RES_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("RES_SEEDS").unwrap_or(3),
-    };
-    let mut runs = 0;
-    for seed in seeds {
-        let whole = run(seed, 0, false);
-        assert_eq!(whole.failure, None, "{whole}");
-        let steps = match number("RES_STEP") {
-            Some(step) => step..step + 1,
-            None => 1..whole.steps,
-        };
-        for step in steps {
-            let outcome = run(seed, step, false);
-            runs += 1;
-            if outcome.hash == whole.hash {
-                // It had ended.
-                break;
-            }
-            if outcome.failure.is_some() {
-                let outcome = run(seed, step, true);
-                let text = res_kernel::sim::Transcript(&outcome.events).to_string();
-                let lines: Vec<_> = text.lines().collect();
-                let last = lines[lines.len().saturating_sub(40)..].join("\n");
-                panic!("RES_SEED={seed} RES_STEP={step}: {outcome}{last}");
-            }
-        }
-    }
+    let runs = Kill { domain: 1, seeds: 3, stride: 1 }.at_each_step(scene);
     println!("{runs} runs");
 }

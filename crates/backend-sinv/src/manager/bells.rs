@@ -158,6 +158,8 @@ impl<K: Isolation> State<K> {
         }
         for party in arena.pair {
             self.notify(party, Notice::ArenaGone(id));
+            // However often it has asked for it: it forgets it once.
+            self.withdraw(party, id);
         }
         self.arenas.remove(&id);
         self.sweep_object(id);

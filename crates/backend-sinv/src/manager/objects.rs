@@ -207,13 +207,18 @@ impl<K: Isolation> State<K> {
         {
             grant.count -= 1;
             if grant.count == 0 {
-                self.take_away(client, id, None);
-                if let Some(client) = self.components.get_mut(&client) {
-                    client.objects.remove(&id);
-                }
+                self.withdraw(client, id);
             }
         }
         Said::Done()
+    }
+
+    /// The component does not account for the object any more, and has nothing of it.
+    pub(super) fn withdraw(&mut self, client: ComponentId, id: u64) {
+        self.take_away(client, id, None);
+        if let Some(client) = self.components.get_mut(&client) {
+            client.objects.remove(&id);
+        }
     }
 
     /// The component has nothing of the object any more. Where it has ended, its ends leave.

@@ -138,7 +138,11 @@ impl<K: Isolation> State<K> {
     pub(super) fn push(&mut self, client: ComponentId, id: u64, parcel: Parcel) -> Result<Said> {
         self.holds_end(client, id, Role::CapSnd)?;
         let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
-        if queue.receiver.is_none() || queue.items.len() >= queue.capacity as usize {
+        if queue.receiver.is_none() {
+            // Its word says why, or will in a moment.
+            return Err(ErrorKind::Closed);
+        }
+        if queue.items.len() >= queue.capacity as usize {
             return Ok(Said::NotNow());
         }
         let mut travels = !is_of(&parcel, id);
@@ -201,7 +205,7 @@ impl<K: Isolation> State<K> {
         self.tell(WordId { object, offset: QUEUE_WORDS[which] }, What::Trigger);
     }
 
-    /// An end has left by itself; whoever has the other one has been told.
+    /// An end has left by itself.
     pub(super) fn left_queue(
         &mut self,
         client: ComponentId,
@@ -210,11 +214,22 @@ impl<K: Isolation> State<K> {
         why: Gone,
     ) -> Said {
         if self.holds_end(client, queue, role).is_ok() {
+            self.tell_senders(queue, role, why);
             for lost in self.end_left(queue, role, client) {
                 self.lose(lost, why);
             }
         }
         Said::Done()
+    }
+
+    /// Who waits for room is told that the receiver has left, whether or not that has told it.
+    fn tell_senders(&mut self, queue: u64, left: Role, why: Gone) {
+        if left == Role::CapRcv
+            && let Some(object) = self.queues.get(&queue).map(|queue| queue.object)
+        {
+            let room = WordId { object, offset: QUEUE_WORDS[1] };
+            self.tell(room, What::Tell(Side::Waiters, why));
+        }
     }
 
     /// An end has left; what nobody will receive any more.

@@ -1,5 +1,5 @@
 //! What the tests of calls share.
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(dead_code, unused_macros, unused_imports, reason = "each test takes what it needs")]
 
 use std::time::Duration;
 

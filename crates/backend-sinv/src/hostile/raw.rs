@@ -1,0 +1,72 @@
+//! A component without a runtime: what it says to the manager, and what it gets.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::vec::Vec;
+
+use backend_local::outside::HEADER;
+use res_api::{Deadline, ErrorKind, Name, Slot, Value};
+use res_kernel::linux::{LinuxMemory, LinuxSocket};
+use res_kernel::{DomainEntry, Isolation, KernelMemory, Linux, Passed, Place, Socket};
+
+use crate::Sinv;
+use crate::component::SinvComponent;
+use crate::request::{Hello, Request, Said};
+use crate::wire::Wire;
+
+/// One that begins at `entry`.
+pub(super) fn component(
+    system: &Sinv,
+    name: &str,
+    entry: DomainEntry<Linux>,
+) -> SinvComponent<Linux> {
+    let code = Linux::new().code_of(entry).expect("of this program");
+    let end = system.local.lone_point().expect("memory is there");
+    let name = Name::parse(name).expect("a name");
+    SinvComponent::at(&system.world, name, end, code).expect("made")
+}
+
+/// Who it is, and its board.
+pub(super) fn begin(socket: &LinuxSocket) -> (Hello, Option<LinuxMemory>) {
+    let (mut bytes, mut places) = ([0; 256], [None]);
+    let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).expect("a greeting");
+    let [board] = places;
+    let hello = Hello::decoded(&bytes[..received.bytes]).expect("a greeting");
+    (hello, board.and_then(Passed::into_memory))
+}
+
+/// Asks, and waits for the answer and the memory that comes with it; none once the manager has had
+/// enough.
+pub(super) fn ask_for(socket: &LinuxSocket, request: &Request) -> Option<(Said, Vec<LinuxMemory>)> {
+    while let Err(error) = socket.send(&request.encoded(), &[]) {
+        if error.kind != ErrorKind::NoSlots {
+            return None;
+        }
+        std::thread::yield_now();
+    }
+    if !request.is_answered() {
+        return Some((Said::Done(), Vec::new()));
+    }
+    let mut bytes = [0; LinuxSocket::MOST_BYTES];
+    let mut places: [Place<LinuxSocket>; LinuxSocket::MOST_OBJECTS] = [const { None }; _];
+    let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).ok()?;
+    let (said, _) = <(Said, Vec<u64>)>::decoded(&bytes[..received.bytes])?;
+    let memories = places.into_iter().flatten().filter_map(Passed::into_memory);
+    Some((said, memories.collect()))
+}
+
+/// Asks, and waits for the answer.
+pub(super) fn ask(socket: &LinuxSocket, request: &Request) -> Option<Said> {
+    ask_for(socket, request).map(|(said, _)| said)
+}
+
+/// All words of an object.
+pub(super) fn words(memory: &LinuxMemory) -> &[AtomicU64] {
+    // SAFETY: all of it is mapped for writing as long as it is borrowed.
+    unsafe { core::slice::from_raw_parts(memory.base().as_ptr().cast(), memory.len() as usize / 8) }
+}
+
+/// The value that it was endowed with. (What it knows of its environment is nothing.)
+pub(super) fn value(socket: &LinuxSocket, slot: Slot<Value<u64>>) -> u64 {
+    let (_, given) = ask_for(socket, &Request::Take(slot.name())).expect("the manager lives");
+    words(&given[0])[HEADER / 8].load(SeqCst)
+}

@@ -1,0 +1,131 @@
+//! What is given away: who gives dies, or who takes.
+
+use chan_impls::Spsc;
+use res_api::{
+    AnyCap, Backend, CapRx, CapTx, Env, Exit, Gone, IntoCap, Kind, Name, Receiver, RecvError, Rx,
+    Sender, Slot, kind_of,
+};
+
+use crate::ground::{Ground, Message, Outcome, System, Trial, message, mortally, told};
+
+const OVER: Slot<CapTx> = Slot::new("over");
+const ENDS: Slot<CapRx> = Slot::new("ends");
+const FROM: Slot<Rx<Spsc, Message>> = Slot::new("from");
+const NAME: Name = Name::new("name");
+
+type Rcv = <Spsc as Kind<System>>::Rcv<Message>;
+
+/// Sends a channel's end with a message in it, and keeps nothing of it.
+fn gives(env: Env<System>) -> Outcome {
+    let mut over = env.take(OVER)?;
+    mortally(&env, || {
+        for _ in 0..2 {
+            let (mut tx, rx) = env.chan::<Spsc, Message>(2)?;
+            tx.send(message(0))?;
+            over.send(rx.into_cap())?;
+            tx.send(message(1))?;
+        }
+        Ok(())
+    })?
+}
+
+/// What came is whole, and is told of the death.
+fn giving(trial: &Trial<'_>) -> Exit {
+    let (over, mut ends) = trial.system.chanchan(4).expect("a channel");
+    let component = trial.component(gives);
+    component.endow(OVER, over).expect("endowed");
+    component.start().expect("started");
+    let mut count = 0;
+    let gone = loop {
+        match ends.recv_until(trial.late) {
+            Ok(end) => {
+                let mut end = end.cast::<Rcv>().expect("a receiver");
+                let (messages, gone) = trial.all_of(&mut end);
+                let whole = messages == 2 || gone == Gone::PeerGone && messages == 1;
+                assert!(whole && gone != Gone::Misbehaved, "{messages}, {gone:?}");
+                count += 1;
+            }
+            Err(RecvError::Gone(gone)) => break gone,
+            Err(RecvError::TimedOut) => panic!("nobody says that it is gone"),
+        }
+    };
+    let exit = trial.end_of(&component);
+    assert_eq!(gone, told(exit));
+    assert!(exit == Exit::Died || count == 2);
+    exit
+}
+
+fn takes(env: Env<System>) -> Outcome {
+    let mut ends = env.take(ENDS)?;
+    mortally(&env, || {
+        let mut end = ends.recv()?.cast::<Rcv>()?;
+        assert_eq!(end.recv()?, message(0));
+        Ok(())
+    })?
+}
+
+/// Who has the other end is told, wherever it was: on its way, or there.
+fn taking(trial: &Trial<'_>) -> Exit {
+    let (mut over, ends) = trial.system.chanchan(1).expect("a channel");
+    let component = trial.component(takes);
+    component.endow(ENDS, ends).expect("endowed");
+    component.start().expect("started");
+    let (mut tx, end) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
+    tx.send(message(0)).expect("there is room");
+    // It may be dead by now: then the end comes back, and leaves here.
+    let given = over.send_until(end.into_cap(), trial.late);
+    let gone = trial.send_all(&mut tx, 1);
+    let exit = trial.end_of(&component);
+    match given {
+        Ok(()) => assert!([Gone::Closed, told(exit)].contains(&gone), "{gone:?}"),
+        Err(error) => {
+            assert_eq!((exit, gone), (Exit::Died, Gone::Closed), "{error:?}");
+        }
+    }
+    exit
+}
+
+fn takes_endowments(env: Env<System>) -> Outcome {
+    let taken = mortally(&env, || env.take(FROM))?;
+    drop(taken?);
+    Ok(())
+}
+
+fn taking_endowments(trial: &Trial<'_>) -> Exit {
+    let (mut tx, from) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
+    let component = trial.component(takes_endowments);
+    component.endow(FROM, from).expect("endowed");
+    component.start().expect("started");
+    let gone = trial.send_all(&mut tx, 0);
+    let exit = trial.end_of(&component);
+    assert_eq!(gone, told(exit));
+    exit
+}
+
+fn publishes(env: Env<System>) -> Outcome {
+    mortally(&env, || {
+        let (_tx, rx) = env.chan::<Spsc, Message>(1)?;
+        env.publish(NAME, rx.into_cap()).map_err(|refused| refused.error)?;
+        drop(env.lookup(NAME)?);
+        Ok(())
+    })?
+}
+
+/// Its name goes with it, and is free.
+fn publishing(trial: &Trial<'_>) -> Exit {
+    let component = trial.component(publishes);
+    component.start().expect("started");
+    let exit = trial.end_of(&component);
+    let error = trial.system.lookup(NAME).err();
+    assert_eq!(error.map(|error| kind_of(&error)), Some(res_api::ErrorKind::NotFound));
+    exit
+}
+
+#[test]
+fn capabilities() {
+    let mut ground = Ground::new();
+    ground.try_each("give", giving);
+    ground.try_each("take", taking);
+    ground.try_each("take an endowment", taking_endowments);
+    ground.try_each("publish and look up", publishing);
+}

@@ -50,6 +50,7 @@
 //!   one for all ([`Simulation::cores`]).
 
 mod buffers;
+mod chrome;
 mod domain;
 mod fiber;
 mod file;
@@ -77,6 +78,7 @@ use res_sync::Barrier;
 
 use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
+pub use chrome::ChromeTrace;
 pub use domain::SimDomain;
 pub use file::SimFile;
 pub use memory::SimMemory;

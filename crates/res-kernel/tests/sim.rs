@@ -1,5 +1,7 @@
 //! The simulator: that it finds what it has to find, and that a run is a function of its seed.
 
+#[path = "sim/chrome.rs"]
+mod chrome;
 #[path = "sim/common.rs"]
 mod common;
 #[path = "sim/deadlock.rs"]

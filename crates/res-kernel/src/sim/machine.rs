@@ -9,12 +9,12 @@ use std::vec::Vec;
 use res_sync::{Barrier, Deadline, Instant};
 
 use super::buffers::Buffers;
-use super::domain::Domains;
+use super::domain::{COMPOSER, Domains};
 use super::fiber::{Fiber, Way, suspend};
 use super::outcome::{Failure, Place, Waiting};
 use super::run;
 use super::schedule::{Move, Runnable, Scheduler, Turn, Why};
-use super::trace::{Step, Trace};
+use super::trace::{Event, Step, Trace};
 use crate::ThreadEntry;
 
 /// The first thread, whose end is awaited like that of all others.
@@ -99,6 +99,8 @@ pub(super) struct State {
     pub(super) trace: Trace,
     pub(super) steps: u64,
     pub(super) switches: u64,
+    /// Who runs, or ran last.
+    pub(super) running: u32,
     /// Who runs next; nobody when the run is over.
     pub(super) next: Option<u32>,
     pub(super) failure: Option<Failure>,
@@ -203,7 +205,9 @@ impl State {
     }
 
     pub(super) fn note(&mut self, thread: u32, step: Step) {
-        self.trace.note(self.now, thread, step);
+        let of = (thread as usize).checked_sub(1).and_then(|at| self.threads.get(at));
+        let domain = of.map_or(COMPOSER, |thread| thread.domain);
+        self.trace.note(Event { at: self.now, domain, thread, step });
     }
 
     /// Wakes all that sleep as `which` says.
@@ -223,6 +227,8 @@ impl State {
 
     fn wake_at(&mut self, at: usize, timed_out: bool) {
         let thread = self.sleepers.remove(at).thread;
+        let by = if timed_out { 0 } else { self.running };
+        self.note(by, Step::Woke(thread));
         self.thread(thread).timed_out = timed_out;
         self.ready(thread);
     }
@@ -347,6 +353,7 @@ impl Machine {
             trace: Trace::new(settings.record),
             steps: 0,
             switches: 0,
+            running: 0,
             next: None,
             failure: None,
             panics: Vec::new(),
@@ -400,6 +407,7 @@ impl Machine {
         let me = self.current.get();
         let next = {
             let mut state = self.state.borrow_mut();
+            state.note(me, Step::Sleep(place));
             state.unready(me);
             let between = state.domains.is_between(place);
             state.sleepers.push(Sleeper { thread: me, place, between, word, deadline });

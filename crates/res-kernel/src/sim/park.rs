@@ -65,9 +65,7 @@ impl Park for Sim {
             machine.turn(Step::Wake(point.0));
             let mut state = machine.state.borrow_mut();
             let (place, word) = (Place::Point(point.0), word.as_ptr().addr());
-            let woken = state.unpark(place, word, wake == Wake::One);
-            state.note(machine.current.get(), Step::Woken(woken));
-            woken
+            state.unpark(place, word, wake == Wake::One)
         });
         // Outside of a run nobody sleeps.
         Some(woken.unwrap_or(0))

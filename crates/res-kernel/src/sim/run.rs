@@ -244,6 +244,7 @@ fn turn_by_turn(machine: &Machine) {
         let (id, mut fiber) = {
             let mut state = machine.state.borrow_mut();
             let Some(id) = state.next else { return };
+            state.running = id;
             let thread = state.thread(id);
             // It stays in its place while it runs, where the thread finds the way out of it.
             match (thread.fiber.take(), thread.body.take()) {

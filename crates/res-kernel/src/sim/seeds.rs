@@ -3,9 +3,12 @@
 use core::fmt;
 use core::ops::Range;
 use std::boxed::Box;
-use std::env;
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::string::String;
+use std::{env, fs};
 
+use super::chrome::ChromeTrace;
 use super::outcome::Outcome;
 use super::shrink::Shrink;
 use super::trace::Transcript;
@@ -24,7 +27,8 @@ const LINES: usize = 60;
 /// use res_kernel::sim::Seeds;
 ///
 /// // 100 runs, or as many as `RES_SEEDS` says, or only the one that `RES_SEED` names. With
-/// // `RES_SAY` each is announced before it begins.
+/// // `RES_SAY` each is announced before it begins. Where `RES_TRACE` names a directory, each is
+/// // written there, to be looked at: see `ChromeTrace`.
 /// Seeds::from_env(100).check("nothing", |_| {});
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +87,26 @@ fn number(variable: &str) -> Option<u64> {
 
 /// Which seed is next, past the capture of the test runner: for a run that ends the process.
 fn say(seed: u64) {
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or("?");
     // A report that cannot be written changes nothing.
-    let _ = writeln!(std::io::stderr(), "{name}: RES_SEED={seed}");
+    let _ = writeln!(std::io::stderr(), "{}: RES_SEED={seed}", test());
+}
+
+/// The name of the test that calls.
+fn test() -> String {
+    std::thread::current().name().unwrap_or("main").replace("::", ".")
+}
+
+/// Writes what happened to a file of its own.
+///
+/// # Panics
+///
+/// If that cannot be.
+fn draw(directory: &Path, outcome: Outcome) -> Outcome {
+    let path = directory.join(std::format!("{}-{}.json", test(), outcome.seed));
+    let text = std::format!("{}", ChromeTrace(&outcome.events));
+    let written = fs::create_dir_all(directory).and_then(|()| fs::write(&path, text));
+    written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    outcome
 }
 
 impl Seeds {
@@ -124,11 +144,15 @@ impl Seeds {
     ) -> Result<Summary, Box<Found>> {
         let mut summary = Summary::default();
         let aloud = env::var_os("RES_SAY").is_some();
+        let drawn = env::var_os("RES_TRACE").map(PathBuf::from);
         for seed in self.0 {
             if aloud {
                 say(seed);
             }
-            let outcome = settings(seed).run(body.clone());
+            let outcome = match &drawn {
+                None => settings(seed).run(body.clone()),
+                Some(directory) => draw(directory, settings(seed).record().run(body.clone())),
+            };
             summary.runs += 1;
             summary.steps += outcome.steps;
             summary.switches += outcome.switches;

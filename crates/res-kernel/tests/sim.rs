@@ -10,6 +10,8 @@ mod deadlock;
 mod domains;
 #[path = "sim/event.rs"]
 mod event;
+#[path = "sim/faults.rs"]
+mod faults;
 #[path = "sim/litmus.rs"]
 mod litmus;
 #[path = "sim/panics.rs"]

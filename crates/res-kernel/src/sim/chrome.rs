@@ -100,12 +100,14 @@ impl<'a, 'f> Drawing<'a, 'f> {
                 self.track(thread).asleep = Some((here, place));
                 self.runs_no_more()
             }
-            Step::Start(other) => {
+            Step::Start(other) | Step::Late(other) => {
                 self.track(other).called = Some(here);
                 Ok(())
             }
             Step::Woke(other) => {
-                self.track(other).called = Some(here).filter(|_| thread != 0);
+                if thread != 0 {
+                    self.track(other).called = Some(here);
+                }
                 self.sleeps_no_more(other)
             }
             Step::Stop => self.stops(thread),

@@ -7,6 +7,7 @@ use std::vec::Vec;
 use res_api::ErrorKind;
 use res_sync::Deadline;
 
+use super::faults::slot_for;
 use super::machine::{Body, Machine, State};
 use super::outcome::Place;
 use super::run::inside;
@@ -233,6 +234,7 @@ impl Isolation for Sim {
                 usize::try_from(entry.0).ok().and_then(|at| entries.get(at).copied())
             };
             let entry = found.ok_or(KernelError::new(START, ErrorKind::Invalid))?;
+            slot_for(START)?;
             let next = machine.state.borrow().domains.ends.len() as u32 + 1;
             machine.turn(Step::Begin(next));
             machine.drain();

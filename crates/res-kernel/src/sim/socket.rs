@@ -11,7 +11,7 @@ use super::outcome::Place;
 use super::run::inside;
 use super::trace::Step;
 use super::{SimFile, SimMemory};
-use crate::{KernelError, KernelMemory, Passed, Received, Socket};
+use crate::{KernelError, Passed, Received, Socket};
 
 const SEND: &str = "send to another domain";
 const RECEIVE: &str = "receive from another domain";
@@ -199,13 +199,11 @@ impl Socket for SimSocket {
         if bytes.len() > Self::MOST_BYTES || objects.len() > Self::MOST_OBJECTS {
             return Err(refused(ErrorKind::Invalid));
         }
-        let pass = |object: &Passed<&SimMemory, &SimFile>| {
-            Ok(match object {
-                Passed::Memory(memory) => Passed::Memory(memory.alias(memory.access())?),
-                Passed::File(file) => Passed::File((*file).clone()),
-            })
+        let pass = |object: &Passed<&SimMemory, &SimFile>| match object {
+            Passed::Memory(memory) => Passed::Memory(memory.to_send()),
+            Passed::File(file) => Passed::File((*file).clone()),
         };
-        let objects = objects.iter().map(pass).collect::<Result<_, KernelError>>()?;
+        let objects = objects.iter().map(pass).collect();
         let message = Message { number: 0, bytes: bytes.to_vec(), objects };
         let sent = self.within(|machine| {
             machine.turn(Step::Send(self.end));
@@ -227,13 +225,18 @@ impl Socket for SimSocket {
     ) -> Result<Received, KernelError> {
         let message = self.next(deadline)?;
         let (length, count) = (message.bytes.len(), message.objects.len());
+        objects.iter_mut().take(count).for_each(|place| *place = None);
         let (Some(bytes), Some(places)) = (bytes.get_mut(..length), objects.get_mut(..count))
         else {
-            objects.iter_mut().take(count).for_each(|place| *place = None);
             return Err(KernelError::new(RECEIVE, ErrorKind::Misbehaved));
         };
+        let arrive = |object: Object| match object {
+            Passed::Memory(memory) => memory.map().map(Passed::Memory),
+            file @ Passed::File(_) => Ok(file),
+        };
+        let arrived = message.objects.into_iter().map(arrive).collect::<Result<Vec<_>, _>>()?;
         bytes.copy_from_slice(&message.bytes);
-        for (place, object) in places.iter_mut().zip(message.objects) {
+        for (place, object) in places.iter_mut().zip(arrived) {
             *place = Some(object);
         }
         Ok(Received { bytes: length, objects: count })

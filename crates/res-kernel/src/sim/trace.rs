@@ -63,6 +63,14 @@ pub enum Step {
     Sent(u32),
     /// Received that message.
     Received(u32),
+    /// Sleeps until so many nanoseconds after the beginning at most, for no reason.
+    Nap(u64),
+    /// Woke that thread, which hears of it later.
+    Late(u32),
+    /// Was refused what it asked for.
+    Refused,
+    /// The clock jumped (thread 0) to so many nanoseconds after the beginning.
+    Jump(u64),
     /// Nobody could run (thread 0), and it was so many nanoseconds after the beginning.
     Time(u64),
 }
@@ -106,6 +114,10 @@ impl Step {
             Self::Sleep(Place::EndOf(thread)) => (28, thread as u64),
             Self::Sleep(Place::Socket(end)) => (29, end as u64),
             Self::Sleep(Place::EndOfDomain(domain)) => (30, domain as u64),
+            Self::Nap(nanos) => (31, nanos),
+            Self::Late(thread) => (32, thread as u64),
+            Self::Refused => (33, 0),
+            Self::Jump(nanos) => (34, nanos),
         }
     }
 }
@@ -139,6 +151,10 @@ impl fmt::Display for Step {
             Self::Close(end) => write!(f, "close {end}"),
             Self::Sent(message) => write!(f, "sends message {message}"),
             Self::Received(message) => write!(f, "receives message {message}"),
+            Self::Nap(nanos) => write!(f, "until {nanos} ns at most"),
+            Self::Late(thread) => write!(f, "wakes {thread}, late"),
+            Self::Refused => f.write_str("(refused)"),
+            Self::Jump(nanos) => write!(f, "the clock jumps to {nanos} ns"),
             Self::Time(nanos) => write!(f, "it is {nanos} ns"),
         }
     }

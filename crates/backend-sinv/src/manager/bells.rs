@@ -156,10 +156,15 @@ impl<K: Isolation> State<K> {
         if arena.pair.iter().all(alive) || !arena.used.iter().all(Bits::is_unused) {
             return;
         }
-        for party in arena.pair {
-            self.notify(party, Notice::ArenaGone(id));
-        }
+        let pair = arena.pair;
         self.arenas.remove(&id);
-        self.sweep_object(id);
+        for party in pair {
+            self.notify(party, Notice::ArenaGone(id));
+            // It keeps it mapped as long as it likes, and will not say that it has let go.
+            self.take_away(party, id, None);
+            if let Some(client) = self.components.get_mut(&party) {
+                client.objects.remove(&id);
+            }
+        }
     }
 }

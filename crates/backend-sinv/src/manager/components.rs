@@ -128,6 +128,18 @@ impl<K: Isolation> State<K> {
         Ok(Said::Done())
     }
 
+    /// It runs, in that domain, or could not be started and can be started again.
+    fn has_started(&mut self, id: ComponentId, domain: Option<&Arc<K::Domain>>) {
+        // It may have ended already.
+        let Ok(child) = self.client(id) else { return };
+        child.domain = domain.map(Arc::clone);
+        child.stage = if domain.is_some() { Stage::Running } else { Stage::Made };
+        if child.stage == Stage::Made && child.notices.contains(&Notice::Stop()) {
+            // Stopped meanwhile: it never ran, and never will.
+            self.bury(id, Exit::Success);
+        }
+    }
+
     pub(super) fn notify(&mut self, id: ComponentId, notice: Notice) {
         if let Some(client) = self.components.get_mut(&id)
             && !client.has_ended()
@@ -209,45 +221,28 @@ impl<K: Isolation> Manager<K> {
             child.stage = Stage::Starting;
             Ok((child.entry, child.name, Arc::clone(&child.board)))
         })?;
-        let started = self.start_at(entry, &Hello { id, name }, &board);
-        match started {
-            Ok((domain, socket)) => {
-                let domain = Arc::new(domain);
-                self.within(|state| {
-                    if let Ok(child) = state.client(id) {
-                        child.stage = Stage::Running;
-                        child.domain = Some(Arc::clone(&domain));
-                    }
-                });
-                let manager = Arc::clone(self);
-                let serving = spawn(&self.kernel, move || serve(&manager, id, &socket, &domain));
-                // Without a thread nobody serves it: it is dropped here, which kills it.
-                serving.map_err(|error| {
-                    self.bury(id, Exit::Died);
-                    error.kind
-                })?;
-                Ok(Said::Done().into())
-            }
-            Err(error) => {
-                self.within(|state| {
-                    if let Ok(child) = state.client(id) {
-                        child.stage = Stage::Made;
-                    }
-                });
-                Err(error.kind)
-            }
-        }
+        let started = self.start_at(entry, Hello { id, name }, board);
+        self.within(|state| state.has_started(id, started.as_ref().ok()));
+        started.map(|_| Said::Done().into()).map_err(|error| error.kind)
     }
 
+    /// A domain, and a thread that serves it. It is told what it is by that thread, and runs nothing
+    /// of its own before: without one it goes as if it had never been.
     fn start_at(
-        &self,
+        self: &Arc<Self>,
         entry: EntryCode,
-        hello: &Hello,
-        board: &K::Memory,
-    ) -> core::result::Result<(K::Domain, K::Socket), KernelError> {
+        hello: Hello,
+        board: Arc<K::Memory>,
+    ) -> core::result::Result<Arc<K::Domain>, KernelError> {
         let (domain, socket) = self.kernel.domain_at(entry)?;
-        socket.send(&hello.encoded(), &[Passed::Memory(board)])?;
-        Ok((domain, socket))
+        let domain = Arc::new(domain);
+        let (manager, served) = (Arc::clone(self), Arc::clone(&domain));
+        spawn(&self.kernel, move || {
+            // One that has died meanwhile is found dead by the next look.
+            let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
+            serve(&manager, hello.id, &socket, &served);
+        })?;
+        Ok(domain)
     }
 }
 

@@ -27,6 +27,19 @@ struct Arena<K: Isolation> {
 }
 
 impl<K: Isolation> Arena<K> {
+    /// One in which this component listens to that half.
+    fn new(kernel: &K, memory: K::Memory, half: u32) -> Result<Self, ErrorKind> {
+        let bell = |half| {
+            // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
+            let bell = unsafe { Bell::new(kernel, &memory, half) };
+            bell.map_err(|error| error.kind)?.ok_or(ErrorKind::Misbehaved)
+        };
+        let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
+        let point = kernel.point().map_err(|error| error.kind)?;
+        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), BTreeMap::new());
+        Ok(Self { ours, theirs, sources, _memory: memory })
+    }
+
     /// Marks the sources whose bits are set.
     fn sweep(&self) {
         self.ours.sweep(|bit| {
@@ -79,18 +92,10 @@ impl<K: Isolation> Ears<K> {
         if let Some(arena) = known {
             return Ok(arena);
         }
-        let (half, _, memory) = link.memory(Request::Arena(id, word))?;
+        let (half, object, memory) = link.memory(Request::Arena(id, word))?;
         let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
-        let kernel = &link.kernel;
-        let bell = |half| {
-            // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
-            let bell = unsafe { Bell::new(kernel, &memory, half) };
-            bell.map_err(|error| error.kind)?.ok_or(ErrorKind::Misbehaved)
-        };
-        let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
-        let point = kernel.point().map_err(|error| error.kind)?;
-        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), BTreeMap::new());
-        let new = Arc::new(Arena { ours, theirs, sources, _memory: memory });
+        let new = Arena::new(&link.kernel, memory, half);
+        let new = Arc::new(new.inspect_err(|_| link.say(Request::Forget(object)))?);
         let mut known = self.known.lock();
         if let Some(word) = word {
             known.watchers.insert(word, id);

@@ -295,6 +295,9 @@ impl<'a, K: Isolation> Lent<'a, K> {
             Item::File(_, file) => Self::File(file),
             Item::Memory(_, memory, Access::ReadWrite) => Self::Whole(memory),
             Item::Memory(_, memory, Access::Read) => Self::Less(memory.alias(Access::Read)?),
+            Item::Missing(_) => {
+                return Err(KernelError::new("lend what is not there", ErrorKind::Invalid));
+            }
         })
     }
 

@@ -225,19 +225,17 @@ impl Socket for SimSocket {
     ) -> Result<Received, KernelError> {
         let message = self.next(deadline)?;
         let (length, count) = (message.bytes.len(), message.objects.len());
-        objects.iter_mut().take(count).for_each(|place| *place = None);
         let (Some(bytes), Some(places)) = (bytes.get_mut(..length), objects.get_mut(..count))
         else {
+            objects.iter_mut().take(count).for_each(|place| *place = None);
             return Err(KernelError::new(RECEIVE, ErrorKind::Misbehaved));
         };
-        let arrive = |object: Object| match object {
-            Passed::Memory(memory) => memory.map().map(Passed::Memory),
-            file @ Passed::File(_) => Ok(file),
-        };
-        let arrived = message.objects.into_iter().map(arrive).collect::<Result<Vec<_>, _>>()?;
         bytes.copy_from_slice(&message.bytes);
-        for (place, object) in places.iter_mut().zip(arrived) {
-            *place = Some(object);
+        for (place, object) in places.iter_mut().zip(message.objects) {
+            *place = match object {
+                Passed::Memory(memory) => memory.map().ok().map(Passed::Memory),
+                file @ Passed::File(_) => Some(file),
+            };
         }
         Ok(Received { bytes: length, objects: count })
     }

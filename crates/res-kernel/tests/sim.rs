@@ -16,6 +16,8 @@ mod faults;
 mod litmus;
 #[path = "sim/panics.rs"]
 mod panics;
+#[path = "sim/planted.rs"]
+mod planted;
 #[path = "sim/replay.rs"]
 mod replay;
 #[path = "sim/time.rs"]

@@ -13,7 +13,7 @@ use res_api::{
     Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
-use res_kernel::sim::{Outcome, Simulation};
+use res_kernel::sim::{Outcome, Seeds, Simulation};
 
 type System = Sinv<Sim>;
 
@@ -167,12 +167,8 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn killed_at_each_step_its_peers_are_told() {
-    let seeds = match number("RES_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("RES_SEEDS").unwrap_or(3),
-    };
     let mut runs = 0;
-    for seed in seeds {
+    for seed in Seeds::from_env(3) {
         let whole = run(seed, 0, false);
         assert_eq!(whole.failure, None, "{whole}");
         let steps = match number("RES_STEP") {
@@ -191,7 +187,10 @@ fn killed_at_each_step_its_peers_are_told() {
                 let text = res_kernel::sim::Transcript(&outcome.events).to_string();
                 let lines: Vec<_> = text.lines().collect();
                 let last = lines[lines.len().saturating_sub(40)..].join("\n");
-                panic!("RES_SEED={seed} RES_STEP={step}: {outcome}{last}");
+                panic!(
+                    "{outcome}{last}\nagain: RES_SEED={seed} RES_STEP={step} \
+                     cargo test -p backend-sinv --test simulated_death"
+                );
             }
         }
     }

@@ -8,7 +8,6 @@
 mod counting;
 
 use std::cell::Cell;
-use std::env::var;
 use std::time::Duration;
 
 use backend_local::{Dynamic, Local};
@@ -20,7 +19,7 @@ use res_api::{
     Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
-use res_kernel::sim::{Failing, Faults, Outcome, Simulation, Step, Transcript};
+use res_kernel::sim::{Failing, Faults, Outcome, Seeds, Simulation, Step, Transcript};
 
 use counting::live;
 
@@ -237,16 +236,18 @@ fn refused(outcome: &Outcome) -> usize {
     outcome.events.iter().filter(|event| event.step == Step::Refused).count()
 }
 
-fn number(variable: &str) -> Option<u64> {
-    var(variable).ok()?.parse().ok()
-}
-
 /// Runs `body` where the machine is short of one thing. True if that was asked for.
 fn runs(name: &str, seed: u64, faults: Faults, body: impl FnOnce(Sim) + 'static) -> bool {
     let outcome = Simulation::new(seed).faults(faults).record().run(body);
     let text = Transcript(&outcome.events).to_string();
     let last = text.len().saturating_sub(4000);
-    assert_eq!(outcome.failure, None, "{name}, {faults:?}, {outcome}{}", &text[last..]);
+    assert_eq!(
+        outcome.failure,
+        None,
+        "{name}, {faults:?}, {outcome}{}\n\
+         again: RES_SEED={seed} cargo test -p res-conformance --test refusals",
+        &text[last..]
+    );
     refused(&outcome) > 0
 }
 
@@ -256,12 +257,8 @@ fn each_fails_once(
     faults: fn(Failing) -> Faults,
     body: impl Fn(Sim) + Clone + 'static,
 ) -> u64 {
-    let seeds = match number("RES_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("RES_SEEDS").unwrap_or(5),
-    };
     let mut failed = 0;
-    for seed in seeds {
+    for seed in Seeds::from_env(5) {
         let fails = |which: &u64| runs(name, seed, faults(Failing::The(*which)), body.clone());
         failed += (1..).take_while(fails).count() as u64;
     }

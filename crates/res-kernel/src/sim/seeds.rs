@@ -34,6 +34,15 @@ const LINES: usize = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seeds(Range<u64>);
 
+impl IntoIterator for Seeds {
+    type Item = u64;
+    type IntoIter = Range<u64>;
+
+    fn into_iter(self) -> Range<u64> {
+        self.0
+    }
+}
+
 /// What many runs were, together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -85,6 +94,12 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok()?.parse().ok()
 }
 
+/// `n`, which is `0..n`, or `m..n`.
+fn range(text: &str) -> Option<Range<u64>> {
+    let (start, end) = text.split_once("..").unwrap_or(("0", text));
+    Some(start.parse().ok()?..end.parse().ok()?)
+}
+
 /// Which seed is next, past the capture of the test runner: for a run that ends the process.
 fn say(seed: u64) {
     // A report that cannot be written changes nothing.
@@ -115,11 +130,15 @@ impl Seeds {
         Self(0..count)
     }
 
-    /// The seed `RES_SEED`; without it, the first `RES_SEEDS`; without that, the first `count`.
+    /// The seed `RES_SEED`; without it, the first `RES_SEEDS`, or those from one to below another
+    /// (`RES_SEEDS=100..200`); without that, the first `count`.
     pub fn from_env(count: u64) -> Self {
         match number("RES_SEED") {
             Some(seed) => Self(seed..seed.saturating_add(1)),
-            None => Self::first(number("RES_SEEDS").unwrap_or(count)),
+            None => {
+                let named = env::var("RES_SEEDS").ok().and_then(|named| range(&named));
+                named.map_or(Self::first(count), Self)
+            }
         }
     }
 
@@ -173,5 +192,17 @@ impl Seeds {
         self.find(body).unwrap_or_else(|found| {
             panic!("{name}, {found}\nagain: RES_SEED={} cargo test {name}", found.outcome.seed)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_counted_or_named() {
+        assert_eq!(range("7"), Some(0..7));
+        assert_eq!(range("100..200"), Some(100..200));
+        assert_eq!((range(""), range("1..x"), range("-1")), (None, None, None));
     }
 }

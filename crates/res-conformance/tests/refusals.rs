@@ -14,9 +14,9 @@ use backend_local::{Dynamic, Local};
 use backend_sinv::{Inspection, Limits, Sinv};
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
-    Backend, CapRx, Component, Deadline, Env, ErrorKind, EvtGrp, Exit, Fault, IntoCap, Kind, Mem,
-    Name, Receiver, Refused, Rights, Rx, SendError, Sender, SharedMem, Slot, Thread, Timer,
-    Trigger, Tx, kind_of,
+    Backend, CapRx, Component, Deadline, Endowment, Env, ErrorKind, EvtGrp, Exit, Fault, IntoCap,
+    Kind, Mem, Name, Receiver, Refused, Rights, Rx, SendError, Sender, SharedMem, Slot, Thread,
+    Timer, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
 use res_kernel::sim::{Failing, Faults, Outcome, Seeds, Simulation, Step, Transcript};
@@ -31,6 +31,8 @@ const ENDS: Slot<CapRx> = Slot::new("ends");
 thread_local! {
     /// How often the scene has been tried before.
     static ATTEMPT: Cell<usize> = const { Cell::new(0) };
+    /// Why a component did not get an endowment.
+    static NOT_TAKEN: Cell<Option<ErrorKind>> = const { Cell::new(None) };
 }
 
 fn is_lack(kind: ErrorKind) -> bool {
@@ -161,10 +163,19 @@ fn names<B: Backend>(b: &B) -> Result<(), Fault> {
     works(b, &mut tx, &mut rx)
 }
 
+/// Takes an endowment. Of one that it cannot have it is told why.
+fn take<B: Backend, D: Endowment<B>>(env: &Env<B>, slot: Slot<D>) -> Result<D::Handle, Fault> {
+    let taken = env.take(slot);
+    if let Some(kind) = taken.as_ref().err().map(|error| kind_of(error)) {
+        NOT_TAKEN.set(Some(kind));
+    }
+    Ok(taken?)
+}
+
 /// Answers numbers, the last one over an end that it is given.
 fn next<B: Backend>(env: Env<B>) -> Result<(), Fault> {
-    let (mut numbers, mut answers) = (env.take(NUMBERS)?, env.take(ANSWERS)?);
-    let mut ends = env.take(ENDS)?;
+    let (mut numbers, mut answers) = (take(&env, NUMBERS)?, take(&env, ANSWERS)?);
+    let mut ends = take(&env, ENDS)?;
     answers.send(numbers.recv()? + 1)?;
     let mut given = env.cast::<Tx<Spsc, u64>>(ends.recv()?).map_err(|error| error.reason)?;
     given.send(numbers.recv()? + 1)?;
@@ -219,7 +230,9 @@ fn is_told(kind: ErrorKind) -> bool {
 /// A scene, and once more if it did not go well.
 fn play<B: Backend>(b: &B, scene: fn(&B) -> Result<(), Fault>) {
     ATTEMPT.set(0);
+    NOT_TAKEN.set(None);
     if let Err(fault) = scene(b) {
+        assert!(NOT_TAKEN.get().is_none_or(is_lack), "{:?}", NOT_TAKEN.get());
         assert!(is_told(fault.kind()), "{fault}");
         ATTEMPT.set(1);
         scene(b).unwrap_or_else(|fault| panic!("the second time: {fault}"));

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use backend_local::{Dynamic, Local};
 use backend_sinv::{Inspection, Limits, Sinv};
-use chan_impls::{Spsc, ZeroCopy};
+use chan_impls::service::{Service, connect};
+use chan_impls::{Spsc, ZeroCopy, interface};
 use res_api::{
-    Backend, CapRx, Component, Deadline, Endowment, Env, ErrorKind, EvtGrp, Exit, Fault, IntoCap,
-    Kind, Mem, Name, Receiver, Refused, Rights, Rx, SendError, Sender, SharedMem, Slot, Thread,
-    Timer, Trigger, Tx, kind_of,
+    Backend, CapRx, Component, Deadline, Endowment, Env, ErrorKind, EvtGrp, Exit, Fault, Gone,
+    IntoCap, Kind, Mem, Name, Receiver, Refused, Rights, Rx, SendError, Sender, SharedMem, Slot,
+    Thread, Timer, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
 use res_kernel::sim::{Failing, Faults, Outcome, Seeds, Simulation, Step, Transcript};
@@ -203,9 +204,50 @@ fn components<B: Backend>(b: &B) -> Result<(), Fault> {
     Ok(())
 }
 
+#[interface("doubles", version = 1)]
+trait Doubles {
+    fn double(&mut self, number: u64) -> u64;
+}
+
+struct Doubler;
+
+impl Doubles for Doubler {
+    fn double(&mut self, number: u64) -> u64 {
+        2 * number
+    }
+}
+
+fn serves<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+    let mut service = Service::<B, dyn Doubles>::publish(&*env, NAMES[0], 2)?;
+    service.serve(|mut client| _ = client.serve_with(&mut Doubler));
+    Ok(())
+}
+
+/// Calls the service, which may be gone, or have no context for this client.
+fn calls<B: Backend>(b: &B) -> Result<(), Fault> {
+    let soon = b.within(Duration::from_secs(1));
+    let mut client = DoublesClient::from(connect(b, NAMES[0], soon)?);
+    client.set_deadline(late(b));
+    assert_eq!(client.double(4)?, 8);
+    Ok(())
+}
+
+fn services<B: Backend>(b: &B) -> Result<(), Fault> {
+    let server = b.component(NAMES[1], serves::<B>)?;
+    hand_over((), |()| server.start().map_err(|error| Refused { value: (), error }))?;
+    let called = calls(b);
+    server.stop();
+    match (called, server.wait(late(b))?) {
+        (called, Exit::Success) => called,
+        // It may never have come to publish anything.
+        (Err(_), _) => Err(Gone::PeerGone.into()),
+        (Ok(()), exit) => panic!("it served, and then {exit:?}"),
+    }
+}
+
 type Scene<B> = (&'static str, fn(&B) -> Result<(), Fault>);
 
-fn scenes<B: Backend>() -> [Scene<B>; 8] {
+fn scenes<B: Backend>() -> [Scene<B>; 9] {
     [
         ("memory", memory),
         ("rings", rings),
@@ -215,6 +257,7 @@ fn scenes<B: Backend>() -> [Scene<B>; 8] {
         ("capabilities", capabilities),
         ("names", names),
         ("components", components),
+        ("services", services),
     ]
 }
 

@@ -13,7 +13,7 @@ use res_api::{
     Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
-use res_kernel::sim::{Outcome, Seeds, Simulation};
+use res_kernel::sim::{Faults, Outcome, Seeds, Simulation};
 
 type System = Sinv<Sim>;
 
@@ -155,8 +155,17 @@ fn scene(sim: Sim) {
     assert_eq!(seen.components.len(), 1, "{seen}");
 }
 
+/// What the machine does besides: nothing, or wakes without a reason, or late.
+fn faults(seed: u64) -> Faults {
+    match seed % 3 {
+        0 => Faults::default(),
+        1 => Faults { spurious: 2, ..Faults::default() },
+        _ => Faults { late: 2, ..Faults::default() },
+    }
+}
+
 fn run(seed: u64, step: u64, record: bool) -> Outcome {
-    let simulation = Simulation::new(seed).kill(1, step);
+    let simulation = Simulation::new(seed).kill(1, step).faults(faults(seed));
     let simulation = if record { simulation.record() } else { simulation };
     simulation.run(scene)
 }

@@ -295,7 +295,8 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     where
         B: Backend<Cap = Cap<K>, Blockpoint = Blockpoint<K>>,
     {
-        let memory = self.system().object_or_new(object, memory, u64::MAX)?;
+        let memory = self.system().object_or_new(object, memory, u64::MAX);
+        let memory = memory.inspect_err(|_| self.system().forget_outside(object))?;
         let barrier = self.system().barrier;
         let [data, room] = QUEUE_WORDS.map(|at| Blockpoint::of_word(&memory, at, barrier, false));
         let (data, room) = (data?, room?);

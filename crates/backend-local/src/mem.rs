@@ -241,7 +241,8 @@ impl<K: Kernel> Mem<K> {
         let system = self.0.system();
         let layout = self.0.layout;
         let (id, memory) = outside.memory((layout.size() + HEADER) as u64)?;
-        let object = MemObject::of_object(system, id, memory, layout.size() as u64, true)?;
+        let object = MemObject::of_object(system, id, memory, layout.size() as u64, true);
+        let object = object.inspect_err(|_| outside.forget(id))?;
         // SAFETY: both have so many bytes, and nobody else knows either.
         unsafe { object.base.copy_from_nonoverlapping(self.0.base, layout.size()) };
         let object = system.create(object)?;

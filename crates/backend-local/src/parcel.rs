@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use res_api::{AnyCap, Barrier, Desc, ErrorKind, Rights, Role, Side};
+use res_api::{AnyCap, Barrier, Desc, ErrorKind, Gone, Rights, Role, Side};
 use res_kernel::{Kernel, KernelFile};
 
 use crate::blockpoint::Blockpoint;
@@ -86,6 +86,17 @@ impl Parcel {
     }
 }
 
+impl Parcel {
+    /// It has come, and nobody will have it: its ends leave.
+    fn lose<K: Kernel>(&self, outside: &dyn Outside<K>) {
+        self.each(&mut |desc, piece| match piece {
+            Piece::Word { word, side: Some(side), .. } => outside.left(*word, *side, Gone::Closed),
+            Piece::Queue(queue) => outside.left_queue(*queue, desc.role, Gone::Closed),
+            _ => {}
+        });
+    }
+}
+
 /// A memory object or a file that came with a parcel.
 #[derive(Debug)]
 pub enum Content<M> {
@@ -93,6 +104,8 @@ pub enum Content<M> {
     Memory(u64, M),
     /// A file of that number.
     File(u64, OpenFile),
+    /// A memory object of that number, for which there was no memory here.
+    Missing(u64),
 }
 
 /// An open file of the machine below, whichever that is.
@@ -133,13 +146,22 @@ impl<K: Kernel> Cap<K> {
         Ok(Parcel { desc: self.desc(), rights: self.rights(), state: self.state(), pieces })
     }
 
-    /// Puts together what has come from another component; nobody holds it yet.
+    /// Puts together what has come from another component; nobody holds it yet. What cannot be put
+    /// together is lost, and its ends have left.
     pub(crate) fn unpack(
         system: &SystemRef<K>,
         parcel: Parcel,
         contents: impl IntoIterator<Item = Content<K::Memory>>,
     ) -> Result<Self, LocalError> {
-        Arrived::unload(system, &parcel, contents)?.cap(system, parcel)
+        let mut arrived = Arrived::default();
+        let unloaded = arrived.unload(system, &parcel, contents);
+        let cap = unloaded.and_then(|()| arrived.cap(system, &parcel));
+        if let (Err(_), Some(outside)) = (&cap, system.outside()) {
+            parcel.lose(outside);
+            // Behind that: whoever has nothing of an object has no ends there either.
+            arrived.missing.iter().for_each(|object| outside.forget(*object));
+        }
+        cap
     }
 
     /// It has gone to another component: nothing of it is here any more, and nobody is told.
@@ -184,24 +206,50 @@ impl<K: Kernel> LocalPart<K> {
 struct Arrived<K: Kernel> {
     memories: Vec<(u64, Ref<MemObject<K>, K>)>,
     files: Vec<(u64, Ref<FileObject, K>)>,
+    /// Memory objects that came and cannot be used here.
+    missing: Vec<u64>,
+}
+
+impl<K: Kernel> Default for Arrived<K> {
+    fn default() -> Self {
+        Self { memories: Vec::new(), files: Vec::new(), missing: Vec::new() }
+    }
 }
 
 impl<K: Kernel> Arrived<K> {
+    /// Takes all of it; what is wrong with any of it.
     fn unload(
+        &mut self,
         system: &SystemRef<K>,
         parcel: &Parcel,
         contents: impl IntoIterator<Item = Content<K::Memory>>,
-    ) -> Result<Self, LocalError> {
-        let (mut memories, mut files) = (Vec::new(), Vec::new());
+    ) -> Result<(), LocalError> {
+        let mut unloaded = Ok(());
         for content in contents {
-            match content {
-                Content::Memory(id, memory) => {
-                    memories.push((id, system.object_or_new(id, memory, parcel.bytes_of(id))?));
-                }
-                Content::File(id, OpenFile(file)) => files.push((id, system.create(file)?)),
+            unloaded = unloaded.and(self.unload_one(system, parcel, content));
+        }
+        unloaded
+    }
+
+    fn unload_one(
+        &mut self,
+        system: &SystemRef<K>,
+        parcel: &Parcel,
+        content: Content<K::Memory>,
+    ) -> Result<(), LocalError> {
+        match content {
+            Content::Memory(id, memory) => {
+                let object = system.object_or_new(id, memory, parcel.bytes_of(id));
+                let object = object.inspect_err(|_| self.missing.push(id))?;
+                self.memories.push((id, object));
+            }
+            Content::File(id, OpenFile(file)) => self.files.push((id, system.create(file)?)),
+            Content::Missing(id) => {
+                self.missing.push(id);
+                return Err(ErrorKind::NoMemory.into());
             }
         }
-        Ok(Self { memories, files })
+        Ok(())
     }
 
     fn memory(&self, id: u64) -> Result<&Ref<MemObject<K>, K>, LocalError> {
@@ -209,39 +257,39 @@ impl<K: Kernel> Arrived<K> {
         Ok(found.map(|(_, memory)| memory).ok_or(ErrorKind::Misbehaved)?)
     }
 
-    fn cap(&self, system: &SystemRef<K>, parcel: Parcel) -> Result<Cap<K>, LocalError> {
+    fn cap(&self, system: &SystemRef<K>, parcel: &Parcel) -> Result<Cap<K>, LocalError> {
         let Parcel { desc, rights, state, pieces } = parcel;
         match (desc.role, pieces.first()) {
             (Role::Mem, Some(Piece::Memory { object, rights: of_memory, .. })) => {
                 let memory = SharedMem::of(self.memory(*object)?.clone(), *of_memory);
-                Ok(Cap::of_memory(memory, rights))
+                Ok(Cap::of_memory(memory, *rights))
             }
             (Role::File, Some(Piece::File(id))) => {
                 let found = self.files.iter().find(|(known, _)| known == id);
                 Ok(Cap::of_file(found.ok_or(ErrorKind::Misbehaved)?.1.clone()))
             }
             _ => {
-                let parts = pieces.into_iter().map(|piece| self.part(system, piece));
+                let parts = pieces.iter().map(|piece| self.part(system, piece));
                 let parts: Vec<_> = parts.collect::<Result<_, LocalError>>()?;
-                let mut cap = Cap::bundle(system, desc, None, parts)?;
-                cap.set_state(state);
-                cap.narrow(rights);
+                let mut cap = Cap::bundle(system, *desc, None, parts)?;
+                cap.set_state(*state);
+                cap.narrow(*rights);
                 Ok(cap)
             }
         }
     }
 
-    fn part(&self, system: &SystemRef<K>, piece: Piece) -> Result<LocalPart<K>, LocalError> {
+    fn part(&self, system: &SystemRef<K>, piece: &Piece) -> Result<LocalPart<K>, LocalError> {
         Ok(match piece {
             Piece::Memory { object, rights, .. } => {
-                LocalPart::Mem(SharedMem::of(self.memory(object)?.clone(), rights))
+                LocalPart::Mem(SharedMem::of(self.memory(*object)?.clone(), *rights))
             }
             Piece::Word { word, side, barrier, kept, .. } => {
                 let memory = self.memory(word.object)?;
-                LocalPart::Point(Blockpoint::of_word(memory, word.offset, barrier, kept)?, side)
+                LocalPart::Point(Blockpoint::of_word(memory, word.offset, *barrier, *kept)?, *side)
             }
             Piece::End(inner) => LocalPart::Own(self.cap(system, inner)?),
-            Piece::Queue(queue) => LocalPart::Distant(queue),
+            Piece::Queue(queue) => LocalPart::Distant(*queue),
             Piece::File(_) => return Err(ErrorKind::Misbehaved.into()),
         })
     }

@@ -119,6 +119,14 @@ impl<K: Kernel> SystemRef<K> {
         None
     }
 
+    /// The memory object of that number is of no use here.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn forget_outside(&self, id: u64) {
+        if let Some(outside) = self.outside() {
+            outside.forget(id);
+        }
+    }
+
     /// From now on the memory object of that number is here.
     pub(crate) fn note_object(&self, id: u64, object: *const MemObject<K>) {
         #[cfg(feature = "alloc")]

@@ -29,9 +29,14 @@ struct Arena<K: Isolation> {
 impl<K: Isolation> Arena<K> {
     /// The arena, for whoever listens there, or for who is to ring for that word.
     fn ask(link: &Link<K>, id: u64, word: Option<WordId>) -> Result<Self, ErrorKind> {
-        let (half, _, memory) = link.memory(Request::Arena(id, word))?;
+        let (half, object, memory) = link.memory(Request::Arena(id, word))?;
         let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
-        let kernel = &link.kernel;
+        let new = Self::new(&link.kernel, memory, half);
+        new.inspect_err(|_| link.say(Request::Forget(object)))
+    }
+
+    /// One in which this component listens to that half.
+    fn new(kernel: &K, memory: K::Memory, half: u32) -> Result<Self, ErrorKind> {
         let bell = |half| {
             // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
             let bell = unsafe { Bell::new(kernel, &memory, half) };

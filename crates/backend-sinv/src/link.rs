@@ -6,8 +6,8 @@ use std::vec::Vec;
 use std::sync::Arc;
 
 use backend_local::parcel::{Content, OpenFile, Parcel};
-use res_api::{Deadline, ErrorKind};
-use res_kernel::{Access, Isolation, KernelError, KernelFile, KernelMemory, Passed, Place, Socket};
+use res_api::{Deadline, ErrorKind, Gone, Role};
+use res_kernel::{Isolation, KernelError, KernelFile, KernelMemory, Passed, Place, Socket};
 use res_sync::Mutex;
 
 use crate::manager::Manager;
@@ -108,13 +108,28 @@ impl<K: Isolation> Link<K> {
 
     /// Asks for a memory object; a number that goes with it, and its own.
     pub(crate) fn memory(&self, request: Request) -> Result<(u64, u64, K::Memory), ErrorKind> {
+        let is_queue = matches!(request, Request::Queue(_));
         let Answer { said, items } = self.call(request)?;
         let (Said::Number(number), Some(item)) = (said, items.into_iter().next()) else {
             return Err(ErrorKind::Misbehaved);
         };
-        match content(item)? {
+        match content(item) {
             Content::Memory(object, memory) => Ok((number, object, memory)),
+            Content::Missing(object) => {
+                if is_queue {
+                    self.abandon_queue(number);
+                }
+                self.say(Request::Forget(object));
+                Err(ErrorKind::NoMemory)
+            }
             Content::File(..) => Err(ErrorKind::Misbehaved),
+        }
+    }
+
+    /// Nobody here has an end of that queue, which was made here.
+    pub(crate) fn abandon_queue(&self, queue: u64) {
+        for role in [Role::CapSnd, Role::CapRcv] {
+            self.say(Request::LeftQueue(queue, role, Gone::Closed));
         }
     }
 
@@ -126,10 +141,7 @@ impl<K: Isolation> Link<K> {
         let Answer { said, items } = self.call(request)?;
         match said {
             Said::NotNow() => Ok(None),
-            Said::Parcel(parcel) => {
-                let contents = items.into_iter().map(content).collect::<Result<_, _>>()?;
-                Ok(Some((parcel, contents)))
-            }
+            Said::Parcel(parcel) => Ok(Some((parcel, items.into_iter().map(content).collect()))),
             _ => Err(ErrorKind::Misbehaved),
         }
     }
@@ -164,33 +176,28 @@ impl<K: Isolation> Line<K> {
         let received = received.map_err(|error| error.kind)?;
         let message = <(Said, Vec<u64>)>::decoded(&self.bytes[..received.bytes]);
         let (said, numbers) = message.ok_or(ErrorKind::Misbehaved)?;
-        let items = numbers.into_iter().zip(places.into_iter().flatten());
+        let items = numbers.into_iter().zip(places.into_iter().take(received.objects));
         let items = items.map(|(number, object)| match object {
-            Passed::Memory(memory) => {
+            Some(Passed::Memory(memory)) => {
                 let access = memory.access();
                 Item::Memory(number, Arc::new(memory), access)
             }
-            Passed::File(file) => Item::File(number, Arc::new(file)),
+            Some(Passed::File(file)) => Item::File(number, Arc::new(file)),
+            None => Item::Missing(number),
         });
         Ok(Answer { said, items: items.collect() })
     }
 }
 
 /// What came, as the backend takes it.
-fn content<K: Isolation>(item: Item<K>) -> Result<Content<K::Memory>, ErrorKind> {
-    Ok(match item {
+fn content<K: Isolation>(item: Item<K>) -> Content<K::Memory> {
+    match item {
         Item::File(number, file) => Content::File(number, open_file(file, number)),
         Item::Memory(number, memory, access) => {
-            let memory = match Arc::try_unwrap(memory) {
-                Ok(memory) => memory,
-                // The manager, which is here, has it mapped as well.
-                Err(memory) => alias::<K>(&memory, access)?,
-            };
-            Content::Memory(number, memory)
+            // The manager, where it is here, has it mapped as well.
+            let memory = Arc::try_unwrap(memory).or_else(|memory| memory.alias(access));
+            memory.map_or(Content::Missing(number), |memory| Content::Memory(number, memory))
         }
-    })
-}
-
-fn alias<K: Isolation>(memory: &K::Memory, access: Access) -> Result<K::Memory, ErrorKind> {
-    memory.alias(access).map_err(|error| error.kind)
+        Item::Missing(number) => Content::Missing(number),
+    }
 }

@@ -98,7 +98,10 @@ pub(crate) struct Beyond<K: Isolation>(pub(crate) Arc<World<K>>);
 
 impl<K: Isolation> Drop for Beyond<K> {
     fn drop(&mut self) {
-        self.0.link.say(Request::Ends(Exit::Success));
+        // A component in a domain of its own keeps this to its end: it could not even begin.
+        let composes = self.0.link.manager().is_some();
+        let exit = if composes { Exit::Success } else { Exit::Died };
+        self.0.link.say(Request::Ends(exit));
     }
 }
 

@@ -90,6 +90,8 @@ impl Request {
 pub(crate) enum Item<K: Isolation> {
     Memory(u64, Arc<K::Memory>, Access),
     File(u64, Arc<K::File>),
+    /// It came, and there is no memory here to map it.
+    Missing(u64),
 }
 
 /// What the manager answers.
@@ -148,7 +150,7 @@ pub(crate) struct Hello {
 impl<K: Isolation> Item<K> {
     pub(crate) fn number(&self) -> u64 {
         match self {
-            Self::Memory(number, ..) | Self::File(number, _) => *number,
+            Self::Memory(number, ..) | Self::File(number, _) | Self::Missing(number) => *number,
         }
     }
 }

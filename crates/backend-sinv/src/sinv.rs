@@ -152,7 +152,7 @@ impl<K: Isolation> Sinv<K> {
         }
         let hello = Hello::decoded(said).ok_or(ErrorKind::Misbehaved)?;
         let [board] = places;
-        let board = board.and_then(Passed::into_memory).ok_or(ErrorKind::Misbehaved)?;
+        let board = board.and_then(Passed::into_memory).ok_or(ErrorKind::NoMemory)?;
         let board = Board::new(&kernel, board)?;
         let world = World::new(Link::there(&kernel, hello.id, socket)?)?;
         let own = Self::join(kernel, world, board)?;
@@ -380,7 +380,8 @@ impl<K: Isolation> Backend for Sinv<K> {
     fn chanchan(&self, capacity: u32) -> Result<(Self::CapSnd, Self::CapRcv), LocalError> {
         self.local.admit()?;
         let (queue, object, memory) = self.world.link.memory(Request::Queue(capacity))?;
-        self.local.distant_pair(queue, capacity, object, memory)
+        let made = self.local.distant_pair(queue, capacity, object, memory);
+        made.inspect_err(|_| self.world.link.abandon_queue(queue))
     }
 
     fn thread_in<F: FnOnce() + Send + 'static>(

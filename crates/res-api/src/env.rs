@@ -3,7 +3,9 @@
 use core::fmt;
 use core::ops::Deref;
 
-use crate::{Backend, CastError, Desc, Endowment, Name, Slot, TakeError};
+use crate::{
+    Backend, CastError, CastReason, Desc, Endowment, ErrorKind, Name, Slot, TakeError, kind_of,
+};
 
 /// What a component gets when it begins: its authority (it derefs to the backend) and what it was
 /// endowed with.
@@ -51,14 +53,19 @@ impl<B: Backend> Env<B> {
     /// # Errors
     ///
     /// If nothing of that name was endowed, if it was taken already, if it is of another type
-    /// (then it stays).
+    /// (then it stays), if there is no memory or slot for it (then it is lost, and its ends leave).
     pub fn take<D: Endowment<B>>(&self, slot: Slot<D>) -> Result<D::Handle, TakeError> {
         let name = slot.name();
-        let desc = self.endowment(name).ok_or(TakeError::new(name, crate::CastReason::NotThere))?;
+        let desc = self.endowment(name).ok_or(TakeError::new(name, CastReason::NotThere))?;
         D::accepts(&desc).map_err(|reason| TakeError::new(name, reason))?;
-        let cap = self
-            .take_endowment(name)
-            .map_err(|_| TakeError::new(name, crate::CastReason::NotThere))?;
+        let cap = self.take_endowment(name).map_err(|error| {
+            let reason = match kind_of(&error) {
+                // Another thread was faster.
+                ErrorKind::NotFound => CastReason::NotThere,
+                kind => CastReason::Parts(kind),
+            };
+            TakeError::new(name, reason)
+        })?;
         D::from_cap(cap).map_err(|CastError { reason, .. }| TakeError::new(name, reason))
     }
 

@@ -45,9 +45,8 @@ macro_rules! simulated {
             seeds::conduct(case, SEEDS, "sim")
         }
 
-        /// Of virtual time.
         fn patience(&self) -> Duration {
-            Duration::from_secs(1)
+            seeds::PATIENCE
         }
 
         /// More of it comes from more seeds.

@@ -33,9 +33,8 @@ macro_rules! simulated {
             seeds::conduct(case, SEEDS, "sim_sinv")
         }
 
-        /// Of virtual time.
         fn patience(&self) -> Duration {
-            Duration::from_secs(1)
+            seeds::PATIENCE
         }
 
         /// More of it comes from more seeds.

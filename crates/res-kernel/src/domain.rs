@@ -281,7 +281,8 @@ pub trait Socket: Send {
         objects: &[Passed<&Self::Memory, &Self::File>],
     ) -> Result<(), KernelError>;
 
-    /// Receives a message, waiting for one until the deadline.
+    /// Receives a message, waiting for one until the deadline. A memory object that cannot be mapped
+    /// for want of memory is counted, and its place left empty.
     ///
     /// # Errors
     ///

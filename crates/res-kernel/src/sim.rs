@@ -10,6 +10,7 @@
 //! | which thread runs | chosen before each step by a [`Scheduler`]: [`Random`], [`Pct`], [`Strict`], or [all orders](Simulation::explore) |
 //! | memory | bytes of the process |
 //! | domain | a set of threads, which can be killed at any step |
+//! | faults | wakes without a reason or late, no memory, no slots, a clock that jumps: [`Faults`] |
 //! | socket | two queues of messages |
 //!
 //! A step is an access to a word, a fence, a look at the clock, a sleep, a waking, a start, a
@@ -50,7 +51,9 @@
 //!   one for all ([`Simulation::cores`]).
 
 mod buffers;
+mod chrome;
 mod domain;
+mod faults;
 mod fiber;
 mod file;
 mod machine;
@@ -77,7 +80,9 @@ use res_sync::Barrier;
 
 use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
+pub use chrome::ChromeTrace;
 pub use domain::{SimDomain, SimProgram};
+pub use faults::{Failing, Faults};
 pub use file::SimFile;
 pub use memory::SimMemory;
 pub use model::{SimModel, SimU32, SimU64};
@@ -155,6 +160,7 @@ impl Kernel for Sim {
     }
 
     fn point(&self) -> Result<SimPoint, KernelError> {
+        faults::slot_for("make a point")?;
         let number = run::inside(|machine| {
             let mut state = machine.state.borrow_mut();
             state.points += 1;
@@ -169,6 +175,7 @@ impl Kernel for Sim {
     }
 
     unsafe fn thread(&self, entry: ThreadEntry) -> Result<SimThread, KernelError> {
+        faults::slot_for("make a thread")?;
         let made = run::inside(|machine| SimThread { run: machine.run, id: machine.add(entry) });
         made.ok_or(KernelError::new("make a thread outside of a simulation", ErrorKind::Invalid))
     }

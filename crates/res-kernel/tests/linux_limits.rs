@@ -45,6 +45,8 @@ fn nothing_is_left_behind_and_limits_are_reported() {
     nothing_is_left_behind();
     too_many_descriptors();
     too_little_address_space();
+    #[cfg(not(miri))]
+    no_room_for_what_arrives::here();
 }
 
 fn nothing_is_left_behind() {
@@ -81,4 +83,42 @@ fn too_little_address_space() {
     });
     thread.start().expect("it was not started, and can be now");
     assert_eq!(heard.recv(), Ok(()));
+}
+
+/// A message whose object cannot be mapped comes all the same, with an empty place for it.
+#[cfg(not(miri))]
+mod no_room_for_what_arrives {
+    use super::*;
+
+    use res_kernel::linux::LinuxSocket;
+    use res_kernel::{Domain, Isolation, Passed, Socket};
+    use res_sync::Deadline;
+
+    /// Sends back what comes, twice.
+    fn echoes(_: Linux, socket: LinuxSocket) {
+        let mut place = [None];
+        socket.recv(&mut [], &mut place, Deadline::NEVER).expect("the other side sends");
+        let memory = place[0].take().and_then(Passed::into_memory).expect("an object came");
+        for _ in 0..2 {
+            socket.send(b"back", &[Passed::Memory(&memory)]).expect("the other side waits");
+        }
+    }
+
+    /// What is received: the text, the number of objects, and whether there is one.
+    fn received(socket: &LinuxSocket) -> ([u8; 4], usize, bool) {
+        let (mut text, mut place) = ([0; 4], [None]);
+        let received = socket.recv(&mut text, &mut place, Deadline::NEVER);
+        (text, received.expect("the other side sends").objects, place[0].is_some())
+    }
+
+    pub(crate) fn here() {
+        let (domain, socket) = MACHINE.domain(echoes).expect("a domain");
+        let memory = MACHINE.memory(MIB).expect("memory");
+        socket.send(&[], &[Passed::Memory(&memory)]).expect("it listens");
+        domain.wait(Deadline::NEVER);
+        limited(Resource::As, address_space() + MIB / 2, || {
+            assert_eq!(received(&socket), (*b"back", 1, false));
+        });
+        assert_eq!(received(&socket), (*b"back", 1, true));
+    }
 }

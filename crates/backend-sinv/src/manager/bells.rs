@@ -156,12 +156,12 @@ impl<K: Isolation> State<K> {
         if arena.pair.iter().all(alive) || !arena.used.iter().all(Bits::is_unused) {
             return;
         }
-        for party in arena.pair {
+        let pair = arena.pair;
+        self.arenas.remove(&id);
+        for party in pair {
             self.notify(party, Notice::ArenaGone(id));
-            // However often it has asked for it: it forgets it once.
+            // It keeps it mapped as long as it likes, and will not say that it has let go.
             self.withdraw(party, id);
         }
-        self.arenas.remove(&id);
-        self.sweep_object(id);
     }
 }

@@ -173,6 +173,18 @@ impl<K: Isolation> State<K> {
         Ok(Said::Done())
     }
 
+    /// It runs, in that domain, or could not be started and can be started again.
+    fn has_started(&mut self, id: ComponentId, domain: Option<&Arc<K::Domain>>) {
+        // It may have ended already.
+        let Ok(child) = self.client(id) else { return };
+        child.domain = domain.map(Arc::clone);
+        child.stage = if domain.is_some() { Stage::Running } else { Stage::Made };
+        if child.stage == Stage::Made && child.notices.contains(&Notice::Stop()) {
+            // Stopped meanwhile: it never ran, and never will.
+            self.bury(id, Exit::Success);
+        }
+    }
+
     pub(super) fn notify(&mut self, id: ComponentId, notice: Notice) {
         if let Some(client) = self.components.get_mut(&id)
             && !client.has_ended()
@@ -282,48 +294,32 @@ impl<K: Isolation> Manager<K> {
             child.stage = Stage::Starting;
             Ok((child.beginning.clone(), child.name, Arc::clone(&child.board)))
         })?;
-        let started = self.start_at(&beginning, &Hello { protocol: PROTOCOL, id, name }, &board);
-        match started {
-            Ok((domain, socket)) => {
-                let domain = Arc::new(domain);
-                self.within(|state| {
-                    if let Ok(child) = state.client(id) {
-                        child.stage = Stage::Running;
-                        child.domain = Some(Arc::clone(&domain));
-                    }
-                });
-                let manager = Arc::clone(self);
-                let serving = spawn(&self.kernel, move || serve(&manager, id, &socket, &domain));
-                // Without a thread nobody serves it: it is dropped here, which kills it.
-                serving.map_err(|error| {
-                    self.bury(id, Exit::Died);
-                    error.kind
-                })?;
-                Ok(Said::Done().into())
-            }
-            Err(error) => {
-                self.within(|state| {
-                    if let Ok(child) = state.client(id) {
-                        child.stage = Stage::Made;
-                    }
-                });
-                Err(error.kind)
-            }
-        }
+        let hello = Hello { protocol: PROTOCOL, id, name };
+        let started = self.start_at(&beginning, hello, board);
+        self.within(|state| state.has_started(id, started.as_ref().ok()));
+        started.map(|_| Said::Done().into()).map_err(|error| error.kind)
     }
 
+    /// A domain, and a thread that serves it. It is told what it is by that thread, and runs nothing
+    /// of its own before: without one it goes as if it had never been.
     fn start_at(
-        &self,
+        self: &Arc<Self>,
         beginning: &Beginning<K>,
-        hello: &Hello,
-        board: &K::Memory,
-    ) -> core::result::Result<(K::Domain, K::Socket), KernelError> {
+        hello: Hello,
+        board: Arc<K::Memory>,
+    ) -> core::result::Result<Arc<K::Domain>, KernelError> {
         let (domain, socket) = match beginning {
             Beginning::Entry(code) => self.kernel.domain_at(*code)?,
             Beginning::Program(program) => self.kernel.domain_of(program)?,
         };
-        socket.send(&hello.encoded(), &[Passed::Memory(board)])?;
-        Ok((domain, socket))
+        let domain = Arc::new(domain);
+        let (manager, served) = (Arc::clone(self), Arc::clone(&domain));
+        spawn(&self.kernel, move || {
+            // One that has died meanwhile is found dead by the next look.
+            let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
+            serve(&manager, hello.id, &socket, &served);
+        })?;
+        Ok(domain)
     }
 }
 
@@ -376,6 +372,9 @@ impl<'a, K: Isolation> Lent<'a, K> {
             Item::File(_, file) => Self::File(file),
             Item::Memory(_, memory, Access::ReadWrite) => Self::Whole(memory),
             Item::Memory(_, memory, Access::Read) => Self::Less(memory.alias(Access::Read)?),
+            Item::Missing(_) => {
+                return Err(KernelError::new("lend what is not there", ErrorKind::Invalid));
+            }
         })
     }
 

@@ -254,11 +254,13 @@ impl<K: Isolation> State<K> {
         self.sweep_object(id);
     }
 
-    /// The object goes when nobody has it, and nothing that is under way needs it.
+    /// The object goes when nobody has it, and nothing that is under way needs it. An arena stays as
+    /// long as it is one.
     pub(super) fn sweep_object(&mut self, id: u64) {
         let unused =
             self.objects.get(&id).is_some_and(|it| it.grants.is_empty() && it.transit == 0);
         if unused
+            && !self.arenas.contains_key(&id)
             && let Some(object) = self.objects.remove(&id)
             && let Some(owner) = self.components.get_mut(&object.owner)
         {

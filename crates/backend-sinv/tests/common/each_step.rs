@@ -4,7 +4,7 @@
 //! step alone.
 
 use res_kernel::Sim;
-use res_kernel::sim::{Outcome, Simulation, Transcript};
+use res_kernel::sim::{Faults, Outcome, Seeds, Simulation, Transcript};
 
 /// Lines of a trace that are printed.
 const LINES: usize = 40;
@@ -28,6 +28,15 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// What the machine does besides: nothing, or wakes without a reason, or late.
+fn faults(seed: u64) -> Faults {
+    match seed % 3 {
+        0 => Faults::default(),
+        1 => Faults { spurious: 2, ..Faults::default() },
+        _ => Faults { late: 2, ..Faults::default() },
+    }
+}
+
 impl Kill {
     /// Runs `scene` without a kill, and then with each; how many runs there were.
     ///
@@ -35,11 +44,7 @@ impl Kill {
     ///
     /// At the first that fails.
     pub(crate) fn at_each_step(self, scene: impl Fn(Sim) + Copy + 'static) -> u64 {
-        let seeds = match number("RES_SEED") {
-            Some(seed) => seed..seed + 1,
-            None => 0..number("RES_SEEDS").unwrap_or(self.seeds),
-        };
-        seeds.map(|seed| self.with_seed(seed, scene)).sum()
+        Seeds::from_env(self.seeds).into_iter().map(|seed| self.with_seed(seed, scene)).sum()
     }
 
     fn with_seed(self, seed: u64, scene: impl Fn(Sim) + Copy + 'static) -> u64 {
@@ -66,13 +71,17 @@ impl Kill {
         runs
     }
 
+    fn simulation(self, seed: u64, step: u64) -> Simulation {
+        Simulation::new(seed).kill(self.domain, step).faults(faults(seed))
+    }
+
     fn run(self, seed: u64, step: u64, scene: impl Fn(Sim) + 'static) -> Outcome {
-        Simulation::new(seed).kill(self.domain, step).run(scene)
+        self.simulation(seed, step).run(scene)
     }
 
     /// Runs it once more, to say what happened.
     fn explain(self, seed: u64, step: u64, scene: impl Fn(Sim) + 'static) -> ! {
-        let outcome = Simulation::new(seed).kill(self.domain, step).record().run(scene);
+        let outcome = self.simulation(seed, step).record().run(scene);
         let text = Transcript(&outcome.events).to_string();
         let lines: Vec<_> = text.lines().collect();
         let last = lines[lines.len().saturating_sub(LINES)..].join("\n");

@@ -226,6 +226,7 @@ impl Socket for LinuxSocket {
             count += 1;
             match (place, received_object(descriptor)) {
                 (Some(place), Ok(object)) => *place = Some(object),
+                (Some(place), Err(error)) if error.kind == ErrorKind::NoMemory => *place = None,
                 (Some(_), Err(error)) => wrong = Some(error),
                 (None, _) => wrong = Some(KernelError::new(RECEIVE, ErrorKind::Misbehaved)),
             }

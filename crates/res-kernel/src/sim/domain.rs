@@ -7,6 +7,7 @@ use std::vec::Vec;
 use res_api::ErrorKind;
 use res_sync::Deadline;
 
+use super::faults::slot_for;
 use super::machine::{Body, Machine, State};
 use super::outcome::Place;
 use super::run::inside;
@@ -199,6 +200,7 @@ fn start(entry: DomainEntry<Sim>) -> Result<(SimDomain, SimSocket), KernelError>
         if machine.domain() != COMPOSER {
             return Err(KernelError::new(START, ErrorKind::Denied));
         }
+        slot_for(START)?;
         let next = machine.state.borrow().domains.ends.len() as u32 + 1;
         machine.turn(Step::Begin(next));
         machine.drain();

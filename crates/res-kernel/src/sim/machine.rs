@@ -9,12 +9,13 @@ use std::vec::Vec;
 use res_sync::{Barrier, Deadline, Instant};
 
 use super::buffers::Buffers;
-use super::domain::Domains;
+use super::domain::{COMPOSER, Domains};
+use super::faults::{Asked, Faults};
 use super::fiber::{Fiber, Way, suspend};
 use super::outcome::{Failure, Place, Waiting};
 use super::run;
 use super::schedule::{Move, Runnable, Scheduler, Turn, Why};
-use super::trace::{Step, Trace};
+use super::trace::{Event, Step, Trace};
 use crate::ThreadEntry;
 
 /// The first thread, whose end is awaited like that of all others.
@@ -34,6 +35,7 @@ pub(super) struct Settings {
     pub(super) spin: u32,
     pub(super) steps: u64,
     pub(super) record: bool,
+    pub(super) faults: Faults,
     /// A domain that dies so many steps after it began, by nobody's hand.
     pub(super) kill: Option<(u32, u64)>,
 }
@@ -82,6 +84,12 @@ struct Sleeper {
     deadline: Deadline,
 }
 
+/// A thread that was woken, and hears of it later.
+struct Late {
+    thread: u32,
+    until: Instant,
+}
+
 /// All that changes. Borrowed for moments only, never while another thread runs.
 pub(super) struct State {
     pub(super) settings: Settings,
@@ -93,12 +101,17 @@ pub(super) struct State {
     runnable: Vec<Runnable>,
     /// In the order in which they went to sleep.
     sleepers: Vec<Sleeper>,
+    /// In the order in which they were woken.
+    late: Vec<Late>,
+    pub(super) asked: Asked,
     pub(super) points: u32,
     pub(super) domains: Domains,
     pub(super) now: Instant,
     pub(super) trace: Trace,
     pub(super) steps: u64,
     pub(super) switches: u64,
+    /// Who runs, or ran last.
+    pub(super) running: u32,
     /// Who runs next; nobody when the run is over.
     pub(super) next: Option<u32>,
     pub(super) failure: Option<Failure>,
@@ -182,6 +195,7 @@ impl State {
     pub(super) fn stop(&mut self, thread: u32) -> Option<Fiber> {
         self.note(thread, Step::Stop);
         self.sleepers.retain(|sleeper| sleeper.thread != thread);
+        self.late.retain(|late| late.thread != thread);
         self.unready(thread);
         let thread = self.thread(thread);
         thread.stage = Stage::Ended;
@@ -203,7 +217,9 @@ impl State {
     }
 
     pub(super) fn note(&mut self, thread: u32, step: Step) {
-        self.trace.note(self.now, thread, step);
+        let of = (thread as usize).checked_sub(1).and_then(|at| self.threads.get(at));
+        let domain = of.map_or(COMPOSER, |thread| thread.domain);
+        self.trace.note(Event { at: self.now, domain, thread, step });
     }
 
     /// Wakes all that sleep as `which` says.
@@ -222,8 +238,22 @@ impl State {
     }
 
     fn wake_at(&mut self, at: usize, timed_out: bool) {
-        let thread = self.sleepers.remove(at).thread;
+        let Sleeper { thread, deadline, .. } = self.sleepers.remove(at);
         self.thread(thread).timed_out = timed_out;
+        if timed_out {
+            return self.rouse(0, thread);
+        }
+        match self.delay(thread) {
+            None => self.rouse(self.running, thread),
+            Some(until) => {
+                let until = deadline.instant().map_or(until, |deadline| deadline.min(until));
+                self.late.push(Late { thread, until });
+            }
+        }
+    }
+
+    fn rouse(&mut self, by: u32, thread: u32) {
+        self.note(by, Step::Woke(thread));
         self.ready(thread);
     }
 
@@ -250,15 +280,20 @@ impl State {
     }
 
     /// It is as late as `until`; whose deadline has passed, wakes.
-    fn pass(&mut self, until: Instant) {
+    pub(super) fn pass(&mut self, until: Instant) {
         self.now = self.now.max(until);
         let now = self.now;
         self.wake(|sleeper| sleeper.deadline.passed(now), true);
+        while let Some(at) = self.late.iter().position(|late| late.until <= now) {
+            let thread = self.late.remove(at).thread;
+            self.rouse(0, thread);
+        }
     }
 
     /// Nobody can run: it is as late as the next deadline. False where there is none.
     fn pass_to_next_deadline(&mut self) -> bool {
-        let next = self.sleepers.iter().filter_map(|sleeper| sleeper.deadline.instant()).min();
+        let deadlines = self.sleepers.iter().filter_map(|sleeper| sleeper.deadline.instant());
+        let next = deadlines.chain(self.late.iter().map(|late| late.until)).min();
         if let Some(next) = next {
             self.note(0, Step::Time(next.as_nanos()));
             self.pass(next);
@@ -341,12 +376,15 @@ impl Machine {
             threads: Vec::new(),
             runnable: Vec::new(),
             sleepers: Vec::new(),
+            late: Vec::new(),
+            asked: Asked::default(),
             points: 0,
             domains: Domains::default(),
             now: Instant::from_nanos(1),
             trace: Trace::new(settings.record),
             steps: 0,
             switches: 0,
+            running: 0,
             next: None,
             failure: None,
             panics: Vec::new(),
@@ -384,6 +422,7 @@ impl Machine {
         let next = {
             let mut state = self.state.borrow_mut();
             state.steps += 1;
+            state.jump();
             if state.kill_at_this_step() && state.thread(me).stage == Stage::Ended {
                 // Nobody resumes this one.
                 state.decide(Why::Blocked, None)
@@ -400,6 +439,7 @@ impl Machine {
         let me = self.current.get();
         let next = {
             let mut state = self.state.borrow_mut();
+            state.note(me, Step::Sleep(place));
             state.unready(me);
             let between = state.domains.is_between(place);
             state.sleepers.push(Sleeper { thread: me, place, between, word, deadline });
@@ -407,11 +447,6 @@ impl Machine {
         };
         self.hand_over(me, next);
         self.state.borrow_mut().thread(me).timed_out
-    }
-
-    /// Whether something happens that is allowed but rare.
-    pub(super) fn chance(&self, one_in: u32) -> bool {
-        self.state.borrow_mut().scheduler.chance(one_in)
     }
 
     /// Lets `next` run, unless that is the calling thread, and returns when this one is next.

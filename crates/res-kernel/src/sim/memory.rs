@@ -8,11 +8,14 @@ use std::sync::Arc;
 use res_api::ErrorKind;
 
 use super::domain::COMPOSER;
+use super::faults::memory_for;
 use super::machine::Machine;
 use super::run::inside;
 use crate::{Access, KernelError, KernelMemory};
 
 const PAGE: usize = 4096;
+const MAKE: &str = "make a memory object";
+const MAP: &str = "map a memory object";
 
 /// A memory object of a simulation. All its mappings are at the same place, and what one allows is
 /// not enforced.
@@ -44,13 +47,14 @@ unsafe impl Sync for Pages {}
 
 impl SimMemory {
     pub(super) fn new(bytes: u64) -> Result<Self, KernelError> {
-        let refused = |kind| KernelError::new("make a memory object", kind);
+        let refused = |kind| KernelError::new(MAKE, kind);
         if inside(Machine::domain) > Some(COMPOSER) {
             return Err(refused(ErrorKind::Denied));
         }
         if bytes == 0 {
             return Err(refused(ErrorKind::Invalid));
         }
+        memory_for(MAKE)?;
         let layout = usize::try_from(bytes)
             .ok()
             .and_then(|bytes| bytes.checked_next_multiple_of(PAGE))
@@ -60,6 +64,17 @@ impl SimMemory {
         let base = NonNull::new(unsafe { alloc_zeroed(layout) });
         let base = base.ok_or(refused(ErrorKind::NoMemory))?;
         Ok(Self { pages: Arc::new(Pages { base, layout }), access: Access::ReadWrite })
+    }
+
+    /// The same, on its way to another domain, which will map it.
+    pub(super) fn to_send(&self) -> Self {
+        Self { pages: Arc::clone(&self.pages), access: self.access }
+    }
+
+    /// It has come, and is mapped, if there is memory for that.
+    pub(super) fn map(self) -> Result<Self, KernelError> {
+        memory_for(MAP)?;
+        Ok(self)
     }
 }
 
@@ -81,7 +96,7 @@ impl KernelMemory for SimMemory {
             let operation = "map for writing what is mapped for reading";
             return Err(KernelError::new(operation, ErrorKind::Denied));
         }
-        Ok(Self { pages: Arc::clone(&self.pages), access })
+        Self { pages: Arc::clone(&self.pages), access }.map()
     }
 }
 

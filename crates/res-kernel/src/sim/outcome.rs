@@ -23,6 +23,17 @@ pub enum Place {
     EndOfDomain(u32),
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Point(point) => write!(f, "sleeps at point {point}"),
+            Self::EndOf(thread) => write!(f, "waits for the end of thread {thread}"),
+            Self::Socket(end) => write!(f, "listens at end {end} of a socket"),
+            Self::EndOfDomain(domain) => write!(f, "waits for the end of domain {domain}"),
+        }
+    }
+}
+
 /// A thread that waits, with nobody left who could end that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Waiting {
@@ -59,20 +70,9 @@ impl fmt::Display for Failure {
         match self {
             Self::Deadlock(waiting) => {
                 f.write_str("deadlock")?;
-                waiting.iter().try_for_each(|one| match one.place {
-                    Place::Point(point) => {
-                        write!(f, ", thread {} sleeps at point {point}", one.thread)
-                    }
-                    Place::EndOf(thread) => {
-                        write!(f, ", thread {} waits for the end of thread {thread}", one.thread)
-                    }
-                    Place::Socket(end) => {
-                        write!(f, ", thread {} listens at end {end} of a socket", one.thread)
-                    }
-                    Place::EndOfDomain(domain) => {
-                        write!(f, ", thread {} waits for the end of domain {domain}", one.thread)
-                    }
-                })
+                waiting
+                    .iter()
+                    .try_for_each(|one| write!(f, ", thread {} {}", one.thread, one.place))
             }
             Self::Panicked { thread, message } => write!(f, "thread {thread} panicked: {message}"),
             Self::TooLong { steps } => write!(f, "not at its end after {steps} steps"),

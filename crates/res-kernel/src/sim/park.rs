@@ -10,9 +10,6 @@ use super::run::inside;
 use super::trace::Step;
 use super::{OUTSIDER, Sim};
 
-/// Once in so many times that a thread would sleep, it does not, for no reason.
-const SPURIOUS: u32 = 64;
-
 /// A place to sleep at: a number, for reports.
 ///
 /// ```
@@ -65,9 +62,7 @@ impl Park for Sim {
             machine.turn(Step::Wake(point.0));
             let mut state = machine.state.borrow_mut();
             let (place, word) = (Place::Point(point.0), word.as_ptr().addr());
-            let woken = state.unpark(place, word, wake == Wake::One);
-            state.note(machine.current.get(), Step::Woken(woken));
-            woken
+            state.unpark(place, word, wake == Wake::One)
         });
         // Outside of a run nobody sleeps.
         Some(woken.unwrap_or(0))
@@ -100,16 +95,15 @@ fn park(
     if word.seen(machine) != seen {
         return Parked::Awake;
     }
-    if deadline.passed(machine.state.borrow().now) {
+    let passed = || deadline.passed(machine.state.borrow().now);
+    if passed() {
         return Parked::TimedOut;
     }
-    if machine.chance(SPURIOUS) {
+    let nap = machine.state.borrow_mut().nap().map_or(Deadline::NEVER, Deadline::at);
+    if nap.passed(machine.state.borrow().now) {
         return Parked::Awake;
     }
     let place = Place::Point(point.0);
-    if machine.sleep(place, word.as_ptr().addr(), deadline) {
-        Parked::TimedOut
-    } else {
-        Parked::Awake
-    }
+    let timed_out = machine.sleep(place, word.as_ptr().addr(), deadline.min(nap));
+    if timed_out && passed() { Parked::TimedOut } else { Parked::Awake }
 }

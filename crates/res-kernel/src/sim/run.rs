@@ -8,6 +8,7 @@ use std::rc::Rc;
 use res_sync::Barrier;
 
 use super::domain::COMPOSER;
+use super::faults::Faults;
 use super::fiber::Fiber;
 use super::machine::{Body, FIRST, Machine, Settings, Stage, State};
 use super::outcome::Outcome;
@@ -96,7 +97,8 @@ impl Simulation {
         let cores = if kind < 7 { CORES } else { 1 };
         // On one core nobody spins (H5).
         let spin = if kind < 7 && rng.one_in(4) { SPIN } else { 0 };
-        let settings = Settings { barrier, cores, spin, steps: STEPS, record: false, kill: None };
+        let (steps, record, faults, kill) = (STEPS, false, Faults::default(), None);
+        let settings = Settings { barrier, cores, spin, steps, record, faults, kill };
         Self { seed, scheduler, settings }
     }
 
@@ -150,6 +152,13 @@ impl Simulation {
     #[must_use]
     pub fn kill(mut self, domain: u32, step: u64) -> Self {
         self.settings.kill = Some((domain, step));
+        self
+    }
+
+    /// What the machine below does to the program.
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.settings.faults = faults;
         self
     }
 
@@ -244,6 +253,7 @@ fn turn_by_turn(machine: &Machine) {
         let (id, mut fiber) = {
             let mut state = machine.state.borrow_mut();
             let Some(id) = state.next else { return };
+            state.running = id;
             let thread = state.thread(id);
             // It stays in its place while it runs, where the thread finds the way out of it.
             match (thread.fiber.take(), thread.body.take()) {

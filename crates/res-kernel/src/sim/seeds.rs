@@ -3,9 +3,12 @@
 use core::fmt;
 use core::ops::Range;
 use std::boxed::Box;
-use std::env;
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::string::String;
+use std::{env, fs};
 
+use super::chrome::ChromeTrace;
 use super::outcome::Outcome;
 use super::shrink::Shrink;
 use super::trace::Transcript;
@@ -24,11 +27,21 @@ const LINES: usize = 60;
 /// use res_kernel::sim::Seeds;
 ///
 /// // 100 runs, or as many as `RES_SEEDS` says, or only the one that `RES_SEED` names. With
-/// // `RES_SAY` each is announced before it begins.
+/// // `RES_SAY` each is announced before it begins. Where `RES_TRACE` names a directory, each is
+/// // written there, to be looked at: see `ChromeTrace`.
 /// Seeds::from_env(100).check("nothing", |_| {});
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seeds(Range<u64>);
+
+impl IntoIterator for Seeds {
+    type Item = u64;
+    type IntoIter = Range<u64>;
+
+    fn into_iter(self) -> Range<u64> {
+        self.0
+    }
+}
 
 /// What many runs were, together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,12 +94,34 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok()?.parse().ok()
 }
 
+/// `n`, which is `0..n`, or `m..n`.
+fn range(text: &str) -> Option<Range<u64>> {
+    let (start, end) = text.split_once("..").unwrap_or(("0", text));
+    Some(start.parse().ok()?..end.parse().ok()?)
+}
+
 /// Which seed is next, past the capture of the test runner: for a run that ends the process.
 fn say(seed: u64) {
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or("?");
     // A report that cannot be written changes nothing.
-    let _ = writeln!(std::io::stderr(), "{name}: RES_SEED={seed}");
+    let _ = writeln!(std::io::stderr(), "{}: RES_SEED={seed}", test());
+}
+
+/// The name of the test that calls.
+fn test() -> String {
+    std::thread::current().name().unwrap_or("main").replace("::", ".")
+}
+
+/// Writes what happened to a file of its own.
+///
+/// # Panics
+///
+/// If that cannot be.
+fn draw(directory: &Path, outcome: Outcome) -> Outcome {
+    let path = directory.join(std::format!("{}-{}.json", test(), outcome.seed));
+    let text = std::format!("{}", ChromeTrace(&outcome.events));
+    let written = fs::create_dir_all(directory).and_then(|()| fs::write(&path, text));
+    written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    outcome
 }
 
 impl Seeds {
@@ -95,11 +130,15 @@ impl Seeds {
         Self(0..count)
     }
 
-    /// The seed `RES_SEED`; without it, the first `RES_SEEDS`; without that, the first `count`.
+    /// The seed `RES_SEED`; without it, the first `RES_SEEDS`, or those from one to below another
+    /// (`RES_SEEDS=100..200`); without that, the first `count`.
     pub fn from_env(count: u64) -> Self {
         match number("RES_SEED") {
             Some(seed) => Self(seed..seed.saturating_add(1)),
-            None => Self::first(number("RES_SEEDS").unwrap_or(count)),
+            None => {
+                let named = env::var("RES_SEEDS").ok().and_then(|named| range(&named));
+                named.map_or(Self::first(count), Self)
+            }
         }
     }
 
@@ -124,11 +163,15 @@ impl Seeds {
     ) -> Result<Summary, Box<Found>> {
         let mut summary = Summary::default();
         let aloud = env::var_os("RES_SAY").is_some();
+        let drawn = env::var_os("RES_TRACE").map(PathBuf::from);
         for seed in self.0 {
             if aloud {
                 say(seed);
             }
-            let outcome = settings(seed).run(body.clone());
+            let outcome = match &drawn {
+                None => settings(seed).run(body.clone()),
+                Some(directory) => draw(directory, settings(seed).record().run(body.clone())),
+            };
             summary.runs += 1;
             summary.steps += outcome.steps;
             summary.switches += outcome.switches;
@@ -149,5 +192,17 @@ impl Seeds {
         self.find(body).unwrap_or_else(|found| {
             panic!("{name}, {found}\nagain: RES_SEED={} cargo test {name}", found.outcome.seed)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_counted_or_named() {
+        assert_eq!(range("7"), Some(0..7));
+        assert_eq!(range("100..200"), Some(100..200));
+        assert_eq!((range(""), range("1..x"), range("-1")), (None, None, None));
     }
 }

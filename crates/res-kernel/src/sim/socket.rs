@@ -11,7 +11,7 @@ use super::outcome::Place;
 use super::run::inside;
 use super::trace::Step;
 use super::{SimFile, SimMemory};
-use crate::{KernelError, KernelMemory, Passed, Received, Socket};
+use crate::{KernelError, Passed, Received, Socket};
 
 const SEND: &str = "send to another domain";
 const RECEIVE: &str = "receive from another domain";
@@ -24,6 +24,8 @@ type Object = Passed<SimMemory, SimFile>;
 
 /// A message on its way.
 struct Message {
+    /// Its number in the run.
+    number: u32,
     bytes: Vec<u8>,
     objects: Vec<Object>,
 }
@@ -41,6 +43,8 @@ struct End {
 pub(super) struct Pipes {
     /// In the order of their numbers, which begin at 0; two neighbours are connected.
     ends: Vec<End>,
+    /// How many messages have been sent.
+    sent: u32,
     undelivered: Undelivered,
 }
 
@@ -94,8 +98,10 @@ impl State {
         self.wake_all(Place::Socket(other(end)));
     }
 
-    fn send(&mut self, end: u32, message: Message) -> Result<(), (Message, ErrorKind)> {
-        let to = self.domains.pipes.end(other(end));
+    fn send(&mut self, end: u32, mut message: Message) -> Result<(), (Message, ErrorKind)> {
+        let pipes = &mut self.domains.pipes;
+        message.number = pipes.sent + 1;
+        let to = pipes.end(other(end));
         if !to.open {
             return Err((message, ErrorKind::PeerGone));
         }
@@ -103,6 +109,8 @@ impl State {
             return Err((message, ErrorKind::NoSlots));
         }
         to.queue.push_back(message);
+        pipes.sent += 1;
+        self.note(self.running, Step::Sent(self.domains.pipes.sent));
         self.wake_all(Place::Socket(other(end)));
         Ok(())
     }
@@ -110,10 +118,14 @@ impl State {
     /// The next message; none yet, or never.
     fn receive(&mut self, end: u32) -> Result<Option<Message>, ErrorKind> {
         let pipes = &mut self.domains.pipes;
-        match pipes.end(end).queue.pop_front() {
-            None if !pipes.end(other(end)).open => Err(ErrorKind::PeerGone),
-            next => Ok(next),
+        let next = pipes.end(end).queue.pop_front();
+        let over = !pipes.end(other(end)).open;
+        match &next {
+            None if over => return Err(ErrorKind::PeerGone),
+            None => {}
+            Some(message) => self.note(self.running, Step::Received(message.number)),
         }
+        Ok(next)
     }
 }
 
@@ -187,14 +199,12 @@ impl Socket for SimSocket {
         if bytes.len() > Self::MOST_BYTES || objects.len() > Self::MOST_OBJECTS {
             return Err(refused(ErrorKind::Invalid));
         }
-        let pass = |object: &Passed<&SimMemory, &SimFile>| {
-            Ok(match object {
-                Passed::Memory(memory) => Passed::Memory(memory.alias(memory.access())?),
-                Passed::File(file) => Passed::File((*file).clone()),
-            })
+        let pass = |object: &Passed<&SimMemory, &SimFile>| match object {
+            Passed::Memory(memory) => Passed::Memory(memory.to_send()),
+            Passed::File(file) => Passed::File((*file).clone()),
         };
-        let objects = objects.iter().map(pass).collect::<Result<_, KernelError>>()?;
-        let message = Message { bytes: bytes.to_vec(), objects };
+        let objects = objects.iter().map(pass).collect();
+        let message = Message { number: 0, bytes: bytes.to_vec(), objects };
         let sent = self.within(|machine| {
             machine.turn(Step::Send(self.end));
             machine.drain();
@@ -222,7 +232,10 @@ impl Socket for SimSocket {
         };
         bytes.copy_from_slice(&message.bytes);
         for (place, object) in places.iter_mut().zip(message.objects) {
-            *place = Some(object);
+            *place = match object {
+                Passed::Memory(memory) => memory.map().ok().map(Passed::Memory),
+                file @ Passed::File(_) => Some(file),
+            };
         }
         Ok(Received { bytes: length, objects: count })
     }

@@ -3,6 +3,7 @@
 use res_api::{ErrorKind, ThreadParam};
 use res_sync::Deadline;
 
+use super::faults::slot_for;
 use super::machine::{Machine, ORDINARY, Stage};
 use super::outcome::Place;
 use super::run::inside;
@@ -85,6 +86,7 @@ impl KernelThread for SimThread {
             if self.stage(machine) != Stage::Made {
                 return Err(KernelError::new("start a thread again", ErrorKind::Invalid));
             }
+            slot_for(START)?;
             machine.turn(Step::Start(self.id));
             // What it finds is all that was done before.
             machine.drain();

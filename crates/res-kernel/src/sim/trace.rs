@@ -5,6 +5,8 @@ use std::vec::Vec;
 
 use res_sync::Instant;
 
+use super::outcome::Place;
+
 /// Something that a thread did, or that was done to it: a place where another one could have run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -25,8 +27,10 @@ pub enum Step {
     Park(u32),
     /// Was about to wake somebody at that point.
     Wake(u32),
-    /// Woke so many.
-    Woken(u32),
+    /// Fell asleep.
+    Sleep(Place),
+    /// Woke that thread; thread 0 is the clock.
+    Woke(u32),
     /// Let others run.
     Yield,
     /// Looked again in a spin loop.
@@ -55,11 +59,28 @@ pub enum Step {
     Receive(u32),
     /// Was about to close it.
     Close(u32),
+    /// Sent that message; messages are numbered as they are sent.
+    Sent(u32),
+    /// Received that message.
+    Received(u32),
+    /// Sleeps until so many nanoseconds after the beginning at most, for no reason.
+    Nap(u64),
+    /// Woke that thread, which hears of it later.
+    Late(u32),
+    /// Was refused what it asked for.
+    Refused,
+    /// The clock jumped (thread 0) to so many nanoseconds after the beginning.
+    Jump(u64),
     /// Nobody could run (thread 0), and it was so many nanoseconds after the beginning.
     Time(u64),
 }
 
 impl Step {
+    /// Whether it was done to the thread, which need not have run.
+    pub(super) const fn is_suffered(self) -> bool {
+        matches!(self, Self::Flush | Self::Stop)
+    }
+
     /// Numbers for the hash, for ever the same.
     const fn parts(self) -> (u64, u64) {
         match self {
@@ -71,7 +92,7 @@ impl Step {
             Self::Clock => (6, 0),
             Self::Park(point) => (7, point as u64),
             Self::Wake(point) => (8, point as u64),
-            Self::Woken(count) => (9, count as u64),
+            Self::Woke(thread) => (9, thread as u64),
             Self::Yield => (10, 0),
             Self::Spin => (11, 0),
             Self::Start(thread) => (12, thread as u64),
@@ -87,6 +108,16 @@ impl Step {
             Self::Send(end) => (22, end as u64),
             Self::Receive(end) => (23, end as u64),
             Self::Close(end) => (24, end as u64),
+            Self::Sent(message) => (25, message as u64),
+            Self::Received(message) => (26, message as u64),
+            Self::Sleep(Place::Point(point)) => (27, point as u64),
+            Self::Sleep(Place::EndOf(thread)) => (28, thread as u64),
+            Self::Sleep(Place::Socket(end)) => (29, end as u64),
+            Self::Sleep(Place::EndOfDomain(domain)) => (30, domain as u64),
+            Self::Nap(nanos) => (31, nanos),
+            Self::Late(thread) => (32, thread as u64),
+            Self::Refused => (33, 0),
+            Self::Jump(nanos) => (34, nanos),
         }
     }
 }
@@ -102,7 +133,8 @@ impl fmt::Display for Step {
             Self::Clock => f.write_str("clock"),
             Self::Park(point) => write!(f, "park at {point}"),
             Self::Wake(point) => write!(f, "wake at {point}"),
-            Self::Woken(count) => write!(f, "woken: {count}"),
+            Self::Sleep(place) => write!(f, "{place}"),
+            Self::Woke(thread) => write!(f, "wakes {thread}"),
             Self::Yield => f.write_str("yield"),
             Self::Spin => f.write_str("spin"),
             Self::Start(thread) => write!(f, "start {thread}"),
@@ -117,6 +149,12 @@ impl fmt::Display for Step {
             Self::Send(end) => write!(f, "send at {end}"),
             Self::Receive(end) => write!(f, "receive at {end}"),
             Self::Close(end) => write!(f, "close {end}"),
+            Self::Sent(message) => write!(f, "sends message {message}"),
+            Self::Received(message) => write!(f, "receives message {message}"),
+            Self::Nap(nanos) => write!(f, "until {nanos} ns at most"),
+            Self::Late(thread) => write!(f, "wakes {thread}, late"),
+            Self::Refused => f.write_str("(refused)"),
+            Self::Jump(nanos) => write!(f, "the clock jumps to {nanos} ns"),
             Self::Time(nanos) => write!(f, "it is {nanos} ns"),
         }
     }
@@ -127,7 +165,9 @@ impl fmt::Display for Step {
 pub struct Event {
     /// When, in virtual time.
     pub at: Instant,
-    /// Which thread.
+    /// Of which domain; 0 is the composer.
+    pub domain: u32,
+    /// Which thread; 0 is none of them.
     pub thread: u32,
     /// What.
     pub step: Step,
@@ -146,13 +186,13 @@ impl Trace {
         Self { hash: 0xcbf2_9ce4_8422_2325, events: record.then(Vec::new) }
     }
 
-    pub(super) fn note(&mut self, at: Instant, thread: u32, step: Step) {
-        let (code, number) = step.parts();
-        for part in [u64::from(thread) << 8 | code, number] {
+    pub(super) fn note(&mut self, event: Event) {
+        let (code, number) = event.step.parts();
+        for part in [u64::from(event.thread) << 8 | code, number] {
             self.hash = (self.hash ^ part).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(29);
         }
         if let Some(events) = &mut self.events {
-            events.push(Event { at, thread, step });
+            events.push(event);
         }
     }
 

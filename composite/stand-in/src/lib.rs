@@ -20,9 +20,13 @@ compile_error!("the stand-in needs Linux on x86_64");
 
 mod baton;
 mod blockpoint;
+mod buffer;
+mod channel;
+mod event;
 mod halt;
 mod host;
 pub mod interface;
+mod ipc;
 mod kernel;
 mod preempt;
 mod stack;

@@ -9,6 +9,8 @@ mod measure;
 use res_api::Fault;
 use res_kernel::Composite;
 
+pub(crate) use measure::cost;
+
 /// Prints a line for each.
 ///
 /// # Errors

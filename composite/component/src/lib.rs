@@ -31,6 +31,7 @@ pub extern "C" fn rust_main() -> c_long {
             scenario::all(machine, &mut report);
             report.result("costs", cost::all(machine));
             report.result("thread that panics", scenario::thread::panics(machine));
+            report.result("synchronous ipc", scenario::ipc::calls(machine));
         }
         Err(error) => report.result("boot", Err(error.into())),
     }

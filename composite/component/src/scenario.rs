@@ -2,9 +2,12 @@
 
 pub(crate) mod beside;
 mod blockpoint;
+mod channel_manager;
 mod component;
+mod event_manager;
 mod ground;
 mod group;
+pub(crate) mod ipc;
 mod kernel;
 mod memory;
 mod mutex;
@@ -62,6 +65,11 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("blockpoint after a deadline", blockpoint::after_a_deadline),
         ("memory", memory::objects),
         ("memory pool", memory::pool),
+        ("memory with a name", memory::shared),
+        ("channel manager", channel_manager::numbers),
+        ("channel manager's mappings", channel_manager::mappings),
+        ("channel manager's events", channel_manager::events),
+        ("event manager", event_manager::events),
         ("mutex", mutex::excludes),
         ("mutex deadline", mutex::deadline),
         ("channel", spsc::one_thread),

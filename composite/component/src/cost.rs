@@ -3,6 +3,7 @@
 
 mod bare;
 mod channel;
+mod invocation;
 mod lock;
 mod measure;
 
@@ -18,6 +19,8 @@ pub(crate) use measure::cost;
 /// What a scenario would have failed of.
 pub(crate) fn all(machine: Composite) -> Result<(), Fault> {
     bare::invocation();
+    invocation::alone();
+    invocation::wakes(machine)?;
     bare::round_trip(machine)?;
     bare::yields(machine)?;
     lock::alone(machine)?;

@@ -9,6 +9,7 @@ mod cost;
 mod panics;
 mod report;
 mod scenario;
+mod tally;
 
 use core::ffi::c_long;
 

@@ -7,6 +7,7 @@ mod component;
 mod event_manager;
 mod ground;
 mod group;
+mod invocation;
 pub(crate) mod ipc;
 mod kernel;
 mod memory;
@@ -50,6 +51,9 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("kernel says no", kernel::says_no),
         ("kernel invocation", kernel::invocation),
         ("boot once", thread::boot_once),
+        ("invocation of a component", invocation::words),
+        ("invocation tells who", invocation::who),
+        ("invocation sleeps", invocation::sleeps),
         ("thread start and join", thread::start_and_join),
         ("thread ids", thread::ids),
         ("thread pool runs out", thread::pool_runs_out),

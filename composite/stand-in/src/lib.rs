@@ -22,18 +22,21 @@ mod baton;
 mod blockpoint;
 mod buffer;
 mod channel;
+mod compose;
 mod event;
 mod halt;
 mod host;
 pub mod interface;
 mod ipc;
 mod kernel;
+mod path;
 mod preempt;
 mod stack;
 mod switch;
 mod trap;
 mod world;
 
+pub use compose::{APPLICATION, ComponentId, Invocation, connect, stand_in_connect};
 pub use halt::{DEADLOCKED, FAILED, HALTED};
 pub use world::{FIRST, Function, MOST_THREADS, ThreadId};
 

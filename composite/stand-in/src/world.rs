@@ -12,9 +12,10 @@ use std::thread;
 
 use crate::baton::Baton;
 use crate::blockpoint::Blockpoint;
+use crate::compose::ComponentId;
 use crate::halt::{DEADLOCKED, FAILED, end, halt};
 use crate::stack::Slot;
-use crate::{host, preempt, switch, trap};
+use crate::{host, path, preempt, switch, trap};
 
 /// Names a thread: from 1 on, never used again.
 pub type ThreadId = u32;
@@ -117,7 +118,7 @@ impl World {
             until: None,
             host: None,
         });
-        let start = Start { function, data };
+        let start = Start { function, data, component: path::component() };
         thread::spawn(move || carry(id, start));
         id
     }
@@ -304,6 +305,7 @@ pub type Function = unsafe extern "C" fn(*mut c_void) -> i64;
 struct Start {
     function: Function,
     data: *mut c_void,
+    component: ComponentId,
 }
 
 // SAFETY: the component says that its function may run in another thread.
@@ -312,6 +314,7 @@ unsafe impl Send for Start {}
 /// The life of a Linux thread that carries a thread of the component.
 fn carry(id: ThreadId, start: Start) {
     let host = preempt::adopt(id);
+    path::begin(start.component);
     trap::enable();
     host::inside(|| {
         world().threads[(id - FIRST) as usize].host = Some(host);

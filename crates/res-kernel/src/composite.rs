@@ -43,6 +43,7 @@ mod park;
 mod point;
 mod pool;
 mod priority;
+mod shared;
 mod slot;
 pub mod syscall;
 mod thread;
@@ -59,6 +60,7 @@ use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 pub use memory::CompositeMemory;
 pub use point::CompositePoint;
 pub use pool::MOST_THREADS;
+pub use shared::{Shared, SharedName};
 pub use thread::CompositeThread;
 
 /// A 32-bit word that threads share.

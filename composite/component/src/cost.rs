@@ -10,7 +10,7 @@ mod measure;
 use res_api::Fault;
 use res_kernel::Composite;
 
-pub(crate) use measure::cost;
+pub(crate) use measure::{all_rounds, cost};
 
 /// Prints a line for each.
 ///

@@ -4,16 +4,17 @@ pub(crate) mod beside;
 mod blockpoint;
 mod channel_manager;
 mod component;
+mod crossing;
 mod event_manager;
 mod ground;
 mod group;
 mod invocation;
-pub(crate) mod ipc;
+mod ipc;
 mod kernel;
 mod memory;
 mod mutex;
 mod spsc;
-pub(crate) mod thread;
+mod thread;
 mod timer;
 
 use core::time::Duration;
@@ -23,6 +24,7 @@ use res_api::{Deadline, Fault};
 use res_kernel::Composite;
 use res_sync::Park;
 
+use crate::cost;
 use crate::report::Report;
 
 /// The library backend on this machine, with all of its memory in the component's image.
@@ -43,7 +45,7 @@ pub(crate) fn within(machine: Composite, span: Duration) -> Deadline {
     Deadline::at(machine.now() + span)
 }
 
-/// Runs all of them.
+/// Runs all of them. (By address: in one another's frames they would not fit the stack.)
 pub(crate) fn all(machine: Composite, report: &mut Report) {
     type Scenario = fn(Composite) -> Result<(), Fault>;
     let scenarios: &[(&str, Scenario)] = &[
@@ -84,6 +86,11 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("workers", component::workers),
         ("component", component::endowed),
         ("component stops", component::stops),
+        ("costs", cost::all),
+        // What can be done once, and what loses a thread.
+        ("channel between components", crossing::numbers),
+        ("thread that panics", thread::panics),
+        ("synchronous ipc", ipc::calls),
     ];
     for (name, scenario) in scenarios {
         report.result(name, scenario(machine));

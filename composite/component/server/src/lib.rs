@@ -1,8 +1,9 @@
-//! A Composite component that others invoke, by the interface `tally`. It has no thread of its own:
-//! its functions run on those of its clients.
+//! A Composite component that others invoke, by the interfaces `tally` and `echo`. Its functions run
+//! on the threads of its clients; of its own there is one for deadlines.
 #![no_std]
 
 mod count;
+mod echo;
 
 use core::fmt::Write;
 use core::panic::PanicInfo;
@@ -15,6 +16,8 @@ res_kernel::composite_entries! {
     __cosrt_s_tally_who = who;
     __cosrt_s_tally_more = count::more;
     __cosrt_s_tally_wait = count::wait;
+    __cosrt_s_echo_open = echo::open;
+    __cosrt_s_echo_serve = echo::serve;
 }
 
 /// The sum of four words; the least, the greatest, and how many are odd.

@@ -24,7 +24,7 @@ pub(crate) fn cost(name: &str, rounds: u32, mut body: impl FnMut()) {
 }
 
 /// Rounds that a peer of [`cost`] has to take part in.
-pub(super) const fn all_rounds(rounds: u32) -> u32 {
+pub(crate) const fn all_rounds(rounds: u32) -> u32 {
     BATCHES * rounds
 }
 

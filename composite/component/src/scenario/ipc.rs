@@ -38,7 +38,7 @@ unsafe fn serve(_: *mut ()) {
 }
 
 /// Two words there, two words back; and what that costs.
-pub(crate) fn calls(machine: Composite) -> Result<(), Fault> {
+pub(super) fn calls(machine: Composite) -> Result<(), Fault> {
     check!(call(2, 1).0 == NO_SERVER);
     // SAFETY: `serve` touches nothing.
     let server = unsafe { machine.thread(ThreadEntry { run: serve, data: null_mut() })? };

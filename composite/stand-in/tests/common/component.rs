@@ -51,8 +51,14 @@ pub(crate) fn application() -> &'static PathBuf {
 }
 
 /// What the server exports.
-const ENTRIES: [&str; 4] =
-    ["__cosrt_s_tally_sum", "__cosrt_s_tally_who", "__cosrt_s_tally_more", "__cosrt_s_tally_wait"];
+const ENTRIES: [&str; 6] = [
+    "__cosrt_s_tally_sum",
+    "__cosrt_s_tally_who",
+    "__cosrt_s_tally_more",
+    "__cosrt_s_tally_wait",
+    "__cosrt_s_echo_open",
+    "__cosrt_s_echo_serve",
+];
 
 /// The server, linked once.
 pub(crate) fn server() -> &'static PathBuf {

@@ -13,6 +13,7 @@ mod ipc;
 mod kernel;
 mod memory;
 mod mutex;
+mod shared;
 mod spsc;
 mod thread;
 mod timer;
@@ -72,6 +73,8 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("memory", memory::objects),
         ("memory pool", memory::pool),
         ("memory with a name", memory::shared),
+        ("shared places to sleep at", shared::wakes),
+        ("shared places are left to others", shared::is_left_to_others),
         ("channel manager", channel_manager::numbers),
         ("channel manager's mappings", channel_manager::mappings),
         ("channel manager's events", channel_manager::events),

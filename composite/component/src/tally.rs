@@ -32,7 +32,7 @@ impl Tally {
         }
     }
 
-    /// The sum of the words; the least, the greatest, and how many are odd.
+    /// The sum of the words, each as often as its place says; the least, the greatest, and how many are odd.
     pub(crate) fn sum(&self, words: [u64; 4]) -> Answer {
         // SAFETY: any words will do, and no addresses are among them; this component is invoked by
         // nobody.

@@ -20,9 +20,11 @@ res_kernel::composite_entries! {
     __cosrt_s_echo_serve = echo::serve;
 }
 
-/// The sum of four words; the least, the greatest, and how many are odd.
+/// The sum of four words, each as often as its place says; the least, the greatest, and how many are
+/// odd.
 fn sum(_: Client, words: [u64; 4]) -> Answer {
-    let sum = words.into_iter().fold(0, u64::wrapping_add);
+    let weighed = (1..).zip(words).map(|(place, word): (u64, u64)| word.wrapping_mul(place));
+    let sum = weighed.fold(0, u64::wrapping_add);
     let [least, greatest] = [words.into_iter().min(), words.into_iter().max()];
     let odd = words.into_iter().filter(|word| word % 2 == 1).count();
     let extra = [least.unwrap_or(0), greatest.unwrap_or(0), odd as u64];

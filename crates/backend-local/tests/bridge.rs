@@ -93,6 +93,32 @@ fn what_does_not_fit_is_refused() -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whatever the other system writes there: an end says that it misbehaves, or something that it
+/// could have sent; and it comes back.
+#[test]
+fn scribbling_does_no_harm() -> Result<(), Fault> {
+    for byte in [0x00, 0x01, 0x02, 0x7f, 0x80, 0xff] {
+        let (machine, system) = (Linux::new(), Local::new()?);
+        let soon = || Deadline::at(system.now() + Duration::from_millis(2));
+        let memory = machine.memory(4096)?;
+        let peers = memory.alias(Access::ReadWrite)?;
+        let points = [machine.point()?, machine.point()?];
+        let mut rx = system.rcv_over::<u64>(Bridge::found(memory, points), 4)?;
+        // SAFETY: so many bytes are mapped; nobody else runs.
+        unsafe { peers.base().write_bytes(byte, 4096) };
+        for _ in 0..8 {
+            let _ = rx.recv_until(soon());
+        }
+        let points = [machine.point()?, machine.point()?];
+        let mut tx = system.snd_over::<u64>(Bridge::found(peers, points), 4)?;
+        for number in 0..8 {
+            let _ = tx.send_until(number, soon());
+        }
+        let _ = (rx.gone(), tx.gone(), rx.len(), tx.len());
+    }
+    Ok(())
+}
+
 /// The other system would not know whom to tell.
 #[test]
 fn groups_cannot_watch() -> Result<(), Fault> {

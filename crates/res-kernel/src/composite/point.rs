@@ -28,11 +28,12 @@ struct Place {
 
 static PLACES: [Place; MOST] =
     [const { Place { id: U32::new(0), shared: U32::new(0), last: U64::new(0) } }; MOST];
-static FREE: FreeLists<1, MOST> = FreeLists::new();
+static FREE: FreeLists<2, MOST> = FreeLists::new();
+/// The list of places that have a blockpoint.
+const READY: usize = 0;
+/// The list of those that have none: another component had it, too.
+const BARE: usize = 1;
 static USED: U32 = U32::new(0);
-
-/// Blockpoints that other components had, too, are in none of them any more.
-static BARE: FreeLists<1, MOST> = FreeLists::new();
 
 /// A place to sleep at. Dropped, it goes back to the pool: its id and its epoch live on. One that
 /// another component has, too, is left to that.
@@ -47,7 +48,7 @@ impl fmt::Debug for CompositePoint {
 impl CompositePoint {
     /// One of the pool, or a new one.
     pub(super) fn take() -> Result<Self, KernelError> {
-        match FREE.pop(0) {
+        match FREE.pop(READY) {
             Some(index) => Ok(Self(index)),
             None => Self::bare()?.with(sched_blkpt_alloc()),
         }
@@ -63,7 +64,7 @@ impl CompositePoint {
 
     /// A place without a blockpoint. Dropped like that, it is one again.
     fn bare() -> Result<Self, KernelError> {
-        BARE.pop(0).or_else(|| next_fresh(&USED, MOST)).map(Self).ok_or(NONE)
+        FREE.pop(BARE).or_else(|| next_fresh(&USED, MOST)).map(Self).ok_or(NONE)
     }
 
     fn with(self, id: BlockpointId) -> Result<Self, KernelError> {
@@ -112,12 +113,10 @@ impl Drop for CompositePoint {
     fn drop(&mut self) {
         let place = self.place();
         // Relaxed: nobody else has the place.
-        let stays = place.id.load(Relaxed) != 0 && place.shared.swap(0, Relaxed) == 0;
-        if stays {
-            FREE.push(0, self.0);
-        } else {
+        if place.shared.swap(0, Relaxed) != 0 {
             place.id.store(0, Relaxed);
-            BARE.push(0, self.0);
         }
+        let list = if place.id.load(Relaxed) == 0 { BARE } else { READY };
+        FREE.push(list, self.0);
     }
 }

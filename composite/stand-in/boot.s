@@ -1,7 +1,13 @@
-# What the machine begins with: the stand-in is told where the component's entry is.
+# What the machine begins with: the stand-in is told who can invoke whom, if anybody can, and where
+# the component's entry is.
+    .weak invocations
     .globl main
     .type main, @function
 main:
+    subq $8, %rsp
+    movq $invocations, %rdi
+    call stand_in_connect@PLT
+    addq $8, %rsp
     leaq rust_main(%rip), %rdi
     jmp stand_in_run@PLT
     .section .note.GNU-stack, "", @progbits

@@ -3,11 +3,14 @@
 
 mod bare;
 mod channel;
+mod invocation;
 mod lock;
 mod measure;
 
 use res_api::Fault;
 use res_kernel::Composite;
+
+pub(crate) use measure::{all_rounds, cost};
 
 /// Prints a line for each.
 ///
@@ -16,6 +19,8 @@ use res_kernel::Composite;
 /// What a scenario would have failed of.
 pub(crate) fn all(machine: Composite) -> Result<(), Fault> {
     bare::invocation();
+    invocation::alone();
+    invocation::wakes(machine)?;
     bare::round_trip(machine)?;
     bare::yields(machine)?;
     lock::alone(machine)?;

@@ -2,14 +2,20 @@
 
 pub(crate) mod beside;
 mod blockpoint;
+mod channel_manager;
 mod component;
+mod crossing;
+mod event_manager;
 mod ground;
 mod group;
+mod invocation;
+mod ipc;
 mod kernel;
 mod memory;
 mod mutex;
+mod shared;
 mod spsc;
-pub(crate) mod thread;
+mod thread;
 mod timer;
 
 use core::time::Duration;
@@ -19,6 +25,7 @@ use res_api::{Deadline, Fault};
 use res_kernel::Composite;
 use res_sync::Park;
 
+use crate::cost;
 use crate::report::Report;
 
 /// The library backend on this machine, with all of its memory in the component's image.
@@ -39,7 +46,7 @@ pub(crate) fn within(machine: Composite, span: Duration) -> Deadline {
     Deadline::at(machine.now() + span)
 }
 
-/// Runs all of them.
+/// Runs all of them. (By address: in one another's frames they would not fit the stack.)
 pub(crate) fn all(machine: Composite, report: &mut Report) {
     type Scenario = fn(Composite) -> Result<(), Fault>;
     let scenarios: &[(&str, Scenario)] = &[
@@ -47,6 +54,9 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("kernel says no", kernel::says_no),
         ("kernel invocation", kernel::invocation),
         ("boot once", thread::boot_once),
+        ("invocation of a component", invocation::words),
+        ("invocation tells who", invocation::who),
+        ("invocation sleeps", invocation::sleeps),
         ("thread start and join", thread::start_and_join),
         ("thread ids", thread::ids),
         ("thread pool runs out", thread::pool_runs_out),
@@ -62,6 +72,13 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("blockpoint after a deadline", blockpoint::after_a_deadline),
         ("memory", memory::objects),
         ("memory pool", memory::pool),
+        ("memory with a name", memory::shared),
+        ("shared places to sleep at", shared::wakes),
+        ("shared places are left to others", shared::is_left_to_others),
+        ("channel manager", channel_manager::numbers),
+        ("channel manager's mappings", channel_manager::mappings),
+        ("channel manager's events", channel_manager::events),
+        ("event manager", event_manager::events),
         ("mutex", mutex::excludes),
         ("mutex deadline", mutex::deadline),
         ("channel", spsc::one_thread),
@@ -72,6 +89,11 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("workers", component::workers),
         ("component", component::endowed),
         ("component stops", component::stops),
+        ("costs", cost::all),
+        // What can be done once, and what loses a thread.
+        ("channel between components", crossing::numbers),
+        ("thread that panics", thread::panics),
+        ("synchronous ipc", ipc::calls),
     ];
     for (name, scenario) in scenarios {
         report.result(name, scenario(machine));

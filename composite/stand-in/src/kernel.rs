@@ -2,11 +2,15 @@
 
 use std::io::Write;
 
-use crate::host;
+use crate::compose::{self, Invocation};
 use crate::interface::sched;
+use crate::world::me;
+use crate::{host, path};
 
 const ENOENT: i64 = 2;
 
+/// The way back from an invocation.
+const RETURN: u64 = 0;
 const PRINT: u64 = 2;
 const HARDWARE: u64 = 36;
 /// The invocation of `sched_thd_block`.
@@ -44,7 +48,38 @@ impl Registers<'_> {
         self.set(libc::REG_R12, GARBAGE);
     }
 
-    /// Resumes the client of an invocation: what else is in its registers is the server's.
+    /// Goes on somewhere else, with another stack: these are in two registers each.
+    fn go(&mut self, at: u64, stack: u64) {
+        self.set(libc::REG_RIP, at as i64);
+        self.set(libc::REG_RCX, at as i64);
+        self.set(libc::REG_RSP, stack as i64);
+        self.set(libc::REG_RBP, stack as i64);
+    }
+
+    /// Enters the server: it finds the thread's id in rax, the client's in place of a stack, and
+    /// the fourth argument in r12.
+    fn enter(&mut self, invocation: Invocation) {
+        path::enter(invocation, self.get(libc::REG_R8), self.get(libc::REG_RBP));
+        self.set(libc::REG_RAX, me().into());
+        self.set(libc::REG_R12, self.get(libc::REG_RDX) as i64);
+        self.go(invocation.entry, invocation.client);
+    }
+
+    /// Returns to the client, with the result in r8; what else is in registers is the server's.
+    fn leave(&mut self) {
+        match path::leave() {
+            Some(client) => {
+                self.set(libc::REG_RAX, self.get(libc::REG_R8) as i64);
+                self.go(client.at, client.stack);
+            }
+            None => {
+                self.set(libc::REG_RAX, 0xdead_dead);
+                self.go(0, 0);
+            }
+        }
+    }
+
+    /// Resumes the client of a manager's function: what else is in its registers is the server's.
     fn resume_client(&mut self, result: i64, extra: [i64; 3]) {
         self.resume(result);
         let places = [libc::REG_RSI, libc::REG_RDI, libc::REG_RBX];
@@ -63,20 +98,24 @@ impl Registers<'_> {
 
 /// Does one system call.
 pub(crate) fn call(registers: &mut Registers<'_>) {
-    let selector = registers.get(libc::REG_RAX);
-    let (capability, operation) = ((selector >> 16).wrapping_sub(1), selector & 0xffff);
+    // Nothing here has more than one operation, and most do not look at which it is.
+    let capability = (registers.get(libc::REG_RAX) >> 16).wrapping_sub(1);
     let arguments = registers.arguments();
-    match (capability, operation) {
-        (PRINT, 0) => registers.resume(print(arguments)),
-        (SCHED_THD_BLOCK, 0) => {
+    match capability {
+        RETURN => registers.leave(),
+        PRINT => registers.resume(print(arguments)),
+        HARDWARE => registers.resume(-ENOENT),
+        SCHED_THD_BLOCK => {
             let result = host::inside(|| sched::thd_block(arguments[0]));
             registers.resume_client(result.into(), [1, 2, 3]);
         }
-        (PRINT | HARDWARE | SCHED_THD_BLOCK, _) => registers.resume(-ENOENT),
-        _ => {
-            say(format!("kernel: no capability {capability}\n").as_bytes());
-            registers.resume(0);
-        }
+        _ => match compose::find(path::component(), capability) {
+            Some(invocation) => registers.enter(invocation),
+            None => {
+                say(format!("kernel: no capability {capability}\n").as_bytes());
+                registers.resume(0);
+            }
+        },
     }
 }
 

@@ -20,16 +20,23 @@ compile_error!("the stand-in needs Linux on x86_64");
 
 mod baton;
 mod blockpoint;
+mod buffer;
+mod channel;
+mod compose;
+mod event;
 mod halt;
 mod host;
 pub mod interface;
+mod ipc;
 mod kernel;
+mod path;
 mod preempt;
 mod stack;
 mod switch;
 mod trap;
 mod world;
 
+pub use compose::{APPLICATION, ComponentId, Invocation, connect, stand_in_connect};
 pub use halt::{DEADLOCKED, FAILED, HALTED};
 pub use world::{FIRST, Function, MOST_THREADS, ThreadId};
 

@@ -9,9 +9,9 @@ use crate::world::{MOST_THREADS, ThreadId};
 pub(crate) const SLOT: usize = 8192;
 /// What a slot is filled with, so that one can see how much was used.
 const PAINT: u8 = 0xa5;
-/// Words at the end of a slot: core, thread id, invocation token, and (ours) the stack of the host.
+/// Bytes at the end of a slot: core, thread id, invocation token, and what the stack begins with.
 const RESERVED: usize = 64;
-/// The token of whom a component is invoked by; ours is invoked by nobody.
+/// The token of whom a component is invoked by; who begins here was invoked by nobody.
 const TOKEN: u64 = 0;
 
 fn base() -> usize {
@@ -45,7 +45,6 @@ impl Slot {
             self.word(1).write(0);
             self.word(2).write(thread.into());
             self.word(3).write(TOKEN);
-            self.word(4).write(0);
         }
     }
 

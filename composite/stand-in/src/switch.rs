@@ -1,9 +1,17 @@
 //! Between the component's stack and that of the Linux thread that carries it.
 //!
-//! The component's slot has the host's stack pointer in its fourth word from the end.
+//! The host's stack is found by the thread's id, which is the second word from the end of each
+//! stack of a component, also of one that was invoked.
 
 use std::arch::naked_asm;
 use std::ffi::c_void;
+use std::sync::atomic::AtomicU64;
+
+use crate::world::MOST_THREADS;
+
+/// Stack pointers of the host, by thread.
+static STACKS: [AtomicU64; MOST_THREADS as usize + 1] =
+    [const { AtomicU64::new(0) }; MOST_THREADS as usize + 1];
 
 /// Calls `function(data)` on the slot that ends at `end`; returns what it returns.
 ///
@@ -24,14 +32,18 @@ pub(crate) unsafe extern "C" fn enter(
         "push r14",
         "push r15",
         "sub rsp, 8",
-        "mov [rdx - 32], rsp",
+        "mov r11, [rdx - 16]",
+        "lea r10, [rip + {stacks}]",
+        "mov [r10 + 8 * r11], rsp",
         "lea rsp, [rdx - 64]",
         "mov rax, rdi",
         "mov rdi, rsi",
         "call rax",
         "mov r11, rsp",
         "or r11, 8191",
-        "mov rsp, [r11 - 31]",
+        "mov r11, [r11 - 15]",
+        "lea r10, [rip + {stacks}]",
+        "mov rsp, [r10 + 8 * r11]",
         "add rsp, 8",
         "pop r15",
         "pop r14",
@@ -40,6 +52,7 @@ pub(crate) unsafe extern "C" fn enter(
         "pop rbx",
         "pop rbp",
         "ret",
+        stacks = sym STACKS,
     )
 }
 
@@ -56,11 +69,14 @@ pub(crate) unsafe extern "C" fn to_host() {
         "mov rbp, rsp",
         "mov r11, rsp",
         "or r11, 8191",
-        "mov rsp, [r11 - 31]",
+        "mov r11, [r11 - 15]",
+        "lea r10, [rip + {stacks}]",
+        "mov rsp, [r10 + 8 * r11]",
         "call rax",
         "mov rsp, rbp",
         "pop rbp",
         "ret",
+        stacks = sym STACKS,
     )
 }
 

@@ -12,9 +12,10 @@ use std::thread;
 
 use crate::baton::Baton;
 use crate::blockpoint::Blockpoint;
+use crate::compose::ComponentId;
 use crate::halt::{DEADLOCKED, FAILED, end, halt};
 use crate::stack::Slot;
-use crate::{host, preempt, switch, trap};
+use crate::{host, path, preempt, switch, trap};
 
 /// Names a thread: from 1 on, never used again.
 pub type ThreadId = u32;
@@ -24,7 +25,7 @@ pub const MOST_THREADS: ThreadId = 32;
 /// The component's first thread; those before it are the system's. It leaves 22 to be made.
 pub const FIRST: ThreadId = 10;
 
-const LEAST_URGENT: u32 = 31;
+pub(crate) const LEAST_URGENT: u32 = 31;
 
 /// Who has the baton; 0 for nobody.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
@@ -48,6 +49,8 @@ pub(crate) enum State {
 
 pub(crate) struct Thread {
     id: ThreadId,
+    /// Whether the scheduler has it; otherwise it is the capability manager's alone.
+    known: bool,
     state: State,
     priority: u32,
     until: Option<u64>,
@@ -81,8 +84,9 @@ impl World {
         }
     }
 
+    /// A thread that the scheduler knows.
     pub(crate) fn thread(&mut self, id: ThreadId) -> Option<&mut Thread> {
-        self.threads.get_mut(id.checked_sub(FIRST)? as usize)
+        self.threads.get_mut(id.checked_sub(FIRST)? as usize).filter(|thread| thread.known)
     }
 
     fn existing(&mut self, id: ThreadId) -> &mut Thread {
@@ -94,6 +98,13 @@ impl World {
 
     /// Makes a thread that is in no run queue; its Linux thread waits for the baton.
     pub(crate) fn create(&mut self, function: Function, data: *mut c_void) -> ThreadId {
+        let id = self.create_unknown(function, data);
+        self.threads[(id - FIRST) as usize].known = true;
+        id
+    }
+
+    /// The same, but the scheduler does not know of it.
+    pub(crate) fn create_unknown(&mut self, function: Function, data: *mut c_void) -> ThreadId {
         let id = FIRST + self.threads.len() as ThreadId;
         if id > MOST_THREADS {
             halt("assertion: one thread more than the system has");
@@ -101,12 +112,13 @@ impl World {
         Slot::of(id).prepare(id);
         self.threads.push(Thread {
             id,
+            known: false,
             state: State::Runnable,
             priority: LEAST_URGENT,
             until: None,
             host: None,
         });
-        let start = Start { function, data };
+        let start = Start { function, data, component: path::component() };
         thread::spawn(move || carry(id, start));
         id
     }
@@ -204,6 +216,21 @@ pub(crate) fn reschedule(mut world: MutexGuard<'_, World>) {
     wait_for_baton();
 }
 
+/// Lets that thread run, whoever is more urgent, until the next who asks for a decision; false
+/// where it sleeps.
+pub(crate) fn switch_to(id: ThreadId) -> bool {
+    let mut world = world();
+    if matches!(world.state(id), State::Blocked | State::Ended) {
+        return false;
+    }
+    if id != me() {
+        hand_over(Some(id));
+        drop(world);
+        wait_for_baton();
+    }
+    true
+}
+
 fn hand_over(next: Option<ThreadId>) {
     RUNNING.store(next.unwrap_or(0), SeqCst);
     if let Some(id) = next {
@@ -278,6 +305,7 @@ pub type Function = unsafe extern "C" fn(*mut c_void) -> i64;
 struct Start {
     function: Function,
     data: *mut c_void,
+    component: ComponentId,
 }
 
 // SAFETY: the component says that its function may run in another thread.
@@ -286,9 +314,10 @@ unsafe impl Send for Start {}
 /// The life of a Linux thread that carries a thread of the component.
 fn carry(id: ThreadId, start: Start) {
     let host = preempt::adopt(id);
+    path::begin(start.component);
     trap::enable();
     host::inside(|| {
-        world().existing(id).host = Some(host);
+        world().threads[(id - FIRST) as usize].host = Some(host);
         wait_for_baton();
     });
     // SAFETY: the slot was prepared for this thread alone; the component promised the rest.

@@ -2,85 +2,22 @@
 
 #[path = "common/process.rs"]
 mod process;
+#[path = "common/raw.rs"]
+mod raw;
 #[path = "common/statement.rs"]
 mod statement;
 
-use std::arch::{asm, naked_asm};
+use std::arch::asm;
 use std::ffi::c_void;
 use std::ptr::addr_of;
 
 use composite_stand_in::interface::sched::{__cosrt_ucap_sched_thd_block, sched_thd_create};
 use composite_stand_in::{FIRST, HALTED};
 
+use raw::invoke;
 use statement::{so, statement};
 
 const PRINT: u64 = 2;
-
-/// rax, rsi, rdi, rbx, rcx, r11, r12 and the first SSE register, as a call leaves them.
-#[derive(Default)]
-#[repr(C)]
-struct After {
-    result: i64,
-    extra: [u64; 3],
-    destroyed: [u64; 3],
-    float: u64,
-}
-
-/// By the table of registers alone; an undefined instruction is behind the call, which goes on
-/// elsewhere.
-#[unsafe(naked)]
-unsafe extern "C" fn call(selector: u64, arguments: *const [u64; 4], after: *mut After) {
-    naked_asm!(
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "push rdx",
-        "mov rax, rdi",
-        "mov r9, rsi",
-        "mov rbx, [r9]",
-        "mov rsi, [r9 + 8]",
-        "mov rdi, [r9 + 16]",
-        "mov rdx, [r9 + 24]",
-        "mov r12, 12",
-        "mov r10, 7",
-        "movq xmm0, r10",
-        "push rsp",
-        "push rbp",
-        "mov rbp, rsp",
-        "lea r8, [rip + 2f]",
-        "syscall",
-        "ud2",
-        "2:",
-        "pop rbp",
-        "pop rsp",
-        "pop r9",
-        "mov [r9], rax",
-        "mov [r9 + 8], rsi",
-        "mov [r9 + 16], rdi",
-        "mov [r9 + 24], rbx",
-        "mov [r9 + 32], rcx",
-        "mov [r9 + 40], r11",
-        "mov [r9 + 48], r12",
-        "movq [r9 + 56], xmm0",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
-    )
-}
-
-fn invoke(capability: u64, operation: u64, arguments: [u64; 4]) -> After {
-    let mut after = After::default();
-    // SAFETY: the callers' operations touch no memory.
-    unsafe { call(((capability + 1) << 16) + operation, &raw const arguments, &raw mut after) };
-    after
-}
 
 fn letters(text: [u8; 4]) -> u64 {
     u32::from_le_bytes(text).into()
@@ -105,11 +42,18 @@ statement! {
 }
 
 statement! {
-    /// The hardware capability that every component has, too.
+    /// The hardware capability that every component has; an operation of tables.
     wrong_operation_is_enoent {
-        so!(invoke(PRINT, 37, [0; 4]).result == -2);
         so!(invoke(36, 3, [0; 4]).result == -2);
-        so!(invoke(__cosrt_ucap_sched_thd_block.capability, 5, [0; 4]).result == -2);
+        so!(invoke(36, 37, [0; 4]).result == -2);
+    }
+}
+
+statement! {
+    printer_and_invocations_do_not_look_at_the_operation ends 0, "ops\nSTACK", {
+        so!(invoke(PRINT, 37, [letters(*b"ops\n"), 0, 0, 4]).result == 4);
+        so!(invoke(__cosrt_ucap_sched_thd_block.capability, 5, [1, 0, 0, 0]).result as i32 == -1);
+        0
     }
 }
 

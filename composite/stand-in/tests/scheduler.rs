@@ -4,67 +4,25 @@
 mod process;
 #[path = "common/statement.rs"]
 mod statement;
+#[path = "common/threads.rs"]
+mod threads;
 
 use std::arch::x86_64::_rdtsc;
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::SeqCst;
 
 use composite_stand_in::interface::sched::{
     sched_blkpt_alloc, sched_blkpt_block, sched_blkpt_free, sched_blkpt_trigger,
     sched_get_cpu_freq, sched_thd_block, sched_thd_block_timeout, sched_thd_create,
-    sched_thd_delete, sched_thd_exit, sched_thd_param_set, sched_thd_wakeup, sched_thd_yield,
-    sched_thd_yield_to,
+    sched_thd_delete, sched_thd_exit, sched_thd_wakeup, sched_thd_yield_to,
 };
-use composite_stand_in::{DEADLOCKED, FIRST, HALTED};
+use composite_stand_in::{DEADLOCKED, HALTED};
 
 use statement::{so, statement};
-
-/// What threads have done, a decimal digit each.
-static DONE: AtomicU64 = AtomicU64::new(0);
-
-fn done() -> u64 {
-    DONE.load(SeqCst)
-}
-
-fn note(digit: u64) {
-    DONE.store(10 * done() + digit, SeqCst);
-}
+use threads::{ME, create, done, exit, go, note, priority, rest, set};
 
 // What follows calls the interface as a component does; all of it is sound for the threads and
 // blockpoints of these tests, or halts the machine, which is then the point.
-
-fn create(function: unsafe extern "C" fn(*mut c_void) -> i64, word: u64) -> u64 {
-    // SAFETY: see above.
-    unsafe { sched_thd_create(function, word as usize as *mut c_void) }
-}
-
-fn set(thread: u64, kind: u32, value: u32) -> i32 {
-    // SAFETY: see above.
-    unsafe { sched_thd_param_set(thread, kind | value << 6) }
-}
-
-fn priority(thread: u64, priority: u32) {
-    assert_eq!(set(thread, 1, priority), 0);
-}
-
-fn go(function: unsafe extern "C" fn(*mut c_void) -> i64, word: u64, at: u32) -> u64 {
-    let thread = create(function, word);
-    priority(thread, at);
-    thread
-}
-
-fn rest() {
-    // SAFETY: see above.
-    unsafe { sched_thd_yield() };
-}
-
-fn exit() -> i64 {
-    // SAFETY: see above.
-    unsafe { sched_thd_exit() };
-    unreachable!("the thread has ended")
-}
 
 fn blockpoint() -> u32 {
     // SAFETY: see above.
@@ -123,8 +81,6 @@ unsafe extern "C" fn sleeps(digit: *mut c_void) -> i64 {
     note(digit as u64);
     exit()
 }
-
-const ME: u64 = FIRST as u64;
 
 statement! {
     new_thread_is_in_no_run_queue {

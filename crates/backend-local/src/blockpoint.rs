@@ -70,8 +70,15 @@ impl<K: Kernel> Linked for Point<K> {
 
 impl<K: Kernel> Point<K> {
     fn new(system: &SystemRef<K>, barrier: Barrier) -> Result<Self, LocalError> {
+        Self::at(system, barrier, system.kernel.point()?)
+    }
+
+    pub(crate) fn at(
+        system: &SystemRef<K>,
+        barrier: Barrier,
+        place: K::Point,
+    ) -> Result<Self, LocalError> {
         let kernel = &system.kernel;
-        let place = kernel.point()?;
         Ok(Self {
             word: MovableWord::new(kernel.first_word(&place)),
             barrier,
@@ -152,6 +159,17 @@ impl<K: Kernel> Point<K> {
         true
     }
 
+    /// Uses the word at that place, with the value that it has there. Nobody has the point yet.
+    pub(crate) fn lie(&self, memory: &Ref<MemObject<K>, K>, offset: u32) -> Result<(), LocalError> {
+        let place = memory.word_place(offset).ok_or(ErrorKind::Misbehaved)?;
+        // SAFETY: the memory, which the home keeps, stays as long as the point.
+        unsafe { self.word.join(place) };
+        let word = WordId { object: memory.id(), offset };
+        let memory = memory.clone();
+        *self.home.lock() = Some(Home { memory, word, travelled: false, shared: false });
+        Ok(())
+    }
+
     /// An end of that side goes elsewhere: here it leaves without a word. A group that watches here
     /// loses its source.
     #[cfg(feature = "alloc")]
@@ -189,6 +207,9 @@ impl<K: Kernel> Point<K> {
             if let Some(home) = &*self.home.lock() {
                 home.memory.set_bell(word.offset, bell);
             }
+        } else if self.home.lock().is_some() {
+            // The other system knows of no group here.
+            return Err(ErrorKind::Invalid.into());
         }
         self.event().watch(true);
         Ok(())
@@ -313,17 +334,12 @@ impl<K: Kernel> Blockpoint<K> {
             (Barrier::Asymmetric, Barrier::Fence) => return Err(ErrorKind::Invalid.into()),
             (agreed, _) => agreed,
         };
-        let place = memory.word_place(offset).ok_or(ErrorKind::Misbehaved)?;
-        let word = WordId { object: memory.id(), offset };
         let point = memory.point_or(offset, || {
             let point = Point::new(system, barrier)?;
             if let Some(outside) = system.outside() {
                 outside.widen(&point.place);
             }
-            // SAFETY: the memory, which the home keeps, stays as long as the point.
-            unsafe { point.word.join(place) };
-            let memory = memory.clone();
-            *point.home.lock() = Some(Home { memory, word, travelled: true, shared: false });
+            point.lie(memory, offset)?;
             system.create(point)
         })?;
         if let Some(home) = &mut *point.home.lock() {

@@ -24,6 +24,7 @@ extern crate std;
 mod any_chan;
 pub mod bitmap;
 mod blockpoint;
+mod bridge;
 mod cap;
 mod chanchan;
 mod component;
@@ -48,6 +49,7 @@ mod timer;
 #[cfg(feature = "alloc")]
 pub use any_chan::{AnyRcv, AnySnd};
 pub use blockpoint::Blockpoint;
+pub use bridge::Bridge;
 pub use cap::Cap;
 pub use chanchan::{CapPop, CapPush, CapRcv, CapSnd};
 pub use component::Component;

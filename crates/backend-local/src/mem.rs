@@ -102,7 +102,6 @@ impl<K: Kernel> MemObject<K> {
     }
 
     /// Its number outside; 0 where it has none.
-    #[cfg(feature = "alloc")]
     pub(crate) fn id(&self) -> u64 {
         self.object.as_ref().map_or(0, |object| object.id)
     }
@@ -298,7 +297,6 @@ pub struct SharedMem<K: Kernel> {
 }
 
 impl<K: Kernel> SharedMem<K> {
-    #[cfg(feature = "alloc")]
     pub(crate) fn of(object: Ref<MemObject<K>, K>, rights: Rights) -> Self {
         Self { object, rights }
     }

@@ -18,7 +18,13 @@
 //!
 //! 22 threads besides the first one, of which one is the clock thread; stacks of 8 KiB; 4,096 places
 //! to sleep at; 256 runs of pages. What is dropped goes back to a pool of this component, and a pool
-//! that is empty is `NoSlots`.
+//! that is empty is `NoSlots`. Threads are the whole system's: each component that boots takes one
+//! for its clock.
+//!
+//! # Between components
+//!
+//! Others enter through [entries](crate::composite_entries). [`Composite::share`] makes memory with two
+//! places to sleep at that another component may have, too; it is for ever.
 //!
 //! # What it does not do
 //!
@@ -43,6 +49,7 @@ mod park;
 mod point;
 mod pool;
 mod priority;
+mod shared;
 mod slot;
 pub mod syscall;
 mod thread;
@@ -59,6 +66,7 @@ use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 pub use memory::CompositeMemory;
 pub use point::CompositePoint;
 pub use pool::MOST_THREADS;
+pub use shared::{Shared, SharedName};
 pub use thread::CompositeThread;
 
 /// A 32-bit word that threads share.

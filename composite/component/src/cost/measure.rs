@@ -8,7 +8,7 @@ use res_kernel::composite::syscall::Console;
 const BATCHES: u32 = 5;
 
 /// Prints what one call of `body` costs: the mean of the best of a few batches of so many.
-pub(super) fn cost(name: &str, rounds: u32, mut body: impl FnMut()) {
+pub(crate) fn cost(name: &str, rounds: u32, mut body: impl FnMut()) {
     let best = (0..BATCHES)
         .map(|_| {
             let start = cycles();
@@ -24,7 +24,7 @@ pub(super) fn cost(name: &str, rounds: u32, mut body: impl FnMut()) {
 }
 
 /// Rounds that a peer of [`cost`] has to take part in.
-pub(super) const fn all_rounds(rounds: u32) -> u32 {
+pub(crate) const fn all_rounds(rounds: u32) -> u32 {
     BATCHES * rounds
 }
 

@@ -1,6 +1,9 @@
 //! Memory objects.
 
 use res_api::{ErrorKind, Fault};
+use res_kernel::composite::interface::memmgr::{
+    PAGE, memmgr_shared_page_allocn, memmgr_shared_page_map,
+};
 use res_kernel::{Access, Composite, Kernel, KernelMemory};
 
 use crate::report::check;
@@ -47,5 +50,22 @@ pub(super) fn pool(machine: Composite) -> Result<(), Fault> {
         fill(&memory, 2);
     }
     check!(is_all(&kept, 1));
+    Ok(())
+}
+
+/// Pages with a name are found by it, and are mapped once more.
+pub(super) fn shared(_: Composite) -> Result<(), Fault> {
+    let (mut here, mut there) = (0, 0);
+    // SAFETY: both places are ours.
+    let buffer = unsafe { memmgr_shared_page_allocn(2, &raw mut here) };
+    check!(buffer != 0);
+    // SAFETY: the buffer is there, and is mapped a second time.
+    check!(unsafe { memmgr_shared_page_map(buffer, &raw mut there) } == 2);
+    check!(here != there);
+    // SAFETY: two pages are mapped at both addresses, and nobody else has them.
+    unsafe {
+        (here as *mut u8).write_bytes(7, 2 * PAGE);
+        check!((there as *const u8).add(2 * PAGE - 1).read() == 7);
+    }
     Ok(())
 }

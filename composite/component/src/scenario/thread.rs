@@ -179,7 +179,7 @@ pub(super) fn refused(machine: Composite) -> Result<(), Fault> {
 }
 
 /// Who joins it goes on. It takes a thread away for good, so it comes last.
-pub(crate) fn panics(machine: Composite) -> Result<(), Fault> {
+pub(super) fn panics(machine: Composite) -> Result<(), Fault> {
     EXPECTED.store(1, SeqCst);
     let seen = AtomicU32::new(0);
     let mut body = || {

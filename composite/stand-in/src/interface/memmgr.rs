@@ -1,67 +1,71 @@
 //! The memory manager's functions: pages, which are never given back.
 
 use std::ffi::c_ulong;
-use std::ptr::null_mut;
-use std::sync::Mutex;
 
+use crate::buffer::{self, PAGE};
 use crate::host::inside;
 use crate::switch::c_symbols;
-
-const PAGE: usize = 4096;
 
 c_symbols! {
     /// A page.
     fn memmgr_heap_page_alloc() -> u64 = heap_page_alloc;
     /// Pages in a row.
     fn memmgr_heap_page_allocn(pages: c_ulong) -> u64 = heap_page_allocn;
+    /// The same, at a multiple of `align`.
+    fn memmgr_heap_page_allocn_aligned(pages: c_ulong, align: c_ulong) -> u64 =
+        heap_page_allocn_aligned;
     /// Pages that others may map.
     fn memmgr_shared_page_allocn(pages: c_ulong, at: *mut u64) -> u32 = shared_page_allocn;
-    /// Maps them.
+    /// The same, at a multiple of `align`.
+    fn memmgr_shared_page_allocn_aligned(pages: c_ulong, align: c_ulong, at: *mut u64) -> u32 =
+        shared_page_allocn_aligned;
+    /// Maps them once more; the fifth time halts the machine.
     fn memmgr_shared_page_map(buffer: u32, at: *mut u64) -> c_ulong = shared_page_map;
-}
-
-/// Shared pages, by their id less one: where, and how many.
-static BUFFERS: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
-
-fn pages(count: u64) -> u64 {
-    let bytes = (count as usize).checked_mul(PAGE).filter(|bytes| *bytes > 0);
-    let Some(bytes) = bytes else { return 0 };
-    let (protection, flags) =
-        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: new memory, wherever there is room.
-    let at = unsafe { libc::mmap(null_mut(), bytes, protection, flags, -1, 0) };
-    if at == libc::MAP_FAILED { 0 } else { at as u64 }
+    /// The same, at a multiple of `align`.
+    fn memmgr_shared_page_map_aligned(buffer: u32, align: c_ulong, at: *mut u64) -> c_ulong =
+        shared_page_map_aligned;
 }
 
 extern "C" fn heap_page_alloc() -> u64 {
-    inside(|| pages(1))
+    inside(|| buffer::pages(1, PAGE))
 }
 
 extern "C" fn heap_page_allocn(count: c_ulong) -> u64 {
-    inside(|| pages(count))
+    inside(|| buffer::pages(count, PAGE))
+}
+
+extern "C" fn heap_page_allocn_aligned(count: c_ulong, align: c_ulong) -> u64 {
+    inside(|| buffer::pages(count, align))
 }
 
 unsafe extern "C" fn shared_page_allocn(count: c_ulong, at: *mut u64) -> u32 {
+    // SAFETY: the component's promise.
+    unsafe { shared_page_allocn_aligned(count, PAGE, at) }
+}
+
+unsafe extern "C" fn shared_page_allocn_aligned(
+    count: c_ulong,
+    align: c_ulong,
+    at: *mut u64,
+) -> u32 {
     inside(|| {
-        let base = pages(count);
-        if base == 0 {
-            return 0;
-        }
+        let (id, address) = buffer::alloc(count, align).unwrap_or_default();
         // SAFETY: the component's promise.
-        unsafe { at.write(base) };
-        let mut buffers = BUFFERS.lock().expect("nobody panics with it");
-        buffers.push((base, count));
-        buffers.len() as u32
+        unsafe { at.write(address) };
+        id
     })
 }
 
-unsafe extern "C" fn shared_page_map(buffer: u32, at: *mut u64) -> c_ulong {
+unsafe extern "C" fn shared_page_map(id: u32, at: *mut u64) -> c_ulong {
+    // SAFETY: the component's promise.
+    unsafe { shared_page_map_aligned(id, PAGE, at) }
+}
+
+unsafe extern "C" fn shared_page_map_aligned(id: u32, align: c_ulong, at: *mut u64) -> c_ulong {
     inside(|| {
-        let buffers = BUFFERS.lock().expect("nobody panics with it");
-        let found = buffer.checked_sub(1).and_then(|index| buffers.get(index as usize));
-        let Some((base, count)) = found else { return 0 };
+        let (pages, address) = buffer::map_again(id, align).unwrap_or_default();
         // SAFETY: the component's promise.
-        unsafe { at.write(*base) };
-        *count
+        unsafe { at.write(address) };
+        pages
     })
 }

@@ -17,10 +17,10 @@ pub(crate) fn tool(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The static library, built once.
-pub(crate) fn library() -> &'static PathBuf {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
+/// Where the static libraries are, built once.
+fn built() -> &'static PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../component");
         let target = scratch("component");
         let mut cargo = Command::new(env!("CARGO"));
@@ -30,11 +30,60 @@ pub(crate) fn library() -> &'static PathBuf {
             cargo.env_remove(setting);
         }
         tool(&mut cargo);
-        target.join("x86_64-unknown-linux-gnu/release/librust_component.a")
+        target.join("x86_64-unknown-linux-gnu/release")
     })
 }
 
-/// The executable of component and stand-in, linked once.
+/// A component as one object: what its entries need of its static library.
+fn linked(name: &str, entries: &[&str]) -> PathBuf {
+    let (object, library) = (scratch(&format!("{name}.o")), built().join(format!("lib{name}.a")));
+    let entries = entries.iter().map(|entry| format!("-Wl,-u,{entry}"));
+    tool(
+        Command::new("cc").args(["-nostdlib", "-r", "-o"]).arg(&object).args(entries).arg(library),
+    );
+    object
+}
+
+/// The component, linked once.
+pub(crate) fn application() -> &'static PathBuf {
+    static APPLICATION: OnceLock<PathBuf> = OnceLock::new();
+    APPLICATION.get_or_init(|| linked("rust_component", &["rust_main"]))
+}
+
+/// What the server exports.
+const ENTRIES: [&str; 6] = [
+    "__cosrt_s_tally_sum",
+    "__cosrt_s_tally_who",
+    "__cosrt_s_tally_more",
+    "__cosrt_s_tally_wait",
+    "__cosrt_s_echo_open",
+    "__cosrt_s_echo_serve",
+];
+
+/// The server, linked once.
+pub(crate) fn server() -> &'static PathBuf {
+    static SERVER: OnceLock<PathBuf> = OnceLock::new();
+    SERVER.get_or_init(|| linked("rust_server", &ENTRIES))
+}
+
+fn assembly(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// The server with its stacks; nothing but its entries is to be seen from outside, since other
+/// components have symbols of the same names.
+fn server_with_stacks() -> PathBuf {
+    let (whole, server) = (scratch("server_and_stacks.o"), scratch("server.o"));
+    let mut cc = Command::new("cc");
+    cc.args(["-nostdlib", "-r", "-o"]).args([&whole, &assembly("server.s"), self::server()]);
+    tool(&mut cc);
+    let mut objcopy = Command::new("objcopy");
+    objcopy.args(ENTRIES.map(|entry| format!("--keep-global-symbol={entry}")));
+    tool(objcopy.args([&whole, &server]));
+    server
+}
+
+/// The executable of components and stand-in, linked once.
 pub(crate) fn machine() -> &'static PathBuf {
     static MACHINE: OnceLock<PathBuf> = OnceLock::new();
     MACHINE.get_or_init(|| {
@@ -42,9 +91,9 @@ pub(crate) fn machine() -> &'static PathBuf {
         // The shared library is where cargo puts what tests are linked with.
         let libraries = current_exe().expect("the test has a file");
         let libraries = libraries.parent().expect("in a directory");
-        let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("boot.s");
         let mut cc = Command::new("cc");
-        cc.arg("-no-pie").arg("-o").args([&machine, &boot, library()]);
+        cc.arg("-no-pie").arg("-o").args([&machine, &assembly("boot.s"), &assembly("system.s")]);
+        cc.arg(application()).arg(server_with_stacks());
         cc.arg("-L").arg(libraries).arg("-lcomposite_stand_in");
         cc.arg(format!("-Wl,-rpath,{}", libraries.display()));
         tool(&mut cc);

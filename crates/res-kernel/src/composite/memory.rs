@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use res_api::ErrorKind;
 
 use super::free_list::{FreeLists, next_fresh};
+use super::interface::Address;
 use super::interface::memmgr::{PAGE, memmgr_heap_page_allocn};
 use super::{U32, U64};
 use crate::{Access, KernelError, KernelMemory};
@@ -37,9 +38,10 @@ static BARE: FreeLists<1, MOST> = FreeLists::new();
 static USED: U32 = U32::new(0);
 
 /// A memory object: pages of this component. Dropped by all who have it, it goes back to a pool of
-/// its size, two to some power of pages.
+/// its size, two to some power of pages. Pages that another component has, too, stay what they are.
 ///
-/// All mappings are at the same place, and for reading and writing: the memory manager has no other.
+/// All mappings here are at the same place, and for reading and writing: the memory manager has no
+/// other.
 ///
 /// # Example
 ///
@@ -53,7 +55,8 @@ static USED: U32 = U32::new(0);
 /// # Ok::<(), res_kernel::KernelError>(())
 /// ```
 pub struct CompositeMemory {
-    index: u32,
+    /// None where other components have the pages, too.
+    run: Option<u32>,
     base: NonNull<u8>,
     len: usize,
 }
@@ -86,12 +89,20 @@ impl CompositeMemory {
     }
 }
 
+impl CompositeMemory {
+    /// Pages that the manager has mapped here for ever, because others have them.
+    pub(super) fn of_pages(at: Address, pages: usize) -> Option<Self> {
+        let base = NonNull::new(at as usize as *mut u8)?;
+        (pages > 0).then_some(Self { run: None, base, len: PAGE * pages })
+    }
+}
+
 impl Run {
     /// A mapping of it, which was counted before.
     fn mapped(&self, index: u32) -> Result<CompositeMemory, KernelError> {
         let base = self.base.load(Acquire) as usize as *mut u8;
         let base = NonNull::new(base).ok_or(KernelError::new(MAKE, ErrorKind::NoMemory))?;
-        Ok(CompositeMemory { index, base, len: PAGE << self.size.load(Relaxed) })
+        Ok(CompositeMemory { run: Some(index), base, len: PAGE << self.size.load(Relaxed) })
     }
 }
 
@@ -141,18 +152,21 @@ impl KernelMemory for CompositeMemory {
             let invalid = KernelError::new("map for reading only", ErrorKind::Invalid);
             return Err(invalid);
         }
-        // Relaxed: whoever maps it again has it.
-        RUNS[self.index as usize].mappings.fetch_add(1, Relaxed);
+        if let Some(index) = self.run {
+            // Relaxed: whoever maps it again has it.
+            RUNS[index as usize].mappings.fetch_add(1, Relaxed);
+        }
         Ok(Self { ..*self })
     }
 }
 
 impl Drop for CompositeMemory {
     fn drop(&mut self) {
-        let run = &RUNS[self.index as usize];
+        let Some(index) = self.run else { return };
+        let run = &RUNS[index as usize];
         // AcqRel: the last one sees what the others did, before somebody else gets it.
         if run.mappings.fetch_sub(1, AcqRel) == 1 {
-            FREE.push(run.size.load(Relaxed) as usize, self.index);
+            FREE.push(run.size.load(Relaxed) as usize, index);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Places to sleep at: blockpoints of the scheduler, which keep their epoch for ever (H4).
 
 use core::fmt;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use res_api::ErrorKind;
 use res_sync::event::EPOCH_SHIFT;
@@ -14,19 +14,29 @@ use crate::KernelError;
 /// Places that a component can have.
 const MOST: usize = 4096;
 
+const NONE: KernelError = KernelError::new("allocate a blockpoint", ErrorKind::NoSlots);
+
 /// A blockpoint of the pool.
 struct Place {
     /// 0 until the scheduler was asked for one.
     id: U32,
+    /// 1 where another component sleeps there, too, or wakes.
+    shared: U32,
     /// The greatest epoch that the scheduler may have recorded for it.
     last: U64,
 }
 
-static PLACES: [Place; MOST] = [const { Place { id: U32::new(0), last: U64::new(0) } }; MOST];
-static FREE: FreeLists<1, MOST> = FreeLists::new();
+static PLACES: [Place; MOST] =
+    [const { Place { id: U32::new(0), shared: U32::new(0), last: U64::new(0) } }; MOST];
+static FREE: FreeLists<2, MOST> = FreeLists::new();
+/// The list of places that have a blockpoint.
+const READY: usize = 0;
+/// The list of those that have none: another component had it, too.
+const BARE: usize = 1;
 static USED: U32 = U32::new(0);
 
-/// A place to sleep at. Dropped, it goes back to the pool: its id and its epoch live on.
+/// A place to sleep at. Dropped, it goes back to the pool: its id and its epoch live on. One that
+/// another component has, too, is left to that.
 pub struct CompositePoint(u32);
 
 impl fmt::Debug for CompositePoint {
@@ -38,18 +48,34 @@ impl fmt::Debug for CompositePoint {
 impl CompositePoint {
     /// One of the pool, or a new one.
     pub(super) fn take() -> Result<Self, KernelError> {
-        let none = KernelError::new("allocate a blockpoint", ErrorKind::NoSlots);
-        let index = FREE.pop(0).or_else(|| next_fresh(&USED, MOST)).ok_or(none)?;
-        // From here on a failure gives the place back.
-        let point = Self(index);
-        let id = &point.place().id;
-        if id.load(Acquire) == 0 {
-            match sched_blkpt_alloc() {
-                0 => return Err(none),
-                new => id.store(new, Release),
-            }
+        match FREE.pop(READY) {
+            Some(index) => Ok(Self(index)),
+            None => Self::bare()?.with(sched_blkpt_alloc()),
         }
-        Ok(point)
+    }
+
+    /// That blockpoint, which another component has, too.
+    pub(super) fn shared(id: BlockpointId) -> Result<Self, KernelError> {
+        let point = Self::bare()?;
+        // Relaxed: it is looked at by whoever has the point.
+        point.place().shared.store(1, Relaxed);
+        point.with(id)
+    }
+
+    /// A place without a blockpoint. Dropped like that, it is one again.
+    fn bare() -> Result<Self, KernelError> {
+        FREE.pop(BARE).or_else(|| next_fresh(&USED, MOST)).map(Self).ok_or(NONE)
+    }
+
+    fn with(self, id: BlockpointId) -> Result<Self, KernelError> {
+        if id == 0 {
+            return Err(NONE);
+        }
+        let place = self.place();
+        // Nobody else has the place. The blockpoint is a new one, or another's affair.
+        place.last.store(0, Relaxed);
+        place.id.store(id, Release);
+        Ok(self)
     }
 
     /// Which one it is, for somebody who keeps it for ever.
@@ -85,6 +111,12 @@ impl CompositePoint {
 
 impl Drop for CompositePoint {
     fn drop(&mut self) {
-        FREE.push(0, self.0);
+        let place = self.place();
+        // Relaxed: nobody else has the place.
+        if place.shared.swap(0, Relaxed) != 0 {
+            place.id.store(0, Relaxed);
+        }
+        let list = if place.id.load(Relaxed) == 0 { BARE } else { READY };
+        FREE.push(list, self.0);
     }
 }

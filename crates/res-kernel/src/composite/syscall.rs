@@ -17,11 +17,15 @@
 //! # What the kernel does not do
 //!
 //! * It says 0, success, of a capability that does *not exist*, and prints a line about it. Only a
-//!   capability that is there, without that operation, is `ENOENT`.
+//!   capability that is there, without that operation, is `ENOENT`; and the printer and invocations
+//!   do what they do whatever the operation is.
 //! * It keeps no SSE register across a synchronous invocation.
+//! * It has room for 15 invocations of a thread one within the other, and does not look: the next
+//!   one overwrites memory of the kernel.
 
 mod call;
 mod code;
+mod entry;
 mod hardware;
 mod invocation;
 mod notification;
@@ -34,6 +38,9 @@ mod time;
 
 pub use call::{Answer, invoke};
 pub use code::{Code, Errno};
+#[doc(hidden)]
+pub use entry::serve;
+pub use entry::{Client, Handler};
 pub use hardware::{Hardware, HardwareOperation};
 pub use invocation::{Invocation, Stub};
 pub use notification::{Notify, Pending, Receive, Received};

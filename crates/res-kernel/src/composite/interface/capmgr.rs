@@ -9,12 +9,14 @@ use super::{Address, ThreadId};
 pub type Slot = u64;
 
 unsafe extern "C" {
-    /// A thread that will call `function` with `data`, in no scheduler's queue: its capability, and
-    /// its id.
+    /// A thread that will call `function` with `data`: its capability, and its id. It counts among
+    /// the threads of the system, and no scheduler knows it: it runs when the holder of the
+    /// capability switches to it.
     ///
     /// # Safety
     ///
     /// `function(data)` is sound in another thread and does not return; `id` may be written to.
+    /// There are threads left: one too many halts the machine.
     pub fn capmgr_thd_create(
         function: extern "C" fn(*mut c_void),
         data: *mut c_void,
@@ -26,7 +28,7 @@ unsafe extern "C" {
     ///
     /// # Safety
     ///
-    /// As [`capmgr_thd_create`]; all addresses may be written to.
+    /// As [`capmgr_thd_create`]; all addresses may be written to; the caller is a scheduler.
     pub fn capmgr_rcv_alloc(
         function: extern "C" fn(*mut c_void),
         data: *mut c_void,
@@ -36,17 +38,17 @@ unsafe extern "C" {
         id: *mut ThreadId,
     ) -> Slot;
 
-    /// A capability to send to that receive end.
+    /// A capability to send to a receive end, some day: today it halts the machine.
     ///
     /// # Safety
     ///
-    /// The slot is a receive end's.
+    /// This system's manager can do it.
     pub fn capmgr_asnd_rcv_create(receive: Slot) -> Slot;
 
-    /// A page shared with the kernel: its capability, and where it is.
+    /// A page of the kernel that is mapped here, too: where, and what the manager calls it.
     ///
     /// # Safety
     ///
-    /// `at` may be written to.
-    pub fn capmgr_shared_kernel_page_create(at: *mut Address) -> Address;
+    /// `resource` may be written to.
+    pub fn capmgr_shared_kernel_page_create(resource: *mut Address) -> Address;
 }

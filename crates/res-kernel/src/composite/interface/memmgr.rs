@@ -1,4 +1,12 @@
 //! The memory manager: pages, which are never given back.
+//!
+//! # What the manager does not do
+//!
+//! * It maps shared pages five times at most, that of their maker among them; once more halts the
+//!   machine. Nothing is ever unmapped.
+//! * Asked to map a buffer that is not there it says so, and keeps its lock: whoever maps anything
+//!   after that spins for ever.
+//! * It asks nobody who he is: any component may map any buffer.
 
 use core::ffi::c_ulong;
 
@@ -14,7 +22,7 @@ unsafe extern "C" {
     /// A page of this component; 0 if there is none.
     pub safe fn memmgr_heap_page_alloc() -> Address;
 
-    /// `pages` pages in a row; 0 if there are none.
+    /// `pages` pages in a row, at least one; 0 if there are none.
     pub safe fn memmgr_heap_page_allocn(pages: c_ulong) -> Address;
 
     /// The same, beginning at a multiple of `align`.
@@ -39,18 +47,19 @@ unsafe extern "C" {
         at: *mut Address,
     ) -> BufferId;
 
-    /// Maps shared pages: how many, and where. Any component may map any of them, and write.
+    /// Maps shared pages, for writing, at another address each time: how many, and where.
     ///
     /// # Safety
     ///
-    /// `at` may be written to.
+    /// `at` may be written to. The buffer is there, and has been mapped less than five times, or
+    /// the memory manager is lost.
     pub fn memmgr_shared_page_map(buffer: BufferId, at: *mut Address) -> c_ulong;
 
     /// The same, beginning at a multiple of `align`.
     ///
     /// # Safety
     ///
-    /// `at` may be written to.
+    /// As [`memmgr_shared_page_map`].
     pub fn memmgr_shared_page_map_aligned(
         buffer: BufferId,
         align: c_ulong,

@@ -11,6 +11,13 @@ pub struct Answer {
     pub extra: [u64; 3],
 }
 
+impl Answer {
+    /// A result, and nothing more.
+    pub const fn of(result: i64) -> Self {
+        Self { result, extra: [0; 3] }
+    }
+}
+
 /// What rax says: which capability, and what to do with it.
 pub(super) const fn selector(capability: u32, operation: u16) -> u64 {
     ((capability as u64 + 1) << 16) + operation as u64

@@ -20,7 +20,8 @@ impl Invocation {
     /// # Safety
     ///
     /// The words are what the function expects; what it does with them (addresses among them) is
-    /// sound.
+    /// sound. The thread is in less than 15 invocations, and not in one of that server: its stack
+    /// there is in use.
     pub unsafe fn call(self, arguments: [u64; 4]) -> Answer {
         // SAFETY: the caller's promise.
         unsafe { invoke(self.slot(), INVOKE, arguments) }

@@ -40,10 +40,15 @@ fn next(nth: u64) -> u64 {
     nth + 1 + if long { 0 } else { nth / 16 }
 }
 
+/// From now on this component dies at the step that it was told.
+pub(crate) fn be_mortal(env: &Env<System>) -> Outcome {
+    arm(env.take(NTH)?);
+    Ok(())
+}
+
 /// Does something, and dies at the step that this component was told.
 pub(crate) fn mortally<R>(env: &Env<System>, body: impl FnOnce() -> R) -> Result<R, Fault> {
-    let nth = env.take(NTH)?;
-    arm(nth);
+    be_mortal(env)?;
     let result = body();
     disarm();
     Ok(result)
@@ -126,7 +131,7 @@ type Rcv = <Spsc as Kind<System>>::Rcv<u64>;
 
 /// A system in which components die, and two who have nothing to do with that.
 pub(crate) struct Ground {
-    system: System,
+    pub(crate) system: System,
     to_bystander: Snd,
     from_bystander: Rcv,
     bystander: Comp<System>,

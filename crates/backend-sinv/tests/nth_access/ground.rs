@@ -37,7 +37,7 @@ const MOST: u64 = 5_000;
 /// are more of them.
 fn next(nth: u64) -> u64 {
     let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
-    nth + 1 + if long { 0 } else { nth / 16 }
+    nth + 1 + if long { 0 } else { nth / 8 }
 }
 
 /// From now on this component dies at the step that it was told.

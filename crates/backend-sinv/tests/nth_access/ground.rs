@@ -156,7 +156,7 @@ impl Ground {
 
     /// Tries an operation: `scene` makes a component that does it, is its peer, and says how it ended.
     pub(crate) fn try_each(&mut self, name: &str, scene: impl Fn(&Trial<'_>) -> Exit) {
-        self.trial(MOST, &scene);
+        assert!(self.trial(MOST, &scene), "{name}: it dies before it can");
         let before = Holdings::stable();
         let (mut nth, mut deaths) = (1, 0);
         while nth < MOST {

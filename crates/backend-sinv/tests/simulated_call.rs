@@ -338,7 +338,7 @@ fn calls_between_domains() {
 }
 
 fn kill(domain: u32, victim: Victim) {
-    let runs = Kill { domain, seeds: 2, stride: 11 }.at_each_step(move |sim| apart(sim, victim));
+    let runs = Kill { domain, seeds: 2, stride: 19 }.at_each_step(move |sim| apart(sim, victim));
     println!("{runs} runs");
 }
 

@@ -87,6 +87,11 @@ fn bell_of(object: &LinuxMemory, offset: u32) -> u64 {
     }
 }
 
+/// The words among which those are that somebody sleeps on: at the beginning of each page.
+fn slept_on(memory: &LinuxMemory) -> impl Iterator<Item = &AtomicU64> {
+    words(memory).chunks(512).flat_map(|page| &page[..32])
+}
+
 /// Changes each bit: back again, then it stays set, then it stays clear.
 fn change(word: &AtomicU64, round: u64) {
     for bit in 0..u64::BITS {
@@ -136,9 +141,10 @@ fn hostile(_: Linux, socket: LinuxSocket) {
     let all = all_memory(&socket, board);
     assert!(all.len() > 1 + TO.len() + FROM.len(), "there is an arena");
     let over = AtomicBool::new(false);
+    let slept_on: Vec<_> = all.iter().flat_map(slept_on).collect();
     let everywhere = |act: fn(&AtomicU64)| {
         while !over.load(SeqCst) {
-            all.iter().flat_map(words).for_each(act);
+            slept_on.iter().for_each(|word| act(word));
         }
     };
     thread::scope(|scope| {

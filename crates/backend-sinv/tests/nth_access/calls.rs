@@ -1,9 +1,14 @@
 //! Calls: who asks dies, or who answers.
 
+use std::cell::RefCell;
+use std::time::Duration;
+
 use chan_impls::call::{self, Callee, Caller, Interface};
 use chan_impls::service::{Service, connect};
 use chan_impls::{Answers, CallError, Calls};
-use res_api::{BackendError, Deadline, Env, ErrorKind, Exit, Gone, Name, RecvError, Slot, Tag};
+use res_api::{
+    Backend, BackendError, Deadline, Env, ErrorKind, Exit, Gone, Name, RecvError, Slot, Tag,
+};
 
 use crate::ground::{Ground, Outcome, System, Trial, mortally, told};
 
@@ -131,10 +136,53 @@ fn serving(trial: &Trial<'_>) -> Exit {
     exit
 }
 
+/// Of a service that lives on.
+const STAYS: Name = Name::new("stays");
+
+fn connects(env: Env<System>) -> Outcome {
+    mortally(&env, || {
+        let mut server = connect::<_, Doubles>(&*env, STAYS, Deadline::NEVER)?;
+        ask(&mut server, 1, Deadline::NEVER)?;
+        Ok(())
+    })?
+}
+
+/// Serves a client until it leaves.
+fn serve_one(trial: &Trial<'_>, mut client: Callee<System, Doubles>) {
+    let gone = loop {
+        if let Err(error) = answer(&mut client, trial.late) {
+            break error;
+        }
+    };
+    let known = [Gone::Closed, Gone::PeerGone].map(RecvError::Gone);
+    assert!(known.contains(&gone), "{gone:?}");
+}
+
+/// The service takes whoever comes, and loses whoever dies.
+fn connecting(trial: &Trial<'_>, service: &mut Service<System, Doubles>) -> Exit {
+    let component = trial.component(connects);
+    component.start().expect("started");
+    loop {
+        let ended = component.wait(Deadline::PASSED);
+        match service.accept(trial.system.within(Duration::from_millis(1))) {
+            Ok(client) => serve_one(trial, client),
+            Err(RecvError::Gone(gone)) => panic!("the service is gone: {gone}"),
+            Err(RecvError::TimedOut) => {
+                if let Ok(exit) = ended {
+                    return exit;
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn calls() {
     let mut ground = Ground::new();
     ground.try_each("ask", asking);
     ground.try_each("answer", answering);
     ground.try_each("serve", serving);
+    let service = Service::publish(&ground.system, STAYS, 1).expect("a service");
+    let service = RefCell::new(service);
+    ground.try_each("connect", |trial| connecting(trial, &mut service.borrow_mut()));
 }

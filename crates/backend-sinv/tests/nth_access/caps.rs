@@ -3,7 +3,7 @@
 use chan_impls::Spsc;
 use res_api::{
     AnyCap, Backend, CapRx, CapTx, Env, Exit, Gone, IntoCap, Kind, Name, Receiver, RecvError, Rx,
-    Sender, Slot, kind_of,
+    SendError, Sender, Slot, kind_of,
 };
 
 use crate::ground::{Ground, Message, Outcome, System, Trial, message, mortally, told};
@@ -85,6 +85,32 @@ fn taking(trial: &Trial<'_>) -> Exit {
     exit
 }
 
+fn drops(env: Env<System>) -> Outcome {
+    let ends = env.take(ENDS)?;
+    mortally(&env, || drop(ends))
+}
+
+/// What nobody took leaves with the queue.
+fn dropping(trial: &Trial<'_>) -> Exit {
+    let (mut over, ends) = trial.system.chanchan(1).expect("a channel");
+    let (mut tx, end) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
+    over.send(end.into_cap()).expect("there is room");
+    let component = trial.component(drops);
+    component.endow(ENDS, ends).expect("endowed");
+    component.start().expect("started");
+    let gone = trial.send_all(&mut tx, 0);
+    let exit = trial.end_of(&component);
+    assert!([Gone::Closed, told(exit)].contains(&gone), "{gone:?}");
+    // And who would send another one knows.
+    let (_, end) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
+    let refused = over.send_until(end.into_cap(), trial.late).err();
+    assert!(
+        matches!(&refused, Some(SendError::Gone(_, gone)) if [Gone::Closed, told(exit)].contains(gone)),
+        "{refused:?}"
+    );
+    exit
+}
+
 fn takes_endowments(env: Env<System>) -> Outcome {
     let taken = mortally(&env, || env.take(FROM))?;
     drop(taken?);
@@ -126,6 +152,7 @@ fn capabilities() {
     let mut ground = Ground::new();
     ground.try_each("give", giving);
     ground.try_each("take", taking);
+    ground.try_each("drop a queue", dropping);
     ground.try_each("take an endowment", taking_endowments);
     ground.try_each("publish and look up", publishing);
 }

@@ -1,7 +1,7 @@
 //! Loans of slots: who writes into them dies, or who has them.
 
 use chan_impls::ZeroCopy;
-use res_api::{Backend, Env, Exit, Rx, Sender, Slot, Tx};
+use res_api::{Backend, Deadline, Env, Exit, Gone, Receiver, Rx, Sender, Slot, Tx};
 
 use crate::ground::{Ground, Message, Outcome, System, Trial, message, mortally, told};
 
@@ -61,9 +61,34 @@ fn borrowing(trial: &Trial<'_>) -> Exit {
     exit
 }
 
+fn forwards(env: Env<System>) -> Outcome {
+    let from = env.take(FROM)?;
+    mortally(&env, || {
+        let (mut stage, mut last) = from.into_forwarder(&env).map_err(|refused| refused.error)?;
+        for n in 0..2 {
+            let loan = stage.recv_loan_until(Deadline::NEVER)?;
+            stage.forward(loan).map_err(|error| error.without_message())?;
+            assert_eq!(last.recv()?, message(n));
+        }
+        Ok(())
+    })?
+}
+
+fn forwarding(trial: &Trial<'_>) -> Exit {
+    let (mut tx, from) = trial.system.chan::<ZeroCopy, Message>(2).expect("a channel");
+    let component = trial.component(forwards);
+    component.endow(FROM, from).expect("endowed");
+    component.start().expect("started");
+    let gone = trial.send_all(&mut tx, 0);
+    let exit = trial.end_of(&component);
+    assert!([Gone::Closed, told(exit)].contains(&gone), "{gone:?}");
+    exit
+}
+
 #[test]
 fn loans() {
     let mut ground = Ground::new();
     ground.try_each("lend", lending);
     ground.try_each("borrow", borrowing);
+    ground.try_each("forward", forwarding);
 }

@@ -2,11 +2,11 @@
 
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
-    Backend, Deadline, Env, Exit, IntoCap, Map, Mem, Memory, Name, Rights, SharedMem, Slot, Thread,
-    Tx,
+    Backend, Deadline, Env, Exit, Gone, IntoCap, Map, Mem, Memory, Name, Rights, SharedMem, Slot,
+    Thread, Tx,
 };
 
-use crate::ground::{Ground, Message, Outcome, System, Trial, mortally};
+use crate::ground::{Ground, Message, Outcome, System, Trial, be_mortal, mortally, told};
 
 /// Keeps its peer informed.
 const HELD: Slot<Tx<Spsc, Message>> = Slot::new("held");
@@ -30,6 +30,23 @@ fn makes(env: Env<System>) -> Outcome {
 
 fn making(trial: &Trial<'_>) -> Exit {
     trial.held(HELD, trial.component(makes))
+}
+
+fn ends(env: Env<System>) -> Outcome {
+    let _held = env.take(HELD)?;
+    be_mortal(&env)
+}
+
+/// Until it has said that it ends well.
+fn ending(trial: &Trial<'_>) -> Exit {
+    let (tx, mut rx) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
+    let component = trial.component(ends);
+    component.endow(HELD, tx).expect("endowed");
+    component.start().expect("started");
+    let (count, gone) = trial.all_of(&mut rx);
+    let exit = trial.end_of(&component);
+    assert!(count == 0 && [Gone::Closed, told(exit)].contains(&gone), "{gone:?}");
+    exit
 }
 
 fn idle(_: Env<System>) -> Outcome {
@@ -89,6 +106,7 @@ fn writing(trial: &Trial<'_>) -> Exit {
 fn what_is_made() {
     let mut ground = Ground::new();
     ground.try_each("make", making);
+    ground.try_each("end", ending);
     ground.try_each("start others", starting_others);
     ground.try_each("write into memory", writing);
 }

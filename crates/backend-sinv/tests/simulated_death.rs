@@ -193,6 +193,7 @@ fn killed_at_each_step_its_peers_are_told() {
             }
             if outcome.failure.is_some() {
                 let outcome = run(seed, step, true);
+                outcome.draw(&format!("killed-{seed}-{step}"));
                 let text = res_kernel::sim::Transcript(&outcome.events).to_string();
                 let lines: Vec<_> = text.lines().collect();
                 let last = lines[lines.len().saturating_sub(40)..].join("\n");

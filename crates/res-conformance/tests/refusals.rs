@@ -295,6 +295,9 @@ fn refused(outcome: &Outcome) -> usize {
 /// Runs `body` where the machine is short of one thing. True if that was asked for.
 fn runs(name: &str, seed: u64, faults: Faults, body: impl FnOnce(Sim) + 'static) -> bool {
     let outcome = Simulation::new(seed).faults(faults).record().run(body);
+    if outcome.failure.is_some() {
+        outcome.draw(&format!("{name}-{seed}"));
+    }
     let text = Transcript(&outcome.events).to_string();
     let last = text.len().saturating_sub(4000);
     assert_eq!(

@@ -82,6 +82,7 @@ impl Kill {
     /// Runs it once more, to say what happened.
     fn explain(self, seed: u64, step: u64, scene: impl Fn(Sim) + 'static) -> ! {
         let outcome = self.simulation(seed, step).record().run(scene);
+        outcome.draw(&format!("killed-{seed}-{step}"));
         let text = Transcript(&outcome.events).to_string();
         let lines: Vec<_> = text.lines().collect();
         let last = lines[lines.len().saturating_sub(LINES)..].join("\n");

@@ -2,9 +2,11 @@
 
 use core::fmt;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::vec::Vec;
+use std::{env, fs};
 
-use super::outcome::Place;
+use super::outcome::{Outcome, Place};
 use super::trace::{Event, Step};
 
 /// The events of a [recorded](super::Simulation::record) run as JSON, for `chrome://tracing` or
@@ -36,6 +38,29 @@ impl fmt::Display for ChromeTrace<'_> {
         self.0.iter().try_for_each(|event| drawing.event(event))?;
         drawing.finish()?;
         f.write_str("\n]}\n")
+    }
+}
+
+impl Outcome {
+    /// Writes a [recorded](super::Simulation::record) run as `name`, for
+    /// [Chrome](ChromeTrace), into the directory that `RES_TRACE` names; does nothing where that
+    /// names none. Tests that run seeds by themselves call it for those that fail.
+    ///
+    /// ```
+    /// use res_kernel::sim::Simulation;
+    ///
+    /// Simulation::new(1).record().run(|_| {}).draw("nothing");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    pub fn draw(&self, name: &str) {
+        let Some(directory) = env::var_os("RES_TRACE").map(PathBuf::from) else { return };
+        let path = directory.join(std::format!("{name}.json"));
+        let text = std::format!("{}", ChromeTrace(&self.events));
+        let written = fs::create_dir_all(&directory).and_then(|()| fs::write(&path, text));
+        written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
 

@@ -3,12 +3,10 @@
 use core::fmt;
 use core::ops::Range;
 use std::boxed::Box;
+use std::env;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::string::String;
-use std::{env, fs};
 
-use super::chrome::ChromeTrace;
 use super::outcome::Outcome;
 use super::shrink::Shrink;
 use super::trace::Transcript;
@@ -28,7 +26,7 @@ const LINES: usize = 60;
 ///
 /// // 100 runs, or as many as `RES_SEEDS` says, or only the one that `RES_SEED` names. With
 /// // `RES_SAY` each is announced before it begins. Where `RES_TRACE` names a directory, each is
-/// // written there, to be looked at: see `ChromeTrace`.
+/// // written there, and the smallest that fails, to be looked at: see `ChromeTrace`.
 /// Seeds::from_env(100).check("nothing", |_| {});
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,19 +109,6 @@ fn test() -> String {
     std::thread::current().name().unwrap_or("main").replace("::", ".")
 }
 
-/// Writes what happened to a file of its own.
-///
-/// # Panics
-///
-/// If that cannot be.
-fn draw(directory: &Path, outcome: Outcome) -> Outcome {
-    let path = directory.join(std::format!("{}-{}.json", test(), outcome.seed));
-    let text = std::format!("{}", ChromeTrace(&outcome.events));
-    let written = fs::create_dir_all(directory).and_then(|()| fs::write(&path, text));
-    written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    outcome
-}
-
 impl Seeds {
     /// The seeds 0 to `count - 1`.
     pub const fn first(count: u64) -> Self {
@@ -163,20 +148,21 @@ impl Seeds {
     ) -> Result<Summary, Box<Found>> {
         let mut summary = Summary::default();
         let aloud = env::var_os("RES_SAY").is_some();
-        let drawn = env::var_os("RES_TRACE").map(PathBuf::from);
+        let drawn = env::var_os("RES_TRACE").is_some();
         for seed in self.0 {
             if aloud {
                 say(seed);
             }
-            let outcome = match &drawn {
-                None => settings(seed).run(body.clone()),
-                Some(directory) => draw(directory, settings(seed).record().run(body.clone())),
-            };
+            let simulation = settings(seed);
+            let simulation = if drawn { simulation.record() } else { simulation };
+            let outcome = simulation.run(body.clone());
+            outcome.draw(&std::format!("{}-{seed}", test()));
             summary.runs += 1;
             summary.steps += outcome.steps;
             summary.switches += outcome.switches;
             if outcome.failure.is_some() {
                 let smallest = Shrink::run(&|| settings(seed), body, &outcome, SHRINKING);
+                smallest.draw(&std::format!("{}-{seed}-smallest", test()));
                 return Err(Box::new(Found { outcome, smallest }));
             }
         }

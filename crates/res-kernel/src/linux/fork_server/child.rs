@@ -8,6 +8,7 @@ use std::process::exit;
 
 use res_sync::Deadline;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::mm::{Advice, madvise};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::sched_yield;
 
@@ -45,6 +46,7 @@ impl Child<'_> {
         // this does not return to them.
         let socket = LinuxSocket::of(unsafe { OwnedFd::from_raw_fd(SOCKET) });
         core::mem::forget(self.socket);
+        warm_up();
         let entry = told(&socket).unwrap_or_else(|| exit(NOT_EXECUTED));
         let ended = catch_unwind(move || entry(Linux::new(), socket));
         exit(if ended.is_ok() { 0 } else { PANICKED })
@@ -76,6 +78,15 @@ impl Child<'_> {
             exit(1);
         }
     }
+}
+
+/// Does what its first moments would have to do, while nobody waits: a page that is written for the
+/// first time since the fork is copied, and the first thread needs a stack, which is kept.
+fn warm_up() {
+    let (start, len) = super::process::data();
+    // SAFETY: pages of this program that it may write; they keep what is in them.
+    let _ = unsafe { madvise(start.cast(), len, Advice::LinuxPopulateWrite) };
+    let _ = std::thread::Builder::new().spawn(|| ()).map(std::thread::JoinHandle::join);
 }
 
 /// Where to begin. `None`: nobody says any more.

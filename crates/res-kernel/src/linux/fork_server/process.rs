@@ -27,6 +27,18 @@ unsafe extern "C" {
     static __executable_start: u8;
     /// Behind the last instruction of the program, from the linker.
     static etext: u8;
+    /// The first byte of its variables, from the linker.
+    static __data_start: u8;
+    /// Behind the last one.
+    static _end: u8;
+}
+
+/// Where the program's variables lie: whole pages, and how many bytes.
+pub(super) fn data() -> (*mut u8, usize) {
+    let page = rustix::param::page_size();
+    let (start, end) = (&raw const __data_start, (&raw const _end).addr());
+    let first = start.map_addr(|address| address & !(page - 1));
+    (first.cast_mut(), end.next_multiple_of(page) - first.addr())
 }
 
 /// Where the program lies: where it begins, and how long it is.

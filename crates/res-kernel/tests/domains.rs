@@ -446,7 +446,8 @@ fn composer_whose_spare_domain_is_killed() {
         let spare = spare.expect("it is settled");
         let process = Pid::from_raw(i32::try_from(spare).expect("a number"));
         kill_process(process.expect("a process"), Signal::KILL).expect("it lives");
-        while is_alive(spare) {
+        // Until all of it is: its threads end one after the other.
+        while children(server).contains(&spare) {
             std::thread::yield_now();
         }
     }

@@ -34,12 +34,14 @@ fn main() {
     let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(31);
     // Before this thread is pinned: cores are counted when a system is made.
     let systems = system::Systems::new();
-    pin(0);
     let show = |title: &str, candidates: Vec<Candidate<'_>>| {
         if wanted.is_empty() || wanted.iter().any(|part| title.contains(part.as_str())) {
             println!("{}", Table::measure(title, rounds, candidates));
         }
     };
+    // On whichever core, as those are who are started.
+    show("P10 start of a component, and its end", systems.starting());
+    pin(0);
     let (sinv, local) = systems.both();
     show("P6 round trip of 8 bytes, polling", systems.polling());
     show("P6e round trip of 8 bytes, blocking", systems.blocking());
@@ -53,7 +55,6 @@ fn main() {
     show("a channel between processes against one within", systems.within_and_between());
     show("P9 passing an end that both have used", systems.passing());
     show("P9b making an end, passing it, and an answer over it", systems.making_and_passing());
-    show("P10 start of a component, and its end", systems.starting());
     show("P12 invocation, both awake", calls::spinning(sinv, local));
     show("P12 invocation of who sleeps", calls::parked(sinv));
 }

@@ -120,13 +120,20 @@ impl LinuxSocket {
         deadline: Deadline,
         mut each: impl FnMut(OwnedFd),
     ) -> Result<usize, KernelError> {
+        // Where there is no deadline, to receive is to wait.
+        let waits = match deadline.instant() {
+            None => RecvFlags::empty(),
+            Some(_) => RecvFlags::DONTWAIT,
+        };
         loop {
-            await_input(self.0.as_fd(), deadline)?;
+            if waits == RecvFlags::DONTWAIT {
+                await_input(self.0.as_fd(), deadline)?;
+            }
             let mut space = [MaybeUninit::uninit(); CONTROL];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut first = [0];
             let mut parts = [IoSliceMut::new(&mut first), IoSliceMut::new(bytes)];
-            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let flags = waits | RecvFlags::CMSG_CLOEXEC;
             let received = match recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => received,
                 // Somebody else was faster; or the peer went and left messages of ours unread, which

@@ -10,7 +10,7 @@ mod counting;
 use std::cell::Cell;
 use std::time::Duration;
 
-use backend_local::{Dynamic, Local};
+use backend_local::{Dynamic, Local, Region, Static};
 use backend_sinv::{Inspection, Limits, Sinv};
 use chan_impls::service::{Service, connect};
 use chan_impls::{Spsc, ZeroCopy, interface};
@@ -342,6 +342,20 @@ fn local() {
     }
 }
 
+/// A system in memory of its own, with its threads from the beginning: the next one finds that memory
+/// free, or waits for it for ever.
+fn pooled() {
+    static REGION: Region<{ 4 << 20 }> = Region::new();
+    for (name, scene) in scenes() {
+        let body = move |sim| {
+            let system = system(|| Local::over_with(sim, &REGION, 3, Deadline::NEVER));
+            play::<Local<Static, Sim>>(&system, scene);
+        };
+        let failed = each_fails_once(name, KINDS[0].1, body);
+        println!("Local<Static>, {name}: {failed} {}", KINDS[0].0);
+    }
+}
+
 /// What the manager knows of.
 fn known(system: &Sinv<Sim>) -> [u64; 5] {
     let seen = system.inspect().expect("the manager is here");
@@ -383,5 +397,6 @@ fn sinv() {
 #[test]
 fn what_is_lacking_is_told_and_nothing_is_lost() {
     local();
+    pooled();
     sinv();
 }

@@ -8,6 +8,7 @@
 mod counting;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use backend_local::{Dynamic, Local, Region, Static};
@@ -16,8 +17,8 @@ use chan_impls::service::{Service, connect};
 use chan_impls::{Spsc, ZeroCopy, interface};
 use res_api::{
     Backend, CapRx, Component, Deadline, Endowment, Env, ErrorKind, EvtGrp, Exit, Fault, Gone,
-    IntoCap, Kind, Mem, Name, Receiver, Refused, Rights, Rx, SendError, Sender, SharedMem, Slot,
-    Thread, Timer, Trigger, Tx, kind_of,
+    IntoCap, Kind, Mem, Name, Receiver, RecvError, Refused, Rights, Rx, SendError, Sender,
+    SharedMem, Slot, Thread, Timer, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
 use res_kernel::sim::{Failing, Faults, Outcome, Seeds, Simulation, Step, Transcript};
@@ -330,30 +331,26 @@ const KINDS: [(&str, fn(Failing) -> Faults); 2] = [
 ];
 
 /// All bytes are freed at the end, whatever failed.
-fn local() {
-    for (name, scene) in scenes() {
-        let body = move |sim| play::<Local<Dynamic, Sim>>(&system(|| Local::on(sim)), scene);
-        // What is kept for the next runs.
-        runs(name, 0, Faults::default(), body);
-        let before = live();
-        let failed = each_fails_once(name, KINDS[0].1, body);
-        assert!(failed > 0 && live() <= before, "{name}: {} bytes more", live() - before);
-        println!("Local, {name}: {failed} {}", KINDS[0].0);
-    }
+fn local(name: &str, scene: fn(&Local<Dynamic, Sim>) -> Result<(), Fault>) {
+    let body = move |sim| play::<Local<Dynamic, Sim>>(&system(|| Local::on(sim)), scene);
+    // What is kept for the next runs.
+    runs(name, 0, Faults::default(), body);
+    let before = live();
+    let failed = each_fails_once(name, KINDS[0].1, body);
+    assert!(failed > 0 && live() <= before, "{name}: {} bytes more", live() - before);
+    println!("Local, {name}: {failed} {}", KINDS[0].0);
 }
 
 /// A system in memory of its own, with its threads from the beginning: the next one finds that memory
 /// free, or waits for it for ever.
-fn pooled() {
+fn pooled(name: &str, scene: fn(&Local<Static, Sim>) -> Result<(), Fault>) {
     static REGION: Region<{ 4 << 20 }> = Region::new();
-    for (name, scene) in scenes() {
-        let body = move |sim| {
-            let system = system(|| Local::over_with(sim, &REGION, 3, Deadline::NEVER));
-            play::<Local<Static, Sim>>(&system, scene);
-        };
-        let failed = each_fails_once(name, KINDS[0].1, body);
-        println!("Local<Static>, {name}: {failed} {}", KINDS[0].0);
-    }
+    let body = move |sim| {
+        let system = system(|| Local::over_with(sim, &REGION, 3, Deadline::NEVER));
+        play::<Local<Static, Sim>>(&system, scene);
+    };
+    let failed = each_fails_once(name, KINDS[0].1, body);
+    println!("Local<Static>, {name}: {failed} {}", KINDS[0].0);
 }
 
 /// What the manager knows of.
@@ -370,33 +367,74 @@ thread_local! {
 }
 
 /// What is left is no more than if nothing had failed.
-fn sinv() {
-    for (name, scene) in scenes() {
-        let body = move |sim| {
-            let system: Sinv<Sim> = system(|| Sinv::on(sim, Limits::default()));
-            play(&system, scene);
-            // One that was told that it lacks something may not quite have ended.
-            while known(&system)[0] > 1 {
-                system.yield_now();
-            }
-            let known = known(&system);
-            let usual = KNOWN.get().unwrap_or(known);
-            assert_eq!(known, usual, "components, channels, memory, objects, bytes");
-            KNOWN.set(Some(usual));
-        };
-        KNOWN.set(None);
-        runs(name, 0, Faults::default(), body);
-        for (what, faults) in KINDS {
-            let failed = each_fails_once(name, faults, body);
-            println!("Sinv, {name}: {failed} {what}");
+fn sinv(name: &str, scene: fn(&Sinv<Sim>) -> Result<(), Fault>) {
+    let body = move |sim| {
+        let system: Sinv<Sim> = system(|| Sinv::on(sim, Limits::default()));
+        play(&system, scene);
+        // One that was told that it lacks something may not quite have ended.
+        while known(&system)[0] > 1 {
+            system.yield_now();
+        }
+        let known = known(&system);
+        let usual = KNOWN.get().unwrap_or(known);
+        assert_eq!(known, usual, "components, channels, memory, objects, bytes");
+        KNOWN.set(Some(usual));
+    };
+    KNOWN.set(None);
+    runs(name, 0, Faults::default(), body);
+    for (what, faults) in KINDS {
+        let failed = each_fails_once(name, faults, body);
+        println!("Sinv, {name}: {failed} {what}");
+    }
+}
+
+// --- Mistakes, which have to be noticed.
+
+/// Leaves something behind where it does not come to its end.
+fn leaves_behind<B: Backend>(b: &B) -> Result<(), Fault> {
+    let memory = b.mem(64)?.share();
+    match b.blockpoint() {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            std::mem::forget(memory);
+            Err(error.into())
         }
     }
+}
+
+/// Waits for what does not come.
+fn waits_in_vain<B: Backend>(b: &B) -> Result<(), Fault> {
+    let (tx, mut rx) = b.chan::<Spsc, u64>(1)?;
+    let point = b.blockpoint();
+    // Where all goes well, the other side leaves.
+    let _kept = point.is_err().then_some(tx);
+    match rx.recv_until(late(b)) {
+        Err(RecvError::Gone(_)) => Ok(()),
+        received => Err(received.map(|_| ErrorKind::Other)?.into()),
+    }
+}
+
+/// Says something else than what was wrong.
+fn says_something_else<B: Backend>(b: &B) -> Result<(), Fault> {
+    b.blockpoint().map(|_| ()).map_err(|_| ErrorKind::Denied.into())
+}
+
+fn is_noticed(check: impl FnOnce()) {
+    assert!(catch_unwind(AssertUnwindSafe(check)).is_err(), "the mistake is not noticed");
+}
+
+fn mistakes() {
+    is_noticed(|| local("leaves behind", leaves_behind));
+    is_noticed(|| sinv("leaves behind", leaves_behind));
+    is_noticed(|| local("waits in vain", waits_in_vain));
+    is_noticed(|| sinv("says something else", says_something_else));
 }
 
 /// One test: what others allocate meanwhile would be counted.
 #[test]
 fn what_is_lacking_is_told_and_nothing_is_lost() {
-    local();
-    pooled();
-    sinv();
+    scenes().into_iter().for_each(|(name, scene)| local(name, scene));
+    scenes().into_iter().for_each(|(name, scene)| pooled(name, scene));
+    scenes().into_iter().for_each(|(name, scene)| sinv(name, scene));
+    mistakes();
 }

@@ -17,7 +17,7 @@ use chan_impls::service::{Service, connect};
 use chan_impls::{Spsc, ZeroCopy, interface};
 use res_api::{
     Backend, CapRx, Component, Deadline, Endowment, Env, ErrorKind, EvtGrp, Exit, Fault, Gone,
-    IntoCap, Kind, Mem, Name, Receiver, RecvError, Refused, Rights, Rx, SendError, Sender,
+    IntoCap, Kind, Mem, Memory, Name, Receiver, RecvError, Refused, Rights, Rx, SendError, Sender,
     SharedMem, Slot, Thread, Timer, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
@@ -28,6 +28,7 @@ use counting::live;
 const NAMES: [Name; 2] = [Name::new("first"), Name::new("second")];
 const NUMBERS: Slot<Rx<Spsc, u64>> = Slot::new("numbers");
 const ANSWERS: Slot<Tx<Spsc, u64>> = Slot::new("answers");
+const MEMORY: Slot<Memory> = Slot::new("memory");
 const ENDS: Slot<CapRx> = Slot::new("ends");
 
 thread_local! {
@@ -205,6 +206,28 @@ fn components<B: Backend>(b: &B) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Says that it has begun, and then takes what it reads.
+fn reads<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+    take(&env, ANSWERS)?.send(1)?;
+    take(&env, MEMORY)?.map(Rights::READ)?;
+    Ok(())
+}
+
+/// One that has begun is told what it cannot have, and does not die of it.
+fn reading<B: Backend>(b: &B) -> Result<(), Fault> {
+    let (answers, mut rx) = b.chan::<Spsc, u64>(2)?;
+    let component = b.component(NAMES[0], reads::<B>)?;
+    let endow =
+        |name: Name, cap: B::Cap| hand_over(cap, |cap| component.as_inner().endow(name, cap));
+    endow(ANSWERS.name(), answers.into_cap())?;
+    endow(MEMORY.name(), b.mem(64)?.share().alias(Rights::READ | Rights::TRANSFER)?.into_cap())?;
+    hand_over((), |()| component.start().map_err(|error| Refused { value: (), error }))?;
+    assert_eq!(rx.recv_until(late(b))?, 1);
+    let exit = component.wait(late(b))?;
+    assert_ne!(exit, Exit::Died);
+    if exit == Exit::Success { Ok(()) } else { Err(ErrorKind::NoMemory.into()) }
+}
+
 #[interface("doubles", version = 1)]
 trait Doubles {
     fn double(&mut self, number: u64) -> u64;
@@ -248,7 +271,7 @@ fn services<B: Backend>(b: &B) -> Result<(), Fault> {
 
 type Scene<B> = (&'static str, fn(&B) -> Result<(), Fault>);
 
-fn scenes<B: Backend>() -> [Scene<B>; 9] {
+fn scenes<B: Backend>() -> [Scene<B>; 10] {
     [
         ("memory", memory),
         ("rings", rings),
@@ -258,6 +281,7 @@ fn scenes<B: Backend>() -> [Scene<B>; 9] {
         ("capabilities", capabilities),
         ("names", names),
         ("components", components),
+        ("reading", reading),
         ("services", services),
     ]
 }

@@ -1,9 +1,9 @@
 //! A component's connection to the manager.
 
+use core::iter::repeat_with;
+use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;
-
-use std::sync::Arc;
 
 use backend_local::parcel::{Content, OpenFile, Parcel};
 use res_api::{Deadline, ErrorKind, Gone, Role};
@@ -176,7 +176,9 @@ impl<K: Isolation> Line<K> {
         let received = received.map_err(|error| error.kind)?;
         let message = <(Said, Vec<u64>)>::decoded(&self.bytes[..received.bytes]);
         let (said, numbers) = message.ok_or(ErrorKind::Misbehaved)?;
-        let items = numbers.into_iter().zip(places.into_iter().take(received.objects));
+        // Those that could not be sent are named behind the others.
+        let objects = places.into_iter().take(received.objects).chain(repeat_with(|| None));
+        let items = numbers.into_iter().zip(objects);
         let items = items.map(|(number, object)| match object {
             Some(Passed::Memory(memory)) => {
                 let access = memory.access();

@@ -8,16 +8,17 @@
 mod counting;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use backend_local::{Dynamic, Local};
+use backend_local::{Dynamic, Local, Region, Static};
 use backend_sinv::{Inspection, Limits, Sinv};
 use chan_impls::service::{Service, connect};
 use chan_impls::{Spsc, ZeroCopy, interface};
 use res_api::{
     Backend, CapRx, Component, Deadline, Endowment, Env, ErrorKind, EvtGrp, Exit, Fault, Gone,
-    IntoCap, Kind, Mem, Name, Receiver, Refused, Rights, Rx, SendError, Sender, SharedMem, Slot,
-    Thread, Timer, Trigger, Tx, kind_of,
+    IntoCap, Kind, Mem, Memory, Name, Receiver, RecvError, Refused, Rights, Rx, SendError, Sender,
+    SharedMem, Slot, Thread, Timer, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
 use res_kernel::sim::{Failing, Faults, Outcome, Seeds, Simulation, Step, Transcript};
@@ -27,6 +28,7 @@ use counting::live;
 const NAMES: [Name; 2] = [Name::new("first"), Name::new("second")];
 const NUMBERS: Slot<Rx<Spsc, u64>> = Slot::new("numbers");
 const ANSWERS: Slot<Tx<Spsc, u64>> = Slot::new("answers");
+const MEMORY: Slot<Memory> = Slot::new("memory");
 const ENDS: Slot<CapRx> = Slot::new("ends");
 
 thread_local! {
@@ -204,6 +206,28 @@ fn components<B: Backend>(b: &B) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Says that it has begun, and then takes what it reads.
+fn reads<B: Backend>(env: Env<B>) -> Result<(), Fault> {
+    take(&env, ANSWERS)?.send(1)?;
+    take(&env, MEMORY)?.map(Rights::READ)?;
+    Ok(())
+}
+
+/// One that has begun is told what it cannot have, and does not die of it.
+fn reading<B: Backend>(b: &B) -> Result<(), Fault> {
+    let (answers, mut rx) = b.chan::<Spsc, u64>(2)?;
+    let component = b.component(NAMES[0], reads::<B>)?;
+    let endow =
+        |name: Name, cap: B::Cap| hand_over(cap, |cap| component.as_inner().endow(name, cap));
+    endow(ANSWERS.name(), answers.into_cap())?;
+    endow(MEMORY.name(), b.mem(64)?.share().alias(Rights::READ | Rights::TRANSFER)?.into_cap())?;
+    hand_over((), |()| component.start().map_err(|error| Refused { value: (), error }))?;
+    assert_eq!(rx.recv_until(late(b))?, 1);
+    let exit = component.wait(late(b))?;
+    assert_ne!(exit, Exit::Died);
+    if exit == Exit::Success { Ok(()) } else { Err(ErrorKind::NoMemory.into()) }
+}
+
 #[interface("doubles", version = 1)]
 trait Doubles {
     fn double(&mut self, number: u64) -> u64;
@@ -247,7 +271,7 @@ fn services<B: Backend>(b: &B) -> Result<(), Fault> {
 
 type Scene<B> = (&'static str, fn(&B) -> Result<(), Fault>);
 
-fn scenes<B: Backend>() -> [Scene<B>; 9] {
+fn scenes<B: Backend>() -> [Scene<B>; 10] {
     [
         ("memory", memory),
         ("rings", rings),
@@ -257,6 +281,7 @@ fn scenes<B: Backend>() -> [Scene<B>; 9] {
         ("capabilities", capabilities),
         ("names", names),
         ("components", components),
+        ("reading", reading),
         ("services", services),
     ]
 }
@@ -330,16 +355,26 @@ const KINDS: [(&str, fn(Failing) -> Faults); 2] = [
 ];
 
 /// All bytes are freed at the end, whatever failed.
-fn local() {
-    for (name, scene) in scenes() {
-        let body = move |sim| play::<Local<Dynamic, Sim>>(&system(|| Local::on(sim)), scene);
-        // What is kept for the next runs.
-        runs(name, 0, Faults::default(), body);
-        let before = live();
-        let failed = each_fails_once(name, KINDS[0].1, body);
-        assert!(failed > 0 && live() <= before, "{name}: {} bytes more", live() - before);
-        println!("Local, {name}: {failed} {}", KINDS[0].0);
-    }
+fn local(name: &str, scene: fn(&Local<Dynamic, Sim>) -> Result<(), Fault>) {
+    let body = move |sim| play::<Local<Dynamic, Sim>>(&system(|| Local::on(sim)), scene);
+    // What is kept for the next runs.
+    runs(name, 0, Faults::default(), body);
+    let before = live();
+    let failed = each_fails_once(name, KINDS[0].1, body);
+    assert!(failed > 0 && live() <= before, "{name}: {} bytes more", live() - before);
+    println!("Local, {name}: {failed} {}", KINDS[0].0);
+}
+
+/// A system in memory of its own, with its threads from the beginning: the next one finds that memory
+/// free, or waits for it for ever.
+fn pooled(name: &str, scene: fn(&Local<Static, Sim>) -> Result<(), Fault>) {
+    static REGION: Region<{ 4 << 20 }> = Region::new();
+    let body = move |sim| {
+        let system = system(|| Local::over_with(sim, &REGION, 3, Deadline::NEVER));
+        play::<Local<Static, Sim>>(&system, scene);
+    };
+    let failed = each_fails_once(name, KINDS[0].1, body);
+    println!("Local<Static>, {name}: {failed} {}", KINDS[0].0);
 }
 
 /// What the manager knows of.
@@ -356,32 +391,74 @@ thread_local! {
 }
 
 /// What is left is no more than if nothing had failed.
-fn sinv() {
-    for (name, scene) in scenes() {
-        let body = move |sim| {
-            let system: Sinv<Sim> = system(|| Sinv::on(sim, Limits::default()));
-            play(&system, scene);
-            // One that was told that it lacks something may not quite have ended.
-            while known(&system)[0] > 1 {
-                system.yield_now();
-            }
-            let known = known(&system);
-            let usual = KNOWN.get().unwrap_or(known);
-            assert_eq!(known, usual, "components, channels, memory, objects, bytes");
-            KNOWN.set(Some(usual));
-        };
-        KNOWN.set(None);
-        runs(name, 0, Faults::default(), body);
-        for (what, faults) in KINDS {
-            let failed = each_fails_once(name, faults, body);
-            println!("Sinv, {name}: {failed} {what}");
+fn sinv(name: &str, scene: fn(&Sinv<Sim>) -> Result<(), Fault>) {
+    let body = move |sim| {
+        let system: Sinv<Sim> = system(|| Sinv::on(sim, Limits::default()));
+        play(&system, scene);
+        // One that was told that it lacks something may not quite have ended.
+        while known(&system)[0] > 1 {
+            system.yield_now();
+        }
+        let known = known(&system);
+        let usual = KNOWN.get().unwrap_or(known);
+        assert_eq!(known, usual, "components, channels, memory, objects, bytes");
+        KNOWN.set(Some(usual));
+    };
+    KNOWN.set(None);
+    runs(name, 0, Faults::default(), body);
+    for (what, faults) in KINDS {
+        let failed = each_fails_once(name, faults, body);
+        println!("Sinv, {name}: {failed} {what}");
+    }
+}
+
+// --- Mistakes, which have to be noticed.
+
+/// Leaves something behind where it does not come to its end.
+fn leaves_behind<B: Backend>(b: &B) -> Result<(), Fault> {
+    let memory = b.mem(64)?.share();
+    match b.blockpoint() {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            std::mem::forget(memory);
+            Err(error.into())
         }
     }
+}
+
+/// Waits for what does not come.
+fn waits_in_vain<B: Backend>(b: &B) -> Result<(), Fault> {
+    let (tx, mut rx) = b.chan::<Spsc, u64>(1)?;
+    let point = b.blockpoint();
+    // Where all goes well, the other side leaves.
+    let _kept = point.is_err().then_some(tx);
+    match rx.recv_until(late(b)) {
+        Err(RecvError::Gone(_)) => Ok(()),
+        received => Err(received.map(|_| ErrorKind::Other)?.into()),
+    }
+}
+
+/// Says something else than what was wrong.
+fn says_something_else<B: Backend>(b: &B) -> Result<(), Fault> {
+    b.blockpoint().map(|_| ()).map_err(|_| ErrorKind::Denied.into())
+}
+
+fn is_noticed(check: impl FnOnce()) {
+    assert!(catch_unwind(AssertUnwindSafe(check)).is_err(), "the mistake is not noticed");
+}
+
+fn mistakes() {
+    is_noticed(|| local("leaves behind", leaves_behind));
+    is_noticed(|| sinv("leaves behind", leaves_behind));
+    is_noticed(|| local("waits in vain", waits_in_vain));
+    is_noticed(|| sinv("says something else", says_something_else));
 }
 
 /// One test: what others allocate meanwhile would be counted.
 #[test]
 fn what_is_lacking_is_told_and_nothing_is_lost() {
-    local();
-    sinv();
+    scenes().into_iter().for_each(|(name, scene)| local(name, scene));
+    scenes().into_iter().for_each(|(name, scene)| pooled(name, scene));
+    scenes().into_iter().for_each(|(name, scene)| sinv(name, scene));
+    mistakes();
 }

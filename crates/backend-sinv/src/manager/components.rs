@@ -347,15 +347,25 @@ pub(crate) fn serve<K: Isolation>(
     manager.bury(id, said.unwrap_or(Exit::Died));
 }
 
-/// Sends an answer, and what goes with it.
+/// Sends an answer, and what goes with it. What cannot go, for want of memory, is named behind the
+/// rest: whoever gets it sees that it is missing.
 fn say<K: Isolation>(
     socket: &K::Socket,
     answer: Answer<K>,
 ) -> core::result::Result<(), KernelError> {
     let Answer { said, items } = answer;
-    let numbers: Vec<u64> = items.iter().map(Item::number).collect();
-    let aliased: Vec<_> = items.iter().map(Lent::of).collect::<core::result::Result<_, _>>()?;
-    let passed: Vec<_> = aliased.iter().map(Lent::as_passed).collect();
+    let (mut numbers, mut missing, mut lent) = (Vec::new(), Vec::new(), Vec::new());
+    for item in &items {
+        match Lent::of(item) {
+            Ok(one) => {
+                lent.push(one);
+                numbers.push(item.number());
+            }
+            Err(_) => missing.push(item.number()),
+        }
+    }
+    numbers.extend(missing);
+    let passed: Vec<_> = lent.iter().map(Lent::as_passed).collect();
     socket.send(&(said, numbers).encoded(), &passed)
 }
 

@@ -124,7 +124,11 @@ impl<K: Kernel> Worker<K> {
                 worker.as_ref()
             };
             let started = written.thread.start();
-            if started.is_err() {
+            if started.is_ok() {
+                // A thread allocates as it begins, where it is one of std; nothing of it is to come
+                // later. This waits for one that has begun.
+                written.thread.reset();
+            } else {
                 // SAFETY: written above; there is no thread that uses it.
                 unsafe { worker.drop_in_place() };
             }

@@ -196,9 +196,9 @@ fn live(shared: &Shared, params: Params, report: Option<Report>) {
             return;
         }
     }
+    identity::adopt(shared.id);
     // Nobody else does: it is run once, and not again behind this.
     let _ = shared.tid.set(tid);
-    identity::adopt(shared.id);
     let _end = End(shared);
     let ThreadEntry { run, data } = shared.entry.0;
     // SAFETY: the maker promised that this is sound in another thread, once. It is once: `start`

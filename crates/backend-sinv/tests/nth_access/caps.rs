@@ -72,15 +72,13 @@ fn taking(trial: &Trial<'_>) -> Exit {
     component.start().expect("started");
     let (mut tx, end) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
     tx.send(message(0)).expect("there is room");
-    // It may be dead by now: then the end comes back, and leaves here.
-    let given = over.send_until(end.into_cap(), trial.late);
+    // It may be dead by now: then the end comes back, and leaves here, before anybody waits for it.
+    let given = over.send_until(end.into_cap(), trial.late).map_err(|error| format!("{error:?}"));
     let gone = trial.send_all(&mut tx, 1);
     let exit = trial.end_of(&component);
     match given {
         Ok(()) => assert!([Gone::Closed, told(exit)].contains(&gone), "{gone:?}"),
-        Err(error) => {
-            assert_eq!((exit, gone), (Exit::Died, Gone::Closed), "{error:?}");
-        }
+        Err(error) => assert_eq!((exit, gone), (Exit::Died, Gone::Closed), "{error}"),
     }
     exit
 }

@@ -103,7 +103,7 @@ impl Trial<'_> {
             match rx.recv_until(self.late) {
                 Ok(found) => assert_eq!(found, message(expected)),
                 Err(RecvError::Gone(gone)) => return (expected, gone),
-                Err(RecvError::TimedOut) => panic!("nobody says that it is gone"),
+                Err(RecvError::TimedOut) => panic!("nobody says that it is gone: {}", self.seen()),
             }
             expected += 1;
         }
@@ -115,9 +115,22 @@ impl Trial<'_> {
             match tx.send_until(message(n), self.late) {
                 Ok(()) => n += 1,
                 Err(SendError::Gone(_, gone)) => return gone,
-                Err(error) => panic!("nobody says that it is gone: {error:?}"),
+                Err(error) => panic!("nobody says that it is gone: {error:?}, {}", self.seen()),
             }
         }
+    }
+
+    /// What lives, for who has to find out why.
+    fn seen(&self) -> String {
+        let seen = self.system.inspect().expect("the manager is here");
+        let processes = seen.components.iter().filter_map(|it| it.process);
+        let waits = processes.flat_map(|it| std::fs::read_dir(format!("/proc/{it}/task")).ok());
+        let waits = waits.flatten().filter_map(|it| {
+            let path = it.ok()?.path();
+            let call = std::fs::read_to_string(path.join("syscall")).ok()?;
+            Some(format!("{} {}", path.display(), call.trim()))
+        });
+        format!("step {}, {seen}{}", self.nth, waits.collect::<Vec<_>>().join("\n"))
     }
 }
 

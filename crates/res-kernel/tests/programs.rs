@@ -141,6 +141,14 @@ fn those_that_are_killed_early_harm_nobody() {
 }
 
 #[test]
+fn a_file_that_was_read_is_a_program_all_the_same() {
+    let file = program::file();
+    for _ in 0..2 {
+        LinuxProgram::new(&file).expect("a program");
+    }
+}
+
+#[test]
 fn what_is_no_program_is_refused() {
     let refused = |path: &str| {
         let file = File::open(path).expect("a file");

@@ -1,7 +1,7 @@
 //! Programs that were built by themselves, for domains to execute.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ impl LinuxProgram {
     /// what the machine refuses.
     pub fn new(mut file: &File) -> Result<Self, KernelError> {
         let mut copy = File::from(executable_object().map_err(refused(READ))?);
+        // Somebody may have read from it.
+        file.rewind().map_err(refused(READ))?;
         io::copy(&mut file, &mut copy).map_err(refused(READ))?;
         match Header::of(&copy).and_then(|header| header.is_static(&copy)) {
             Some(true) => {}
@@ -85,6 +87,9 @@ impl Header {
     const MACHINE: u16 = 183;
     #[cfg(target_arch = "riscv64")]
     const MACHINE: u16 = 243;
+    /// None: programs for others are not known.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+    const MACHINE: u16 = 0;
 
     /// `None` for what is not a program of 64 bits for this machine.
     fn of(file: &File) -> Option<Self> {
@@ -103,10 +108,7 @@ impl Header {
     fn is_static(&self, file: &File) -> Option<bool> {
         let mut table = vec![0; self.entry_len * self.entries];
         file.read_exact_at(&mut table, self.table).ok()?;
-        let mut kinds = table.chunks_exact(self.entry_len.max(4)).map(|entry| entry.first_chunk());
-        Some(
-            !kinds
-                .any(|kind| kind.is_none_or(|kind| u32::from_le_bytes(*kind) == Self::INTERPRETER)),
-        )
+        let interpreter = Self::INTERPRETER.to_le_bytes();
+        Some(table.chunks(self.entry_len.max(1)).all(|entry| !entry.starts_with(&interpreter)))
     }
 }

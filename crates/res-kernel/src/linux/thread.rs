@@ -20,8 +20,8 @@ const START: &str = "start a thread";
 /// A thread of Linux.
 ///
 /// Its [`id`](KernelThread::id) is ours, not Linux's. [`start`](KernelThread::start) waits until
-/// the new thread has set its own parameters, if it has any; where one of them is refused, the thread has not
-/// been started, and can be, once the parameter is another.
+/// the new thread has set its own parameters, if it has any; where one of them is refused, the
+/// thread has not been started, and can be, once the parameter is another.
 ///
 /// # Example
 ///

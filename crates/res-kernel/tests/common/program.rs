@@ -9,17 +9,14 @@ use std::sync::OnceLock;
 use res_kernel::linux::{LinuxDomain, LinuxProgram, LinuxSocket};
 use res_kernel::{Isolation, Linux, Socket};
 
-/// Built once.
+/// Read once.
 pub(crate) fn program() -> &'static LinuxProgram {
     static PROGRAM: OnceLock<LinuxProgram> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let file = File::open(build()).expect("it has been built");
-        LinuxProgram::new(&file).expect("it is linked statically")
-    })
+    PROGRAM.get_or_init(|| LinuxProgram::new(&file()).expect("it is linked statically"))
 }
 
-/// Where it is.
-fn build() -> std::path::PathBuf {
+/// The file that it is in, built if need be.
+pub(crate) fn file() -> File {
     let machine = format!("{}-unknown-linux-gnu", env::consts::ARCH);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     let mut cargo = Command::new(env!("CARGO"));
@@ -31,7 +28,8 @@ fn build() -> std::path::PathBuf {
     }
     let output = cargo.output().expect("there is cargo");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    target.join(machine).join("debug/res-kernel-program")
+    let path = target.join(machine).join("debug/res-kernel-program");
+    File::open(path).expect("it has been built")
 }
 
 /// A domain that executes it, in that role.

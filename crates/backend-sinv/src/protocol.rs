@@ -1,7 +1,8 @@
 //! What two builds of this crate have to agree on before they talk.
 
 /// Says which protocol this build speaks: a hash of the files that make it up, so that nobody has to
-/// remember to count. A component that was built by itself has to speak its system's.
+/// remember to count. A component that was built by itself has to speak its system's. What lies in
+/// shared memory is not part of it.
 pub(crate) const PROTOCOL: u64 = {
     let files: [&[u8]; 4] = [
         include_bytes!("request.rs"),

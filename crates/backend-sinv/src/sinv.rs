@@ -226,7 +226,8 @@ impl<K: Isolation> Sinv<K> {
 impl<K: Isolation> Sinv<K> {
     /// A component that executes a program which was built by itself; its `main` is
     /// [`Sinv::main`]. It is confined like all others, before its first instruction. What it is
-    /// endowed with has to be what it takes there: the names and types are to be shared as source.
+    /// endowed with has to be what it takes there: the names and types are to be shared as source, and
+    /// both programs to be built of the same versions of these crates.
     ///
     /// It makes no components itself: their entries are in the composing program.
     ///

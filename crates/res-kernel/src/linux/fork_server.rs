@@ -53,7 +53,7 @@ struct ForkServer {
     /// takes longer than to say so.
     spare: Option<Ordered>,
     /// What became of orders that nobody has asked for yet.
-    forked: HashMap<u64, Result<Forked, KernelError>>,
+    answers: HashMap<u64, Result<Forked, KernelError>>,
     /// How domains ended that nobody has asked for yet.
     ends: HashMap<u64, DomainEnd>,
 }
@@ -160,9 +160,9 @@ impl ForkServer {
         if confinement.has(Restriction::Calls) || confinement.has(Restriction::Files) {
             object::receivers_open_nothing();
         }
-        let (forked, ends) = (HashMap::new(), HashMap::new());
+        let (answers, ends) = (HashMap::new(), HashMap::new());
         let first = next();
-        let mut server = Self { process, socket, confinement, first, spare: None, forked, ends };
+        let mut server = Self { process, socket, confinement, first, spare: None, answers, ends };
         server.order_spare();
         server.settle()?;
         Ok(server)
@@ -204,7 +204,7 @@ impl ForkServer {
     fn forked(&mut self, ordered: Ordered) -> Result<(Forked, LinuxSocket), KernelError> {
         let Ordered { number, socket } = ordered;
         loop {
-            match self.forked.remove(&number) {
+            match self.answers.remove(&number) {
                 Some(forked) => return Ok((forked?, socket)),
                 None => self.hear()?,
             }
@@ -245,7 +245,7 @@ impl ForkServer {
     /// not depend on who was faster.
     fn settle(&mut self) -> Result<(), KernelError> {
         while let Some(spare) = &self.spare
-            && !self.forked.contains_key(&spare.number)
+            && !self.answers.contains_key(&spare.number)
         {
             self.hear()?;
         }
@@ -254,28 +254,34 @@ impl ForkServer {
 
     /// Hears the next thing that it says.
     fn hear(&mut self) -> Result<(), KernelError> {
-        let (notice, pidfd) = heard(&self.socket)?;
-        let (number, end) = match notice {
-            Notice::Exited { number, code: 0 } => (number, DomainEnd::Returned),
-            Notice::Exited { number, code } if code == PANICKED as u64 => {
-                (number, DomainEnd::Panicked)
+        match heard(&self.socket)? {
+            (Notice::Forked { number, process }, Some(pidfd)) => {
+                self.answers.insert(number, Ok(Forked { number, process, pidfd }));
             }
-            Notice::Exited { number, code } => (number, DomainEnd::Exited(code as i32)),
-            Notice::Killed { number, signal } => (number, DomainEnd::Killed(signal as i32)),
-            Notice::Forked { number, process } => {
-                let pidfd = pidfd.ok_or(KernelError::new(FORK, ErrorKind::Misbehaved))?;
-                self.forked.insert(number, Ok(Forked { number, process, pidfd }));
-                return Ok(());
-            }
-            Notice::Refused { number, error } => {
+            (Notice::Refused { number, error }, _) => {
                 let error = std::io::Error::from_raw_os_error(error as i32);
-                self.forked.insert(number, Err(refused(FORK)(error)));
-                return Ok(());
+                self.answers.insert(number, Err(refused(FORK)(error)));
             }
-            Notice::Confined { .. } => return Ok(()),
-        };
-        self.ends.insert(number, end);
+            (Notice::Exited { number, code }, _) => {
+                self.ends.insert(number, end_with(code as i32));
+            }
+            (Notice::Killed { number, signal }, _) => {
+                self.ends.insert(number, DomainEnd::Killed(signal as i32));
+            }
+            (Notice::Confined { .. } | Notice::Forked { .. }, _) => {
+                return Err(KernelError::new(FORK, ErrorKind::Misbehaved));
+            }
+        }
         Ok(())
+    }
+}
+
+/// How a domain ended that exited with that code.
+fn end_with(code: i32) -> DomainEnd {
+    match code {
+        0 => DomainEnd::Returned,
+        PANICKED => DomainEnd::Panicked,
+        code => DomainEnd::Exited(code),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The first moments of a domain.
 
 use core::ffi::CStr;
+use core::time::Duration;
 use std::io::Error;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::catch_unwind;
@@ -15,6 +16,7 @@ use rustix::thread::sched_yield;
 use super::PANICKED;
 use super::message::Begin;
 use super::process::{entry, set_children_signal};
+use crate::linux::clock;
 use crate::linux::confine::Seal;
 use crate::linux::socket::LinuxSocket;
 use crate::{DomainEntry, Linux};
@@ -27,6 +29,10 @@ const SOCKET: RawFd = 3;
 const PROGRAM: RawFd = 4;
 /// What a domain exits with whose program cannot be executed, as shells do.
 const NOT_EXECUTED: i32 = 126;
+
+/// How long the warden may take to hear that it may execute its program. Behind that it is Linux
+/// that does not allow it.
+const UNTIL_ALLOWED: Duration = Duration::from_secs(30);
 
 /// What a domain has at its beginning.
 pub(super) struct Child<'a> {
@@ -65,8 +71,9 @@ impl Child<'_> {
         // SAFETY: there is one thread.
         unsafe { std::env::set_var(MARK, "1") };
         self.settle(true);
-        while execute() == Errno::PERM {
-            // The warden has yet to hear that this process may. It ends with the fork server.
+        let late = clock::now() + UNTIL_ALLOWED;
+        while execute() == Errno::PERM && clock::now() < late {
+            // The warden has yet to hear that this process may.
             sched_yield();
         }
         exit(NOT_EXECUTED)

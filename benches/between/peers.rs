@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender, IpcSharedMemory};
 use res_benches::{Candidate, pin, time};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::pause::paused;
 use super::{MESSAGES, TRIPS};
@@ -103,11 +105,36 @@ fn sink_stream() {
     }
 }
 
-fn echo_ipc(name: &str) {
-    let connect = IpcSender::<(IpcSender<Vec<u8>>, IpcReceiver<Vec<u8>>)>::connect(name.into());
+/// A channel of ipc-channel there, and one back.
+type Ends<T, U> = (IpcSender<T>, IpcReceiver<U>);
+
+/// The other process makes both; this one's ends of them.
+fn ipc_connected<T, U>(role: &str) -> (Ends<T, U>, Other)
+where
+    T: Serialize + DeserializeOwned,
+    U: Serialize + DeserializeOwned,
+{
+    let (server, name) = IpcOneShotServer::<Ends<T, U>>::new().expect("one");
+    let other = other(role, &name, Stdio::null());
+    let (_, ends) = server.accept().expect("it connects");
+    (ends, other)
+}
+
+/// The other process's ends: what comes, and what goes back.
+fn ipc_serving<T, U>(name: &str) -> (IpcReceiver<T>, IpcSender<U>)
+where
+    T: Serialize + DeserializeOwned,
+    U: Serialize + DeserializeOwned,
+{
+    let connect = IpcSender::<Ends<T, U>>::connect(name.into()).expect("it is there");
     let (to, theirs) = ipc::channel().expect("a channel");
     let (back, from) = ipc::channel().expect("a channel");
-    connect.expect("it is there").send((to, from)).expect("it listens");
+    connect.send((to, from)).expect("it listens");
+    (theirs, back)
+}
+
+fn echo_ipc(name: &str) {
+    let (theirs, back) = ipc_serving::<Vec<u8>, Vec<u8>>(name);
     while let Ok(message) = theirs.recv() {
         if back.send(message).is_err() {
             return;
@@ -174,13 +201,8 @@ fn echo_pipes(size: usize) {
 fn ipc_channel(size: usize, trips: u64) -> Candidate<'static> {
     let mut partner = None;
     Candidate::peer("ipc-channel", move || {
-        let (to, from, _) = partner.get_or_insert_with(|| {
-            let (server, name) =
-                IpcOneShotServer::<(IpcSender<Vec<u8>>, IpcReceiver<Vec<u8>>)>::new().expect("one");
-            let other = other("ipc", &name, Stdio::null());
-            let (_, (to, from)) = server.accept().expect("it connects");
-            (to, from, other)
-        });
+        let ((to, from), _) =
+            partner.get_or_insert_with(|| ipc_connected::<Vec<u8>, Vec<u8>>("ipc"));
         time(trips, || {
             for _ in 0..trips {
                 to.send(black_box(vec![7; size])).expect("it listens");
@@ -317,13 +339,8 @@ pub(crate) fn descriptors_passed(count: u64) -> Candidate<'static> {
     })
 }
 
-type Ends = (IpcSender<IpcSender<u64>>, IpcReceiver<IpcSender<u64>>);
-
 fn return_ends(name: &str) {
-    let connect = IpcSender::<Ends>::connect(name.into()).expect("it is there");
-    let (to, theirs) = ipc::channel().expect("a channel");
-    let (back, from) = ipc::channel().expect("a channel");
-    connect.send((to, from)).expect("it listens");
+    let (theirs, back) = ipc_serving::<IpcSender<u64>, IpcSender<u64>>(name);
     while let Ok(end) = theirs.recv() {
         if back.send(end).is_err() {
             return;
@@ -335,12 +352,8 @@ fn return_ends(name: &str) {
 pub(crate) fn ipc_ends_passed(count: u64) -> Candidate<'static> {
     let mut partner = None;
     Candidate::peer("ipc-channel: a sender, there and back, halved", move || {
-        let (to, from, _) = partner.get_or_insert_with(|| {
-            let (server, name) = IpcOneShotServer::<Ends>::new().expect("one");
-            let other = other("ipc ends", &name, Stdio::null());
-            let (_, (to, from)) = server.accept().expect("it connects");
-            (to, from, other)
-        });
+        let ((to, from), _) = partner
+            .get_or_insert_with(|| ipc_connected::<IpcSender<u64>, IpcSender<u64>>("ipc ends"));
         let (mut end, _rx) = ipc::channel::<u64>().expect("a channel");
         time(2 * count, || {
             for _ in 0..count {
@@ -351,15 +364,11 @@ pub(crate) fn ipc_ends_passed(count: u64) -> Candidate<'static> {
     })
 }
 
-type Memories = (IpcSender<IpcSharedMemory>, IpcReceiver<u64>);
 /// Pieces of memory of a round.
 const MEMORIES: u64 = 50;
 
 fn count_memory(name: &str) {
-    let connect = IpcSender::<Memories>::connect(name.into()).expect("it is there");
-    let (to, theirs) = ipc::channel().expect("a channel");
-    let (back, from) = ipc::channel().expect("a channel");
-    connect.send((to, from)).expect("it listens");
+    let (theirs, back) = ipc_serving::<IpcSharedMemory, u64>(name);
     let mut count = 0;
     while let Ok(memory) = theirs.recv() {
         black_box(memory.len());
@@ -374,12 +383,8 @@ fn count_memory(name: &str) {
 pub(crate) fn ipc_shared_memory(bytes: usize) -> Candidate<'static> {
     let mut partner = None;
     Candidate::peer("ipc-channel, shared memory", move || {
-        let (to, done, _) = partner.get_or_insert_with(|| {
-            let (server, name) = IpcOneShotServer::<Memories>::new().expect("one");
-            let other = other("ipc memory", &name, Stdio::null());
-            let (_, (to, done)) = server.accept().expect("it connects");
-            (to, done, other)
-        });
+        let ((to, done), _) =
+            partner.get_or_insert_with(|| ipc_connected::<IpcSharedMemory, u64>("ipc memory"));
         time(MEMORIES, || {
             for _ in 0..MEMORIES {
                 to.send(IpcSharedMemory::from_byte(0, bytes)).expect("it listens");

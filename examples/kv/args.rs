@@ -1,5 +1,7 @@
 //! The command line.
 
+use super::flags::Flags;
+
 pub(crate) const USAGE: &str = "\
 usage: kv [OPTION]...
 A key-value service, and two clients that use it at the same time.
@@ -27,21 +29,13 @@ impl Args {
     /// The arguments behind the name of the program; what is wrong with them.
     pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut parsed = Self { backend: BackendName::Local, visits: 10_000, help: false };
-        let mut args = args.into_iter();
-        while let Some(arg) = args.next() {
-            let (flag, attached) = match arg.split_once('=') {
-                Some((flag, value)) => (flag, Some(value.to_owned())),
-                None => (&*arg, None),
-            };
-            let mut value = || {
-                let value = attached.clone().or_else(|| args.next());
-                value.ok_or_else(|| format!("{flag} needs a value"))
-            };
-            match flag {
-                "--backend" => parsed.backend = backend(&value()?)?,
-                "--visits" => parsed.visits = visits(&value()?)?,
-                "--help" | "-h" if attached.is_none() => parsed.help = true,
-                _ => return Err(format!("no option {arg}")),
+        let mut flags = Flags::of(args);
+        while let Some(flag) = flags.next() {
+            match &*flag {
+                "--backend" => parsed.backend = backend(&flags.value()?)?,
+                "--visits" => parsed.visits = visits(&flags.value()?)?,
+                "--help" | "-h" if flags.is_bare() => parsed.help = true,
+                _ => return Err(flags.unknown()),
             }
         }
         Ok(parsed)

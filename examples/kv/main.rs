@@ -12,6 +12,8 @@
 
 mod args;
 mod client;
+#[path = "../common/flags.rs"]
+mod flags;
 mod store;
 
 use std::env;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::flags::Flags;
+
 pub(crate) const USAGE: &str = "\
 usage: sieve [OPTION]...
 Prime numbers, by a chain of components, each of which knows one of them.
@@ -28,21 +30,13 @@ impl Args {
     /// The arguments behind the name of the program; what is wrong with them.
     pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut parsed = Self { last: 1000, programs: None, help: false };
-        let mut args = args.into_iter();
-        while let Some(arg) = args.next() {
-            let (flag, attached) = match arg.split_once('=') {
-                Some((flag, value)) => (flag, Some(value.to_owned())),
-                None => (&*arg, None),
-            };
-            let mut value = || {
-                let value = attached.clone().or_else(|| args.next());
-                value.ok_or_else(|| format!("{flag} needs a value"))
-            };
-            match flag {
-                "--last" => parsed.last = last(&value()?)?,
-                "--programs" => parsed.programs = Some(value()?.into()),
-                "--help" | "-h" if attached.is_none() => parsed.help = true,
-                _ => return Err(format!("no option {arg}")),
+        let mut flags = Flags::of(args);
+        while let Some(flag) = flags.next() {
+            match &*flag {
+                "--last" => parsed.last = last(&flags.value()?)?,
+                "--programs" => parsed.programs = Some(flags.value()?.into()),
+                "--help" | "-h" if flags.is_bare() => parsed.help = true,
+                _ => return Err(flags.unknown()),
             }
         }
         Ok(parsed)

@@ -10,6 +10,8 @@
 
 mod args;
 mod components;
+#[path = "../common/flags.rs"]
+mod flags;
 
 use std::env;
 use std::fs::File;

@@ -11,7 +11,7 @@ use res_api::{
 };
 use res_kernel::{Kernel, KernelMemory};
 use res_sync::Mutex;
-use res_sync::model::Atomic;
+use res_sync::model::{Atomic, bytes};
 
 use crate::blockpoint::Point;
 use crate::cap::Cap;
@@ -428,27 +428,34 @@ impl<K: Kernel> Map<K> {
         unsafe { self.object.base.add(offset as usize).cast::<Word<K>>().as_ref() }
     }
 
-    /// Calls `each` with every word that the range touches, and the part of it that is meant.
-    fn for_words(
-        &self,
-        offset: u64,
-        len: usize,
-        mut each: impl FnMut(&Word<K>, core::ops::Range<usize>, core::ops::Range<usize>),
-    ) -> Result<(), ErrorKind> {
+    /// How many bytes of a range are in front of its whole words, and how many are in these.
+    fn around_words(&self, offset: u64, len: usize) -> Result<(usize, usize), ErrorKind> {
         let end = offset.checked_add(len as u64).ok_or(ErrorKind::Invalid)?;
         if end > self.len_bytes() {
             return Err(ErrorKind::Invalid);
         }
-        let mut at = offset;
-        while at < end {
-            let word = at / WORD * WORD;
-            let stop = end.min(word + WORD);
-            let of_word = (at - word) as usize..(stop - word) as usize;
-            let of_bytes = (at - offset) as usize..(stop - offset) as usize;
-            each(self.word_at(word), of_word, of_bytes);
-            at = stop;
-        }
-        Ok(())
+        let head = ((offset.next_multiple_of(WORD) - offset) as usize).min(len);
+        Ok((head, (len - head) / WORD as usize * WORD as usize))
+    }
+
+    /// Changes a part of a word, and nothing else: the other bytes may be somebody else's.
+    fn put_part(&self, offset: u64, bytes: &[u8]) {
+        let Some((word, part)) = self.part(offset, bytes.len()) else { return };
+        let (mut mask, mut value) = ([0; WORD as usize], [0; WORD as usize]);
+        mask[part.clone()].fill(0xff);
+        value[part].copy_from_slice(bytes);
+        replace(word, u64::from_ne_bytes(mask), u64::from_ne_bytes(value));
+    }
+
+    fn take_part(&self, offset: u64, bytes: &mut [u8]) {
+        let Some((word, part)) = self.part(offset, bytes.len()) else { return };
+        bytes.copy_from_slice(&word.load(Relaxed).to_ne_bytes()[part]);
+    }
+
+    /// The word that these bytes are in, and where in it; none for no bytes.
+    fn part(&self, offset: u64, len: usize) -> Option<(&Word<K>, core::ops::Range<usize>)> {
+        let start = (offset % WORD) as usize;
+        (len != 0).then(|| (self.word_at(offset / WORD * WORD), start..start + len))
     }
 }
 
@@ -471,29 +478,34 @@ impl<K: Kernel> res_api::Map for Map<K> {
         if !self.rights.contains(Rights::WRITE) {
             return Err(ErrorKind::Denied);
         }
-        self.for_words(offset, bytes.len(), |word, part, from| {
-            if part == (0..WORD as usize) {
-                let mut value = [0; WORD as usize];
-                value.copy_from_slice(&bytes[from]);
-                word.store(u64::from_ne_bytes(value), Relaxed);
-                return;
-            }
-            // The other bytes of the word may be somebody else's: change only ours.
-            let (mut mask, mut value) = ([0; WORD as usize], [0; WORD as usize]);
-            mask[part.clone()].fill(0xff);
-            value[part].copy_from_slice(&bytes[from]);
-            replace(word, u64::from_ne_bytes(mask), u64::from_ne_bytes(value));
-        })
+        let (head, whole) = self.around_words(offset, bytes.len())?;
+        let ((head, rest), behind) = (bytes.split_at(head), offset + head as u64);
+        let (words, tail) = rest.split_at(whole);
+        self.put_part(offset, head);
+        // SAFETY: whole words within the memory, which everybody uses by atomics or assembly.
+        unsafe {
+            let at = self.object.base.add(behind as usize);
+            bytes::put::<K::Model>(at, words.as_ptr(), words.len());
+        }
+        self.put_part(behind + whole as u64, tail);
+        Ok(())
     }
 
     fn copy_out(&self, offset: u64, bytes: &mut [u8]) -> Result<(), ErrorKind> {
         if !self.rights.contains(Rights::READ) {
             return Err(ErrorKind::Denied);
         }
-        self.for_words(offset, bytes.len(), |word, part, to| {
-            let value = word.load(Relaxed).to_ne_bytes();
-            bytes[to].copy_from_slice(&value[part]);
-        })
+        let (head, whole) = self.around_words(offset, bytes.len())?;
+        let ((head, rest), behind) = (bytes.split_at_mut(head), offset + head as u64);
+        let (words, tail) = rest.split_at_mut(whole);
+        self.take_part(offset, head);
+        // SAFETY: whole words within the memory, which everybody uses by atomics or assembly.
+        unsafe {
+            let at = self.object.base.add(behind as usize);
+            bytes::take::<K::Model>(at, words.as_mut_ptr(), words.len());
+        }
+        self.take_part(behind + whole as u64, tail);
+        Ok(())
     }
 
     fn word(&self, offset: u64) -> Result<&Word<K>, ErrorKind> {

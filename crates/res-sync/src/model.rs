@@ -9,6 +9,7 @@
 //! | `Loom` | tests (feature `test-models`) | loom's tracked atomics and cells: every interleaving |
 //! | `Hostile` | tests (feature `test-models`) | words lie: a load may return anything |
 
+pub mod bytes;
 mod core_model;
 #[cfg(feature = "test-models")]
 mod hostile;

@@ -13,7 +13,7 @@ const BOTH: Rights = Rights::READ.union(Rights::WRITE);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Op {
-    /// Through which view, where, how many bytes, which.
+    /// Through which view, where, how many bytes, the first of them.
     CopyIn(usize, u64, usize, u8),
     CopyOut(usize, u64, usize),
     Load(usize, u64),
@@ -28,13 +28,22 @@ fn offset() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// Within a few words, mostly; or much of the memory.
+fn len() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => 0..40_usize, 1 => 100..LEN as usize + 20]
+}
+
+/// Bytes of which each is another one than its neighbours.
+fn bytes(len: usize, first: u8) -> std::vec::Vec<u8> {
+    (0..len).map(|at| first.wrapping_add(at as u8)).collect()
+}
+
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let view = 0..3_usize;
     prop_oneof![
-        (view.clone(), offset(), 0..40_usize, any::<u8>())
+        (view.clone(), offset(), len(), any::<u8>())
             .prop_map(|(view, at, len, byte)| Op::CopyIn(view, at, len, byte)),
-        (view.clone(), offset(), 0..40_usize)
-            .prop_map(|(view, at, len)| Op::CopyOut(view, at, len)),
+        (view.clone(), offset(), len()).prop_map(|(view, at, len)| Op::CopyOut(view, at, len)),
         (view.clone(), offset()).prop_map(|(view, at)| Op::Load(view, at)),
         (view, offset()).prop_map(|(view, at)| Op::Word(view, at)),
     ]
@@ -70,11 +79,11 @@ fn step<M: Map>(views: &[M; 3], model: &mut [u8], op: Op) -> Result<(), Failure>
     let invalid = || ErrorKind::Invalid;
     match op {
         Op::CopyIn(view, at, len, byte) => {
-            let found = views[view].copy_in(at, &vec![byte; len]);
+            let found = views[view].copy_in(at, &bytes(len, byte));
             let expected = denied(view).map_or(range(at, len).ok_or_else(invalid), Err);
             check_eq!(found, expected.clone().map(drop), "{op:?}");
             if let Ok(range) = expected {
-                model[range].fill(byte);
+                model[range].copy_from_slice(&bytes(len, byte));
             }
         }
         Op::CopyOut(view, at, len) => {

@@ -24,7 +24,7 @@ type Rcv<const N: usize> = <ZeroCopy as Kind<Sinv>>::Rcv<[u8; N]>;
 
 /// Round trips of a round: fewer of large payloads.
 fn trips(bytes: usize) -> u64 {
-    (16_000_000 / bytes as u64).clamp(8, 2_000)
+    (4_000_000 / bytes as u64).clamp(2, 2_000)
 }
 
 /// Reads what comes, and writes as much.

@@ -463,9 +463,9 @@ impl res_api::Files for Sinv<Linux> {
 #[cfg(test)]
 mod tests {
     use chan_impls::Spsc;
-    use res_api::{BackendError, Env, Exit, Fault, Receiver, Sender, Slot, Tx};
+    use res_api::{BackendError, Env, Exit, Fault, Receiver, Sender, Slot, Thread as _, Tx};
     use res_kernel::linux::LinuxSocket;
-    use res_kernel::sim::SimProgram;
+    use res_kernel::sim::{Seeds, SimProgram};
     use res_kernel::{Kernel, Sim};
 
     use super::*;
@@ -511,6 +511,31 @@ mod tests {
             assert_eq!(component.wait(Deadline::NEVER), Ok(Exit::Success));
         });
         assert_eq!(outcome.failure, None);
+    }
+
+    /// Ends by force only.
+    fn never_ends(env: Env<Sinv<Sim>>) {
+        loop {
+            env.yield_to(None);
+        }
+    }
+
+    /// It has begun before all are stopped, behind that, or meanwhile.
+    #[test]
+    fn nothing_that_begins_outlives_a_stop() {
+        Seeds::from_env(60).check("stop", |sim| {
+            let system = Sinv::on(sim, Limits::default()).expect("a system");
+            let component = system.component(const { Name::new("stubborn") }, never_ends);
+            let component = component.expect("a component");
+            let stops = system.clone();
+            let stopping = system.thread(move || stops.stop(Deadline::PASSED).expect("stopped"));
+            let stopping = stopping.expect("a thread");
+            stopping.start().expect("it starts");
+            if component.start().is_ok() {
+                assert_eq!(component.wait(Deadline::NEVER), Ok(Exit::Died));
+            }
+            stopping.join(Deadline::NEVER).expect("it ends").ok().expect("and well");
+        });
     }
 
     /// Where a component with that entry begins.

@@ -296,8 +296,16 @@ impl<K: Isolation> Manager<K> {
         })?;
         let hello = Hello { protocol: PROTOCOL, id, name };
         let started = self.start_at(&beginning, hello, board);
-        self.within(|state| state.has_started(id, started.as_ref().ok()));
-        started.map(|_| Said::Done().into()).map_err(|error| error.kind)
+        let too_late = self.within(|state| {
+            state.has_started(id, started.as_ref().ok());
+            state.stopping
+        });
+        let domain = started.map_err(|error| error.kind)?;
+        if too_late {
+            // Whoever stops all has not seen it, and does not wait for it.
+            domain.kill();
+        }
+        Ok(Said::Done().into())
     }
 
     /// A domain, and a thread that serves it. It is told what it is by that thread, and runs nothing

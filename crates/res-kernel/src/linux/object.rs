@@ -63,24 +63,35 @@ impl Object {
     /// passed for reading is never mapped for writing again, by whatever way; one that was passed
     /// for writing cannot be passed for reading.
     pub(super) fn pass(&self, access: Access) -> Result<BorrowedFd<'_>, KernelError> {
-        let seals = fcntl_get_seals(&self.descriptor).map_err(refused(PASS))?;
-        let read_only = seals.contains(SealFlags::FUTURE_WRITE);
-        if access == Access::Read && !read_only && RECEIVERS_OPEN_NOTHING.load(Relaxed) {
-            if !seals.contains(SealFlags::SEAL) {
-                self.seal(SealFlags::SEAL)?;
-            }
-            return self.reader();
+        let open_nothing = RECEIVERS_OPEN_NOTHING.load(Relaxed);
+        let seals = match access {
+            Access::Read if !open_nothing => SealFlags::FUTURE_WRITE,
+            Access::Read | Access::ReadWrite => SealFlags::empty(),
+        };
+        let read_only = self.sealed(seals)?.contains(SealFlags::FUTURE_WRITE);
+        match access {
+            Access::Read if !read_only && open_nothing => self.reader(),
+            Access::Read if read_only => Ok(self.descriptor.as_fd()),
+            Access::ReadWrite if !read_only => Ok(self.descriptor.as_fd()),
+            Access::Read | Access::ReadWrite => Err(KernelError::new(PASS, ErrorKind::Denied)),
         }
-        match (access, seals.contains(SealFlags::SEAL)) {
-            (Access::Read, true) if !read_only => Err(KernelError::new(PASS, ErrorKind::Denied)),
-            (Access::ReadWrite, true) if read_only => {
-                Err(KernelError::new(PASS, ErrorKind::Denied))
-            }
-            (_, true) => Ok(()),
-            (Access::Read, false) => self.seal(SealFlags::FUTURE_WRITE | SealFlags::SEAL),
-            (Access::ReadWrite, false) => self.seal(SealFlags::SEAL),
-        }?;
-        Ok(self.descriptor.as_fd())
+    }
+
+    /// Seals it for good, unless somebody has; how it is sealed.
+    fn sealed(&self, seals: SealFlags) -> Result<SealFlags, KernelError> {
+        let now = || fcntl_get_seals(&self.descriptor).map_err(refused(PASS));
+        let before = now()?;
+        if before.contains(SealFlags::SEAL) {
+            return Ok(before);
+        }
+        let added = fcntl_add_seals(&self.descriptor, seals | SealFlags::SEAL);
+        let after = now()?;
+        // It is refused where another thread was faster: then that one's hold.
+        if after.contains(SealFlags::SEAL) {
+            Ok(after)
+        } else {
+            added.map(|()| after).map_err(refused(PASS))
+        }
     }
 
     fn reader(&self) -> Result<BorrowedFd<'_>, KernelError> {
@@ -93,10 +104,6 @@ impl Object {
         }
         let reader = self.reader.get().ok_or(KernelError::new(PASS, ErrorKind::Other))?;
         Ok(reader.as_fd())
-    }
-
-    fn seal(&self, seals: SealFlags) -> Result<(), KernelError> {
-        fcntl_add_seals(&self.descriptor, seals).map_err(refused(PASS))
     }
 
     /// The object of a descriptor that came from another process, and what it allows. `Misbehaved`
@@ -195,6 +202,8 @@ fn memory_of_the_machine() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use rustix::io::Errno;
 
     use super::*;
@@ -242,6 +251,23 @@ mod tests {
         assert_eq!(access, Access::ReadWrite);
         let again = fcntl_add_seals(&theirs.descriptor, SealFlags::FUTURE_WRITE);
         assert_eq!(again, Err(Errno::PERM), "they cannot seal it for us");
+    }
+
+    /// Two components get it at the same time.
+    #[test]
+    fn several_threads_pass_it_for_the_first_time() {
+        const THREADS: usize = 4;
+        for _ in 0..1000 {
+            let (object, all) = (Object::new(4096).unwrap(), Barrier::new(THREADS));
+            std::thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(|| {
+                        all.wait();
+                        assert!(object.pass(Access::ReadWrite).is_ok());
+                    });
+                }
+            });
+        }
     }
 
     #[test]

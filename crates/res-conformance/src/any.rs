@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use res_api::{Gone, MemoryModel, Receiver, RecvError, SendError, Sender, TrySendError};
 use res_sync::model::{Atomic, Core};
 
-use crate::stage::{rounds, stage};
+use crate::stage::stage;
 use crate::{Failure, Harness};
 
 /// Makes channels of any `T: Send`.
@@ -147,7 +147,7 @@ pub fn r15_text_travels_between_threads<H: AnyChan>(h: &H) -> Result<(), Failure
 
 /// H22: the sender's values are all accounted for when the receiver leaves at any moment.
 pub fn h22_no_value_is_lost_or_doubled_by_a_close<H: AnyChan>(h: &H) -> Result<(), Failure> {
-    for round in 0..rounds(h, 40) {
+    for round in 0..H::rounds(40) {
         let s = stage(h);
         let (mut tx, mut rx) = h.any_chan::<Arc<()>>(&s, 2)?;
         let (value, inner) = (Arc::new(()), s.clone());

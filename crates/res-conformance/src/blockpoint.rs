@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use res_api::{Backend, Blockpoint, Deadline, Gone, Side, Source, SourceKind, WaitError, Wake};
 
-use crate::stage::{Stage, Words, rounds, stage};
+use crate::stage::{Stage, Words, stage};
 use crate::{Failure, Harness};
 
 /// R8: a trigger between checkpoint and wait is not lost, whichever way it wakes.
@@ -237,7 +237,7 @@ fn take<B: Backend>(words: &Words<B>) -> Option<()> {
 
 /// R18: telling wakes those who sleep.
 pub fn r18_telling_wakes_sleepers<H: Harness>(h: &H) -> Result<(), Failure> {
-    for round in 0..rounds(h, 20) {
+    for round in 0..H::rounds(20) {
         let s = stage(h);
         let point = s.blockpoint()?;
         let (inner, theirs) = (s.clone(), point.clone());

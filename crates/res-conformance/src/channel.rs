@@ -6,7 +6,7 @@ use res_api::{
     TrySendError, kind_of,
 };
 
-use crate::stage::{Words, chan, rounds, stage};
+use crate::stage::{Words, chan, stage};
 use crate::{Failure, Harness};
 
 /// The sending end of the kind under test.
@@ -412,7 +412,7 @@ pub fn r18_closed_is_stronger_than_full<H: Harness>(h: &H) -> Result<(), Failure
 
 /// R18: a receiver asleep wakes when the sender leaves.
 pub fn r18_close_wakes_a_sleeping_receiver<H: Harness>(h: &H) -> Result<(), Failure> {
-    for round in 0..rounds(h, 20) {
+    for round in 0..H::rounds(20) {
         let s = stage(h);
         let (tx, mut rx) = chan::<H, u64>(h, &s, 1)?;
         let inner = s.clone();
@@ -432,7 +432,7 @@ pub fn r18_close_wakes_a_sleeping_receiver<H: Harness>(h: &H) -> Result<(), Fail
 
 /// R18: a sender asleep wakes when the receiver leaves, and has its message back.
 pub fn r18_close_wakes_a_sleeping_sender<H: Harness>(h: &H) -> Result<(), Failure> {
-    for round in 0..rounds(h, 20) {
+    for round in 0..H::rounds(20) {
         let s = stage(h);
         let (mut tx, rx) = chan::<H, u64>(h, &s, 1)?;
         let inner = s.clone();
@@ -454,7 +454,7 @@ pub fn r18_close_wakes_a_sleeping_sender<H: Harness>(h: &H) -> Result<(), Failur
 /// H22: a message that comes back with `Closed` has certainly not been received, and all before it
 /// were taken by the channel.
 pub fn h22_closed_gives_back_what_nobody_received<H: Harness>(h: &H) -> Result<(), Failure> {
-    for round in 0..rounds(h, 40) {
+    for round in 0..H::rounds(40) {
         let s = stage(h);
         let (mut tx, mut rx) = chan::<H, u64>(h, &s, 1 + round as u32 % 4)?;
         let (words, inner) = (Words::new(&*s)?, s.clone());

@@ -92,20 +92,20 @@ pub trait Harness: Default + 'static {
         Duration::from_secs(20)
     }
 
-    /// By how much the number of rounds and generated cases is multiplied: by default 50 if the
-    /// environment has `RES_LONG=1`, else 1.
-    fn effort(&self) -> u32 {
-        default_effort()
+    /// How many rounds, or generated cases, there are where a plain run on a real machine has that
+    /// many: by default 50 times as many if the environment has `RES_LONG=1`.
+    fn rounds(usual: u64) -> u64 {
+        usual * default_effort()
     }
 }
 
 #[cfg(feature = "std")]
-fn default_effort() -> u32 {
+fn default_effort() -> u64 {
     if std::env::var_os("RES_LONG").is_some_and(|value| value == "1") { 50 } else { 1 }
 }
 
 #[cfg(not(feature = "std"))]
-fn default_effort() -> u32 {
+fn default_effort() -> u64 {
     1
 }
 

@@ -25,13 +25,14 @@ use crate::{Failure, Harness};
 
 /// Runs `test` on generated values.
 fn run<H: Harness, S: Strategy<Value: Debug + Clone>>(
-    h: &H,
     cases: u32,
     strategy: S,
     test: impl Fn(S::Value) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let config =
-        Config { cases: cases * h.effort(), failure_persistence: None, ..Config::default() };
+    // No fewer where there are more machines instead: these are the same on each.
+    let cases = H::rounds(cases.into()).max(cases.into());
+    let cases = u32::try_from(cases).unwrap_or(u32::MAX);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let test = |value| test(value).map_err(|found| TestCaseError::fail(std::format!("{found:?}")));
     TestRunner::new_with_rng(config, rng).run(&strategy, test).map_err(|error| {
@@ -60,23 +61,23 @@ fn channel_op() -> impl Strategy<Value = Op> {
 /// that move.
 pub fn r13_a_channel_does_what_its_model_does<H: Harness>(h: &H) -> Result<(), Failure> {
     let strategy = (1..6_u32, vec(channel_op(), 1..60));
-    run(h, 96, strategy, |(capacity, ops)| trace::replay(h, capacity, &ops))
+    run::<H, _>(96, strategy, |(capacity, ops)| trace::replay(h, capacity, &ops))
 }
 
 /// R26: a group does what its model does: coalescing without loss, level until idle, removal, full
 /// and closed groups.
 pub fn r26_a_group_does_what_its_model_does<H: Harness>(h: &H) -> Result<(), Failure> {
-    run(h, 96, vec(events::op(), 1..50), |ops| events::replay(h, &ops))
+    run::<H, _>(96, vec(events::op(), 1..50), |ops| events::replay(h, &ops))
 }
 
 /// R8: a blockpoint does what its model does: which waits a trigger ends, and who is told what.
 pub fn r8_a_blockpoint_does_what_its_model_does<H: Harness>(h: &H) -> Result<(), Failure> {
-    run(h, 96, vec(points::op(), 1..40), |ops| points::replay(h, &ops))
+    run::<H, _>(96, vec(points::op(), 1..40), |ops| points::replay(h, &ops))
 }
 
 /// R31: memory does what an array does, through any view with the rights, within its bounds.
 pub fn r31_memory_does_what_its_model_does<H: Harness>(h: &H) -> Result<(), Failure> {
-    run(h, 96, vec(memory::op(), 1..40), |ops| memory::replay(h, &ops))
+    run::<H, _>(96, vec(memory::op(), 1..40), |ops| memory::replay(h, &ops))
 }
 
 /// The description with the fields changed that `mask` says.
@@ -107,7 +108,7 @@ fn changed(mut desc: Desc, mask: u8) -> Desc {
 /// with its description and with rights that only ever shrank.
 pub fn r21_casts_do_what_their_model_does<H: Harness>(h: &H) -> Result<(), Failure> {
     let rights = vec(any::<u32>().prop_map(Rights::from_bits_truncate), 0..4);
-    run(h, 128, (0..64_u8, rights), |(mask, narrowed): (u8, Vec<Rights>)| {
+    run::<H, _>(128, (0..64_u8, rights), |(mask, narrowed): (u8, Vec<Rights>)| {
         let s = stage(h);
         let (tx, _rx) = chan::<H, u64>(h, &s, 1)?;
         let desc = changed(tx.into_cap().desc(), mask);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use res_api::{Backend, Blockpoint, EvtGrp, Gone, Trigger, WaitError, Wake};
 
-use crate::stage::{Words, rounds, stage};
+use crate::stage::{Words, stage};
 use crate::{Failure, Harness};
 
 /// R26: closing a group wakes everybody who waits on it.
 pub fn r26_closing_wakes_who_waits<H: Harness>(h: &H) -> Result<(), Failure> {
-    for round in 0..rounds(h, 20) {
+    for round in 0..H::rounds(20) {
         let s = stage(h);
         let group = Arc::new(s.evtgrp(1)?);
         let waiter = |_| {

@@ -14,7 +14,7 @@ use crate::{Failure, Harness};
 pub(crate) struct Stage<B> {
     backend: B,
     patience: Duration,
-    effort: u32,
+    rounds: fn(u64) -> u64,
 }
 
 impl<B> Deref for Stage<B> {
@@ -26,12 +26,7 @@ impl<B> Deref for Stage<B> {
 }
 
 pub(crate) fn stage<H: Harness>(h: &H) -> Stage<H::Backend> {
-    Stage { backend: h.fresh(), patience: h.patience(), effort: h.effort() }
-}
-
-/// That many rounds of a case that makes things in each, or more where a long run was asked for.
-pub(crate) fn rounds<H: Harness>(h: &H, count: u64) -> u64 {
-    count * u64::from(h.effort())
+    Stage { backend: h.fresh(), patience: h.patience(), rounds: H::rounds }
 }
 
 /// A channel of the kind and with the attributes under test.
@@ -49,9 +44,9 @@ impl<B: Backend> Stage<B> {
         self.within(self.patience)
     }
 
-    /// That many rounds, or more where a long run was asked for.
+    /// How many rounds there are where that many are usual.
     pub(crate) fn rounds(&self, count: u64) -> u64 {
-        count * u64::from(self.effort)
+        (self.rounds)(count)
     }
 
     /// A thread that runs `body`; its failure is the case's at the [`join`](Self::join).

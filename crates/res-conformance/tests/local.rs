@@ -120,8 +120,8 @@ impl Harness for Polled {
     }
 
     /// Each wait takes a poll.
-    fn effort(&self) -> u32 {
-        1
+    fn rounds(usual: u64) -> u64 {
+        usual
     }
 }
 
@@ -147,8 +147,8 @@ impl Harness for Limited {
         ChanAttr { notify: Notify::Limited { events: 2, period, poll }, ..ChanAttr::default() }
     }
 
-    fn effort(&self) -> u32 {
-        1
+    fn rounds(usual: u64) -> u64 {
+        usual
     }
 }
 

@@ -6,6 +6,7 @@
 #[path = "common/seeds.rs"]
 mod seeds;
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use backend_local::{AnyRcv, AnySnd, Dynamic, Local, LocalError, Region, Static};
@@ -19,7 +20,7 @@ use res_kernel::{Kernel, Sim};
 type Simulated = Local<Dynamic, Sim>;
 
 /// Seeds for each case in a plain run.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 40;
 
 fn fresh() -> Simulated {
     Simulated::on(Sim::new()).expect("a system")
@@ -50,8 +51,8 @@ macro_rules! simulated {
         }
 
         /// More of it comes from more seeds.
-        fn effort(&self) -> u32 {
-            1
+        fn rounds(usual: u64) -> u64 {
+            usual.div_ceil(10)
         }
     };
 }
@@ -111,9 +112,34 @@ const THREADS: u32 = 3;
 /// Memory for systems, one at a time in each.
 type Regions = [Region<{ 4 << 20 }>; 4];
 
+/// Regions that are a thread's of the test runner, whose runs come one after the other.
+struct Leased(usize);
+
+static REGIONS: [Regions; 8] = [const { [const { Region::new() }; 4] }; 8];
+static LEASED: [AtomicBool; 8] = [const { AtomicBool::new(false) }; 8];
+
+impl Leased {
+    /// Those of another thread, when it has ended.
+    fn new() -> Self {
+        loop {
+            for (index, leased) in LEASED.iter().enumerate() {
+                if !leased.swap(true, SeqCst) {
+                    return Self(index);
+                }
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        LEASED[self.0].store(false, SeqCst);
+    }
+}
+
 thread_local! {
-    /// Of this thread of the test runner, whose runs come one after the other.
-    static REGIONS: &'static Regions = Box::leak(Box::new([const { Region::new() }; 4]));
+    static OWN: Leased = Leased::new();
 }
 
 /// Rings in memory of a region, with threads from a pool.
@@ -133,7 +159,7 @@ impl Harness for InPools {
     fn fresh(&self) -> Self::Backend {
         let sim = Sim::new();
         loop {
-            for region in REGIONS.with(|regions| *regions) {
+            for region in OWN.with(|leased| &REGIONS[leased.0]) {
                 match Local::over_with(sim, region, THREADS, Deadline::PASSED) {
                     Ok(system) => return system,
                     Err(LocalError::Kind(ErrorKind::Exists)) => sim.yield_to(None),

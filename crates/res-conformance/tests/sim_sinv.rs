@@ -15,7 +15,7 @@ use res_conformance::{Budget, Case, Harness, Verdict, cases, conformance};
 use res_kernel::Sim;
 
 /// Seeds for each case in a plain run.
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 20;
 
 macro_rules! simulated {
     () => {
@@ -38,8 +38,8 @@ macro_rules! simulated {
         }
 
         /// More of it comes from more seeds.
-        fn effort(&self) -> u32 {
-            1
+        fn rounds(usual: u64) -> u64 {
+            usual.div_ceil(10)
         }
     };
 }

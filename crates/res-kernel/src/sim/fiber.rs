@@ -13,7 +13,9 @@ use super::trace::Step;
 use super::{panics, run};
 use crate::ThreadEntry;
 
-const STACK_BYTES: usize = 512 * 1024;
+/// As std gives its threads: what is not optimised needs more than it seems. Pages that nobody
+/// touches cost nothing.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// How many stacks are kept for the next threads.
 const KEPT: usize = 64;
 

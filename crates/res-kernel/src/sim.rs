@@ -47,8 +47,6 @@
 //! * Several address spaces: domains share the heap, and what a domain holds when it is killed is
 //!   leaked.
 //! * Weaker orders than total store order.
-//! * Several cores with queues of their own: either each thread has a core to itself, or there is
-//!   one for all ([`Simulation::cores`]).
 
 mod buffers;
 mod chrome;

@@ -4,6 +4,8 @@
 mod chrome;
 #[path = "sim/common.rs"]
 mod common;
+#[path = "sim/cores.rs"]
+mod cores;
 #[path = "sim/deadlock.rs"]
 mod deadlock;
 #[path = "sim/domains.rs"]

@@ -61,6 +61,8 @@ pub(super) struct Thread {
     /// The domain that it is of.
     pub(super) domain: u32,
     priority: u32,
+    /// Where it was put, if anywhere.
+    core: Option<u32>,
     /// Whether it was unwinding when it was last looked at.
     unwinding: bool,
     /// Whether its last sleep ended at its deadline.
@@ -149,6 +151,7 @@ impl State {
             fiber: None,
             domain,
             priority: ORDINARY,
+            core: None,
             unwinding: false,
             timed_out: false,
         });
@@ -163,17 +166,31 @@ impl State {
 
     pub(super) fn set_priority(&mut self, thread: u32, priority: u32) {
         self.thread(thread).priority = priority;
-        for runnable in &mut self.runnable {
-            if runnable.thread == thread {
-                runnable.priority = priority;
-            }
-        }
+        self.reconsider(thread);
+    }
+
+    /// Where it runs from now on; `None` is wherever there is a place.
+    pub(super) fn set_core(&mut self, thread: u32, core: Option<u32>) {
+        self.thread(thread).core = core;
+        self.reconsider(thread);
+    }
+
+    /// What the scheduler is told of it has changed.
+    fn reconsider(&mut self, thread: u32) {
+        let now = self.as_runnable(thread);
+        self.runnable.iter_mut().filter(|one| one.thread == thread).for_each(|one| *one = now);
+    }
+
+    fn as_runnable(&mut self, thread: u32) -> Runnable {
+        let cores = self.settings.cores;
+        let Thread { priority, core, .. } = *self.thread(thread);
+        Runnable { thread, priority, core: core.unwrap_or((thread - FIRST) % cores) }
     }
 
     fn ready(&mut self, thread: u32) {
-        let priority = self.thread(thread).priority;
+        let runnable = self.as_runnable(thread);
         let at = self.runnable.partition_point(|one| one.thread < thread);
-        self.runnable.insert(at, Runnable { thread, priority });
+        self.runnable.insert(at, runnable);
     }
 
     /// It cannot run any more, and what it has stored is there for all.

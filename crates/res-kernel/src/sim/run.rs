@@ -94,9 +94,9 @@ impl Simulation {
             5..7 => Box::new(Pct::new(own, depth)),
             _ => Box::new(Strict::new(own)),
         };
-        let cores = if kind < 7 { CORES } else { 1 };
+        let cores = if kind < 7 { CORES } else { 1 + own as u32 % 2 };
         // On one core nobody spins (H5).
-        let spin = if kind < 7 && rng.one_in(4) { SPIN } else { 0 };
+        let spin = if cores > 1 && rng.one_in(4) { SPIN } else { 0 };
         let (steps, record, faults, kill) = (STEPS, false, Faults::default(), None);
         let settings = Settings { barrier, cores, spin, steps, record, faults, kill };
         Self { seed, scheduler, settings }
@@ -125,7 +125,9 @@ impl Simulation {
     }
 
     /// How many cores the machine says that it has. With one, all threads store through one
-    /// buffer; with more, each has its own.
+    /// buffer; with more, each has its own, and keeps it where another one runs on its core
+    /// meanwhile. [`Strict`] has each core run threads of its own; the others care for priorities and
+    /// cores no more than a machine with a core for each thread does.
     #[must_use]
     pub fn cores(mut self, cores: u32) -> Self {
         self.settings.cores = cores.max(1);

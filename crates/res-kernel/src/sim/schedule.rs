@@ -28,6 +28,8 @@ pub struct Runnable {
     pub thread: u32,
     /// Greater is more urgent.
     pub priority: u32,
+    /// Where it was put; those that nobody puts anywhere are dealt out to all cores in turn.
+    pub core: u32,
 }
 
 /// What is to be decided.

@@ -12,8 +12,8 @@ use crate::{KernelError, KernelThread};
 
 /// A thread of a simulation.
 ///
-/// A priority is for the scheduler, which may be one that heeds it; a core is accepted, and each
-/// thread stays on one of its own all the same. There are no periods and no budgets: `Invalid`.
+/// A priority and a core are for the scheduler, which may be one that heeds them. There are no
+/// periods and no budgets: `Invalid`.
 ///
 /// ```
 /// use res_kernel::{Kernel, KernelThread, Sim, ThreadEntry};
@@ -66,7 +66,10 @@ impl KernelThread for SimThread {
                     state.set_priority(self.id, priority);
                     Ok(())
                 }
-                ThreadParam::Core(core) if core < state.settings.cores => Ok(()),
+                ThreadParam::Core(core) if core < state.settings.cores => {
+                    state.set_core(self.id, Some(core));
+                    Ok(())
+                }
                 _ => Err(KernelError::new(SET, ErrorKind::Invalid)),
             }
         })
@@ -75,7 +78,9 @@ impl KernelThread for SimThread {
     fn reset(&self) {
         // Of a run that is over there is nothing to forget.
         let _ = self.within("forget parameters", |machine| {
-            machine.state.borrow_mut().set_priority(self.id, ORDINARY);
+            let mut state = machine.state.borrow_mut();
+            state.set_priority(self.id, ORDINARY);
+            state.set_core(self.id, None);
             Ok(())
         });
     }

@@ -69,11 +69,11 @@ fn a_run_without_end_is_ended() {
     assert_eq!(outcome.failure, Some(Failure::TooLong { steps: 10_000 }));
 }
 
-/// H5: who spins over a less urgent holder spins for ever, on one core.
+/// H5: who spins over a less urgent holder spins for ever, where both are on one core.
 #[test]
 fn h5_spinning_over_a_less_urgent_holder_is_found() {
-    let run = |urgent: u32| {
-        let simulation = Simulation::new(1).cores(1).scheduler(Strict::new(1)).steps(50_000);
+    let run = |urgent: u32, [held_on, spun_on]: [u32; 2]| {
+        let simulation = Simulation::new(1).cores(2).scheduler(Strict::new(1)).steps(50_000);
         simulation.run(move |sim| {
             let held: Rc<Word> = shared(Atomic::new(1));
             let theirs = Rc::clone(&held);
@@ -84,6 +84,8 @@ fn h5_spinning_over_a_less_urgent_holder_is_found() {
                     SimModel::spin_hint();
                 }
             });
+            holder.set(ThreadParam::Core(held_on)).expect("a core");
+            spinner.set(ThreadParam::Core(spun_on)).expect("a core");
             holder.set(ThreadParam::Priority(10)).expect("a priority");
             spinner.set(ThreadParam::Priority(urgent)).expect("a priority");
             spinner.start().expect("a start");
@@ -91,6 +93,8 @@ fn h5_spinning_over_a_less_urgent_holder_is_found() {
             spinner.join();
         })
     };
-    assert_eq!(run(11).failure, Some(Failure::TooLong { steps: 50_000 }));
-    assert_eq!(run(10).failure, None);
+    assert_eq!(run(11, [1, 1]).failure, Some(Failure::TooLong { steps: 50_000 }));
+    assert_eq!(run(10, [1, 1]).failure, None);
+    assert_eq!(run(11, [0, 1]).failure, None);
+    assert_eq!(run(11, [1, 0]).failure, None);
 }

@@ -1,23 +1,32 @@
-//! Fixed priorities on one core (H5).
+//! Fixed priorities on each core (H5).
+
+use std::vec::Vec;
 
 use super::random::flush;
-use super::{Move, Scheduler, Turn};
+use super::{Move, Runnable, Scheduler, Turn, Why};
 use crate::sim::rng::Rng;
 
-/// The most urgent thread runs, always; among equals the one that runs goes on until it yields,
-/// sleeps, or has used up its share. For one simulated core: a thread that spins or yields over a
-/// less urgent one starves it for ever, as it does on such a machine.
+/// On each core the most urgent of its threads runs, always; among equals the one that runs goes on
+/// until it yields, sleeps, or has used up its share. A thread that spins or yields over a less
+/// urgent one of its core starves it for ever, as it does on such a machine; threads of other cores
+/// go on beside it, at a pace that is chosen for the whole run.
 ///
 /// ```
 /// use res_kernel::sim::{Simulation, Strict};
 ///
-/// let outcome = Simulation::new(7).cores(1).scheduler(Strict::new(7)).run(|_| {});
-/// assert_eq!(outcome.failure, None);
+/// for cores in [1, 2] {
+///     let outcome = Simulation::new(7).cores(cores).scheduler(Strict::new(7)).run(|_| {});
+///     assert_eq!(outcome.failure, None);
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Strict {
     rng: Rng,
     share: u32,
+    /// Once in so many steps another core is a step ahead.
+    pace: u32,
+    /// Who runs on each core, or ran last.
+    holders: Vec<u32>,
 }
 
 impl Strict {
@@ -25,7 +34,40 @@ impl Strict {
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let share = 4 << rng.below(6);
-        Self { rng, share }
+        Self { rng, share, pace: 1 << (seed % 4), holders: Vec::new() }
+    }
+
+    /// A core that has something to do: the one of the current thread, mostly.
+    fn core(&mut self, turn: &Turn<'_>) -> u32 {
+        let first = turn.runnable[0].core;
+        if turn.runnable.iter().all(|one| one.core == first) {
+            return first;
+        }
+        let current = turn.undisturbed();
+        let current = turn.runnable.iter().find(|one| current == Some(one.thread));
+        if let Some(current) = current
+            && !self.rng.one_in(self.pace)
+        {
+            return current.core;
+        }
+        let mut cores: Vec<_> = turn.runnable.iter().map(|one| one.core).collect();
+        cores.sort_unstable();
+        cores.dedup();
+        cores[self.rng.below(cores.len())]
+    }
+
+    /// Who ran there last, unless it lets others run.
+    fn holder(&self, core: u32, turn: &Turn<'_>) -> Option<u32> {
+        let holder = *self.holders.get(core as usize)?;
+        (turn.why != Why::Yield || turn.current != Some(holder)).then_some(holder)
+    }
+
+    fn set_holder(&mut self, core: u32, thread: u32) {
+        let core = core as usize;
+        if self.holders.len() <= core {
+            self.holders.resize(core + 1, 0);
+        }
+        self.holders[core] = thread;
     }
 }
 
@@ -34,16 +76,19 @@ impl Scheduler for Strict {
         if let Some(flush) = flush(&mut self.rng, 8, turn) {
             return flush;
         }
-        let most = turn.runnable.iter().map(|one| one.priority).max().unwrap_or(0);
-        let equals = || turn.runnable.iter().filter(|one| one.priority == most);
-        let stays = |current: &u32| equals().any(|one| one.thread == *current);
-        match turn.undisturbed().filter(stays) {
-            Some(current) if !self.rng.one_in(self.share) => Move::Run(current),
-            _ => {
-                let next = self.rng.below(equals().count());
-                Move::Run(equals().nth(next).map_or(turn.runnable[0].thread, |one| one.thread))
-            }
-        }
+        let core = self.core(turn);
+        let there = |one: &&Runnable| one.core == core;
+        let most = turn.runnable.iter().filter(there).map(|one| one.priority).max();
+        let equals: Vec<_> =
+            turn.runnable.iter().filter(there).filter(|one| Some(one.priority) == most).collect();
+        let holder = self.holder(core, turn);
+        let holder = equals.iter().find(|one| holder == Some(one.thread));
+        let next = match holder {
+            Some(holder) if !self.rng.one_in(self.share) => holder.thread,
+            _ => equals[self.rng.below(equals.len())].thread,
+        };
+        self.set_holder(core, next);
+        Move::Run(next)
     }
 
     fn pick(&mut self, options: usize) -> usize {

@@ -1,7 +1,10 @@
 //! How much a component may have.
 
 /// What each component of a system may have at most. Beyond it, it is refused with `NoSlots` or
-/// `NoMemory`.
+/// `NoMemory`. The composing program has no limits but its machine's.
+///
+/// By default it is as many objects as a component on Linux can have descriptors for, which the
+/// composing program needs as well: a system of many components that nobody trusts gives each less.
 ///
 /// ```
 /// use backend_sinv::Limits;
@@ -11,7 +14,8 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory objects and files that it has, or has been given.
+    /// Memory objects and files that it has or has been given, and memory objects that it made and
+    /// that are still there.
     pub objects: u32,
     /// Bytes of memory objects that it made and that are still there.
     pub bytes: u64,
@@ -25,6 +29,17 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { objects: 65_536, bytes: 8 << 30, components: 4096, queues: 65_536, names: 4096 }
+        Self { objects: 4000, bytes: 8 << 30, components: 256, queues: 4000, names: 4096 }
     }
+}
+
+impl Limits {
+    /// None.
+    pub(crate) const NONE: Self = Self {
+        objects: u32::MAX,
+        bytes: u64::MAX,
+        components: u32::MAX,
+        queues: u32::MAX,
+        names: u32::MAX,
+    };
 }

@@ -140,6 +140,11 @@ impl<K: Isolation> State<K> {
         self.last
     }
 
+    /// How much that component may have.
+    fn limits_of(&self, client: ComponentId) -> Limits {
+        if client == MAIN { Limits::NONE } else { self.limits }
+    }
+
     fn client(&mut self, id: ComponentId) -> Result<&mut Client<K>> {
         self.components.get_mut(&id).ok_or(ErrorKind::Stale)
     }

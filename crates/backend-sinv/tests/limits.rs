@@ -6,7 +6,8 @@ use backend_local::LocalError;
 use backend_sinv::{Limits, Sinv};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, BackendError, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Rights, SharedMem,
+    Backend, BackendError, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Rights, Sender,
+    SharedMem,
 };
 use res_kernel::linux::Linux;
 
@@ -71,39 +72,71 @@ fn tries(env: Env<Sinv>) -> Result<(), Fault> {
     Ok(())
 }
 
-#[test]
-fn of_everything_there_is_so_much_and_no_more() {
-    let system = Sinv::on(Linux::new(), few()).expect("a system");
-    let child = system.component(const { Name::new("tries") }, tries).expect("a component");
-    child.start().expect("started");
-    // What was reached there does not count here.
-    assert_eq!(child.wait(system.within(Duration::from_secs(60))), Ok(Exit::Success));
-    drop(child);
-    reaches_its_limits(&system);
+/// A component of that system, until it has ended well.
+macro_rules! runs {
+    ($system:expr, $entry:expr) => {
+        let child = $system.component(const { Name::new("tries") }, $entry).expect("a component");
+        child.start().expect("started");
+        assert_eq!(child.wait($system.within(Duration::from_secs(60))), Ok(Exit::Success));
+    };
 }
 
 #[test]
-fn objects_are_counted() {
-    let system =
-        Sinv::on(Linux::new(), Limits { objects: 20, ..Limits::default() }).expect("a system");
+fn of_everything_there_is_so_much_and_no_more() {
+    let system = Sinv::on(Linux::new(), few()).expect("a system");
+    runs!(system, tries);
+    // What was reached there does not count for another one, nor here, where there are no limits.
+    runs!(system, tries);
+    let queues: Vec<_> = (0..2 * FEW).map(|_| system.chanchan(1).expect("no limit")).collect();
+    drop((queues, page(&system, 2 * BYTES).expect("no limit")));
+}
+
+fn makes_many_objects(b: Env<Sinv>) -> Result<(), Fault> {
     // Each queue is in an object of its own.
     let mut queues = Vec::new();
     let refused = loop {
-        match system.chanchan(1) {
+        match b.chanchan(1) {
             Ok(queue) => queues.push(queue),
             Err(error) => break error.kind(),
         }
-        assert!(queues.len() <= 20);
+        assert!(queues.len() <= OBJECTS as usize);
     };
     assert_eq!(refused, ErrorKind::NoSlots);
     let room = queues.len();
     assert!(room > 10, "only {room}");
     // Of memory, only what others may be given counts; mapping it says that it cannot be.
-    assert_eq!(kind(page(&system, 64)), Some(ErrorKind::NoMemory));
-    system.mem(64).expect("its own");
+    assert_eq!(kind(page(&b, 64)), Some(ErrorKind::NoMemory));
+    b.mem(64)?;
     queues.truncate(room / 2);
     while queues.len() < room {
-        queues.push(system.chanchan(1).expect("others are gone"));
+        queues.push(b.chanchan(1)?);
     }
-    assert_eq!(kind(system.chanchan(1)), Some(ErrorKind::NoSlots));
+    assert_eq!(kind(b.chanchan(1)), Some(ErrorKind::NoSlots));
+    Ok(())
+}
+
+/// What nobody has yet counts as well, for who made it.
+fn gives_many_objects_away(b: Env<Sinv>) -> Result<(), Fault> {
+    let (mut tx, rx) = b.chanchan(2 * OBJECTS)?;
+    let mut given = 0;
+    while let Ok(memory) = page(&b, 64) {
+        tx.send(memory.into_cap())?;
+        given += 1;
+        assert!(given <= OBJECTS);
+    }
+    assert!(given > 10, "only {given}");
+    drop((tx, rx));
+    // With the queue went what was in it.
+    page(&b, 64)?;
+    Ok(())
+}
+
+const OBJECTS: u32 = 20;
+
+#[test]
+fn objects_are_counted() {
+    let limits = Limits { objects: OBJECTS, ..Limits::default() };
+    let system = Sinv::on(Linux::new(), limits).expect("a system");
+    runs!(system, makes_many_objects);
+    runs!(system, gives_many_objects_away);
 }

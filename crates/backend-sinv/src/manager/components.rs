@@ -54,7 +54,8 @@ pub(super) struct Client<K: Isolation> {
     pub(super) endowments: Vec<(Name, Option<Parcel>)>,
     /// The objects that it has.
     pub(super) objects: BTreeSet<u64>,
-    /// Bytes of the objects that it made.
+    /// How many of the objects are there that it made, and their bytes.
+    pub(super) made: u32,
     pub(super) bytes: u64,
     /// How many requests it has made.
     pub(super) requests: u64,
@@ -79,6 +80,7 @@ impl<K: Isolation> Client<K> {
             beginning,
             endowments: Vec::new(),
             objects: BTreeSet::new(),
+            made: 0,
             bytes: 0,
             requests: 0,
             board: Arc::new(kernel.memory(BOARD)?),
@@ -115,7 +117,7 @@ impl<K: Isolation> State<K> {
     ) -> Result<ComponentId> {
         // The main component counts as its own creator.
         let made = self.components.iter().filter(|(id, it)| it.creator == client && **id != client);
-        if made.count() >= self.limits.components as usize {
+        if made.count() >= self.limits_of(client).components as usize {
             return Err(ErrorKind::NoSlots);
         }
         let new = Client::new(&self.kernel, name, client, beginning).map_err(|error| error.kind)?;

@@ -162,19 +162,20 @@ impl<K: Isolation> State<K> {
 
     /// A memory object that `owner` accounts for.
     pub(super) fn add_memory(&mut self, owner: ComponentId, bytes: u64) -> Result<u64> {
-        let limits = self.limits;
+        let limits = self.limits_of(owner);
         if let Some(client) = self.components.get_mut(&owner) {
             let used = client.bytes.checked_add(bytes).ok_or(ErrorKind::NoMemory)?;
             if used > limits.bytes {
                 return Err(ErrorKind::NoMemory);
             }
-            if client.objects.len() >= limits.objects as usize {
+            if client.objects.len().max(client.made as usize) >= limits.objects as usize {
                 return Err(ErrorKind::NoSlots);
             }
         }
         let memory = self.kernel.memory(bytes).map_err(|error| error.kind)?;
         if let Some(client) = self.components.get_mut(&owner) {
             client.bytes += memory.len();
+            client.made += 1;
         }
         Ok(self.add_object(owner, Thing::Memory(Arc::new(memory))))
     }
@@ -265,6 +266,7 @@ impl<K: Isolation> State<K> {
             && let Some(owner) = self.components.get_mut(&object.owner)
         {
             owner.bytes = owner.bytes.saturating_sub(object.bytes());
+            owner.made = owner.made.saturating_sub(u32::from(object.memory().is_some()));
         }
     }
 

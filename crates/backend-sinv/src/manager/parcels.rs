@@ -80,7 +80,7 @@ impl<K: Isolation> State<K> {
                     return Err(ErrorKind::Exists);
                 }
                 let owned = self.names.values().filter(|name| name.owner == client).count();
-                if owned >= self.limits.names as usize {
+                if owned >= self.limits_of(client).names as usize {
                     return Err(ErrorKind::NoSlots);
                 }
                 self.depart_all(client, &parcel);
@@ -184,7 +184,7 @@ impl<K: Isolation> State<K> {
 
     /// From now on it is the component's.
     pub(super) fn deliver(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Answer<K>> {
-        let room = self.limits.objects as usize;
+        let room = self.limits_of(client).objects as usize;
         if self.client(client)?.objects.len() >= room {
             self.lose(parcel, Gone::Closed);
             return Err(ErrorKind::NoSlots);

@@ -85,7 +85,7 @@ impl<K: Isolation> State<K> {
             return Err(ErrorKind::Invalid);
         }
         let made = self.queues.values().filter(|queue| queue.made_by == client).count();
-        if made >= self.limits.queues as usize {
+        if made >= self.limits_of(client).queues as usize {
             return Err(ErrorKind::NoSlots);
         }
         let object = self.add_memory(client, QUEUE_BYTES)?;

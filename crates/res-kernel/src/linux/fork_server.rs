@@ -150,6 +150,8 @@ impl ForkServer {
         let process = Command::new("/proc/self/exe")
             .arg0("res fork server")
             .env(OsStr::from_bytes(MARK.to_bytes()), "1")
+            // What is looked up now, no domain looks up again.
+            .env("LD_BIND_NOW", "1")
             .stdin(theirs.into_descriptor())
             .stdout(Stdio::null())
             // What the terminal sends to us is not for it.

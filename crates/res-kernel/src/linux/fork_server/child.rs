@@ -55,7 +55,7 @@ impl Child<'_> {
         warm_up();
         let entry = told(&socket).unwrap_or_else(|| exit(NOT_EXECUTED));
         let ended = catch_unwind(move || entry(Linux::new(), socket));
-        exit(if ended.is_ok() { 0 } else { PANICKED })
+        leave(if ended.is_ok() { 0 } else { PANICKED })
     }
 
     /// Executes another program.
@@ -87,13 +87,19 @@ impl Child<'_> {
     }
 }
 
+/// Ends this process. What would have to be done at the end of a program (destructors of libraries,
+/// output that was kept back) there is none of: it was forked in the middle of one.
+fn leave(code: i32) -> ! {
+    // SAFETY: ends the process, with all that is in it.
+    unsafe { libc::_exit(code) }
+}
+
 /// Does what its first moments would have to do, while nobody waits: a page that is written for the
-/// first time since the fork is copied, and the first thread needs a stack, which is kept.
+/// first time since the fork is copied.
 fn warm_up() {
     let (start, len) = super::process::data();
     // SAFETY: pages of this program that it may write; they keep what is in them.
     let _ = unsafe { madvise(start.cast(), len, Advice::LinuxPopulateWrite) };
-    let _ = std::thread::Builder::new().spawn(|| ()).map(std::thread::JoinHandle::join);
 }
 
 /// Where to begin. `None`: nobody says any more.

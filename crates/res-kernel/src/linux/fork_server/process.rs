@@ -85,6 +85,7 @@ extern "C" fn take_over() {
 fn serve() {
     let socket = take_streams();
     forget_environment();
+    run_a_thread();
     // Its domains inherit it.
     barrier::reach_all();
     let (socket, warden) = warden::stay_back(socket);
@@ -118,6 +119,12 @@ fn forget_environment() {
         // SAFETY: there is one thread.
         unsafe { std::env::remove_var(name) };
     }
+}
+
+/// What the first thread of a process needs (a stack, an arena, what std looks up) is kept for the
+/// next ones: domains find it.
+fn run_a_thread() {
+    let _ = std::thread::Builder::new().spawn(|| ()).map(std::thread::JoinHandle::join);
 }
 
 /// Confines this process with all that it will fork, and says so; how. `None`: nobody listens.

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use res::{
-    Backend, Comp, Env, Fault, Kind, Name, Receiver, Rx, Sender, Sinv, Slot, Spsc, Tx, ZeroCopy,
+    Backend, Comp, Entry, Env, Fault, Kind, Name, Receiver, Rx, Sender, Sinv, Slot, Spsc, Tx,
+    ZeroCopy,
 };
 use res_benches::{Candidate, pin, time};
 
@@ -27,19 +28,33 @@ fn trips(bytes: usize) -> u64 {
     (4_000_000 / bytes as u64).clamp(2, 2_000)
 }
 
-/// Reads what comes, and writes as much.
-fn echo<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+/// Reads what comes, and writes as much, so many bytes at a time.
+fn answers<const N: usize>(env: Env<Sinv>, piece: usize) -> Result<(), Fault> {
     pin(1);
     let (mut from, mut to) = (env.take(from::<N>())?, env.take(to::<N>())?);
-    let mut seen = vec![0; N];
+    let mut seen = vec![0; piece];
     while let Ok(loan) = from.recv_loan() {
-        loan.copy_out(0, &mut seen)?;
-        drop(loan);
         let mut answer = to.loan()?;
-        answer.copy_in(0, &seen)?;
+        for at in (0..N).step_by(piece) {
+            loan.copy_out(at as u64, &mut seen)?;
+            answer.copy_in(at as u64, &seen)?;
+        }
+        drop(loan);
         to.send_loan(answer)?;
     }
     Ok(())
+}
+
+/// Has a copy of all of it, as who uses a socket has.
+fn echo<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+    answers::<N>(env, N)
+}
+
+/// What fits the first cache: who makes or uses a payload piece by piece has no copy of it.
+const PIECE: usize = 4096;
+
+fn echo_in_place<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+    answers::<N>(env, PIECE)
 }
 
 struct Partner<const N: usize> {
@@ -50,34 +65,49 @@ struct Partner<const N: usize> {
 }
 
 impl<const N: usize> Partner<N> {
-    fn new(system: &Sinv) -> Self {
+    fn new(system: &Sinv, entry: impl Entry<Sinv>, piece: usize) -> Self {
         let (tx, theirs) = system.chan::<ZeroCopy, [u8; N]>(2).expect("memory is there");
         let (back, rx) = system.chan::<ZeroCopy, [u8; N]>(2).expect("memory is there");
-        let component = system.component(const { Name::new("echo") }, echo::<N>).expect("made");
+        let component = system.component(const { Name::new("echo") }, entry).expect("made");
         component.endow(from(), theirs).expect("endowed");
         component.endow(to(), back).expect("endowed");
         component.start().expect("started");
-        Self { tx, rx, seen: vec![7; N], _component: component }
+        Self { tx, rx, seen: vec![7; piece], _component: component }
     }
 
     /// Writes, waits, and reads.
     fn trip(&mut self) {
         let mut loan = self.tx.loan().expect("it listens");
-        loan.copy_in(0, black_box(&self.seen)).expect("it fits");
+        for at in (0..N).step_by(self.seen.len()) {
+            loan.copy_in(at as u64, black_box(&self.seen)).expect("it fits");
+        }
         self.tx.send_loan(loan).expect("it listens");
         let answer = self.rx.recv_loan().expect("it answers");
-        answer.copy_out(0, &mut self.seen).expect("it fits");
+        for at in (0..N).step_by(self.seen.len()) {
+            answer.copy_out(at as u64, &mut self.seen).expect("it fits");
+        }
     }
+}
+
+fn ours<const N: usize>(
+    system: &Sinv,
+    name: &'static str,
+    entry: impl Entry<Sinv>,
+    piece: usize,
+) -> Candidate<'static> {
+    let (system, mut partner) = (system.clone(), None);
+    Candidate::ours(name, move || {
+        let partner = partner.get_or_insert_with(|| Partner::<N>::new(&system, entry, piece));
+        time(trips(N), || (0..trips(N)).for_each(|_| partner.trip()))
+    })
 }
 
 /// Payloads of `N` bytes, written and read by both sides.
 pub(crate) fn of<const N: usize>(system: &Sinv) -> Vec<Candidate<'static>> {
-    let (system, mut partner) = (system.clone(), None);
-    let ours = Candidate::ours("Sinv, ZeroCopy", move || {
-        let partner = partner.get_or_insert_with(|| Partner::<N>::new(&system));
-        time(trips(N), || (0..trips(N)).for_each(|_| partner.trip()))
-    });
-    let mut all = vec![ours];
+    let mut all = vec![ours::<N>(system, "Sinv, ZeroCopy", echo::<N>, N)];
+    if N > PIECE {
+        all.push(ours::<N>(system, "Sinv, ZeroCopy, in place", echo_in_place::<N>, PIECE));
+    }
     all.extend(peers::payloads(N, trips(N)));
     all
 }

@@ -482,7 +482,8 @@ impl<K: Kernel> res_api::Map for Map<K> {
         let ((head, rest), behind) = (bytes.split_at(head), offset + head as u64);
         let (words, tail) = rest.split_at(whole);
         self.put_part(offset, head);
-        // SAFETY: whole words within the memory, which everybody uses by atomics or assembly.
+        // SAFETY: whole words within the memory, which everybody uses by atomics or assembly; or none
+        // at all, and then nothing is touched.
         unsafe {
             let at = self.object.base.add(behind as usize);
             bytes::put::<K::Model>(at, words.as_ptr(), words.len());
@@ -499,7 +500,8 @@ impl<K: Kernel> res_api::Map for Map<K> {
         let ((head, rest), behind) = (bytes.split_at_mut(head), offset + head as u64);
         let (words, tail) = rest.split_at_mut(whole);
         self.take_part(offset, head);
-        // SAFETY: whole words within the memory, which everybody uses by atomics or assembly.
+        // SAFETY: whole words within the memory, which everybody uses by atomics or assembly; or none
+        // at all, and then nothing is touched.
         unsafe {
             let at = self.object.base.add(behind as usize);
             bytes::take::<K::Model>(at, words.as_mut_ptr(), words.len());

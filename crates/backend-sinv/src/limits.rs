@@ -3,8 +3,9 @@
 /// What each component of a system may have at most. Beyond it, it is refused with `NoSlots` or
 /// `NoMemory`. The composing program has no limits but its machine's.
 ///
-/// By default it is as many objects as a component on Linux can have descriptors for, which the
-/// composing program needs as well: a system of many components that nobody trusts gives each less.
+/// By default it is nearly as many objects as a component on Linux can have descriptors for, and the
+/// composing program needs one for each: a system of many components that nobody trusts gives each
+/// less.
 ///
 /// ```
 /// use backend_sinv::Limits;

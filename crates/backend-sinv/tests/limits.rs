@@ -6,12 +6,13 @@ use backend_local::LocalError;
 use backend_sinv::{Limits, Sinv};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, BackendError, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Rights, Sender,
+    Backend, BackendError, Entry, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Rights, Sender,
     SharedMem,
 };
 use res_kernel::linux::Linux;
 
 const FEW: u32 = 3;
+const OBJECTS: u32 = 20;
 const BYTES: u64 = 1 << 20;
 
 fn few() -> Limits {
@@ -73,20 +74,18 @@ fn tries(env: Env<Sinv>) -> Result<(), Fault> {
 }
 
 /// A component of that system, until it has ended well.
-macro_rules! runs {
-    ($system:expr, $entry:expr) => {
-        let child = $system.component(const { Name::new("tries") }, $entry).expect("a component");
-        child.start().expect("started");
-        assert_eq!(child.wait($system.within(Duration::from_secs(60))), Ok(Exit::Success));
-    };
+fn run(system: &Sinv, entry: impl Entry<Sinv>) {
+    let child = system.component(const { Name::new("tries") }, entry).expect("a component");
+    child.start().expect("started");
+    assert_eq!(child.wait(system.within(Duration::from_secs(60))), Ok(Exit::Success));
 }
 
 #[test]
 fn of_everything_there_is_so_much_and_no_more() {
     let system = Sinv::on(Linux::new(), few()).expect("a system");
-    runs!(system, tries);
+    run(&system, tries);
     // What was reached there does not count for another one, nor here, where there are no limits.
-    runs!(system, tries);
+    run(&system, tries);
     let queues: Vec<_> = (0..2 * FEW).map(|_| system.chanchan(1).expect("no limit")).collect();
     drop((queues, page(&system, 2 * BYTES).expect("no limit")));
 }
@@ -131,12 +130,10 @@ fn gives_many_objects_away(b: Env<Sinv>) -> Result<(), Fault> {
     Ok(())
 }
 
-const OBJECTS: u32 = 20;
-
 #[test]
 fn objects_are_counted() {
     let limits = Limits { objects: OBJECTS, ..Limits::default() };
     let system = Sinv::on(Linux::new(), limits).expect("a system");
-    runs!(system, makes_many_objects);
-    runs!(system, gives_many_objects_away);
+    run(&system, makes_many_objects);
+    run(&system, gives_many_objects_away);
 }

@@ -143,14 +143,14 @@ pub trait Map: Clone + Send + Sync + 'static {
     /// What this view allows.
     fn rights(&self) -> Rights;
 
-    /// Writes bytes at `offset`.
+    /// Writes bytes at `offset`; not as a whole: who reads them meanwhile may see a part.
     ///
     /// # Errors
     ///
     /// `Invalid` where they do not fit, `Denied` where the view is read-only.
     fn copy_in(&self, offset: u64, bytes: &[u8]) -> Result<(), ErrorKind>;
 
-    /// Reads bytes at `offset`.
+    /// Reads bytes at `offset`; not as a whole: of what is written meanwhile it may see a part.
     ///
     /// # Errors
     ///

@@ -94,7 +94,7 @@ impl Simulation {
             5..7 => Box::new(Pct::new(own, depth)),
             _ => Box::new(Strict::new(own)),
         };
-        let cores = if kind < 7 { CORES } else { 1 + own as u32 % 2 };
+        let cores = if kind < 7 { CORES } else { 1 + rng.below(2) as u32 };
         // On one core nobody spins (H5).
         let spin = if cores > 1 && rng.one_in(4) { SPIN } else { 0 };
         let (steps, record, faults, kill) = (STEPS, false, Faults::default(), None);

@@ -1,8 +1,8 @@
 //! How bytes get into and out of memory that others may write at any time.
 //!
 //! There is no reference to such memory (H18): what is much moves by assembly copies, which the
-//! language does not look into, the rest as relaxed atomic words. Nothing is whole but what fits a
-//! word: whoever wants more takes turns.
+//! language does not look into, the rest as relaxed atomic words. Nothing is whole that others write
+//! or read meanwhile, not even a word of it: whoever wants that takes turns.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
@@ -94,8 +94,8 @@ pub unsafe fn take<M: Mapped>(at: NonNull<u8>, to: *mut u8, len: usize) {
 }
 
 /// Copies of which the language sees the private side only: what another process does to the shared
-/// one meanwhile is no data race of this program. They copy whole pieces of 16 bytes, or all where it is
-/// much, and return how many bytes; words do the rest.
+/// one meanwhile is no data race of this program. They copy whole pieces of 16 bytes, or all where it
+/// is much, and return how many bytes; words do the rest.
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2", not(miri)))]
 mod assembly {
     use core::arch::asm;

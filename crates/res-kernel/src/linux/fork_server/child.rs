@@ -5,7 +5,6 @@ use core::time::Duration;
 use std::io::Error;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::catch_unwind;
-use std::process::exit;
 
 use res_sync::Deadline;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -53,7 +52,7 @@ impl Child<'_> {
         let socket = LinuxSocket::of(unsafe { OwnedFd::from_raw_fd(SOCKET) });
         core::mem::forget(self.socket);
         warm_up();
-        let entry = told(&socket).unwrap_or_else(|| exit(NOT_EXECUTED));
+        let entry = told(&socket).unwrap_or_else(|| leave(NOT_EXECUTED));
         let ended = catch_unwind(move || entry(Linux::new(), socket));
         leave(if ended.is_ok() { 0 } else { PANICKED })
     }
@@ -63,7 +62,7 @@ impl Child<'_> {
         die_with(self.server);
         // Both out of the way first: each may be where the other is to be.
         let [socket, program] = [self.socket.as_fd(), program.as_fd()].map(|descriptor| {
-            fcntl_dupfd_cloexec(descriptor, PROGRAM + 1).unwrap_or_else(|_| exit(NOT_EXECUTED))
+            fcntl_dupfd_cloexec(descriptor, PROGRAM + 1).unwrap_or_else(|_| leave(NOT_EXECUTED))
         });
         place(&socket, SOCKET, 0);
         place(&program, PROGRAM, libc::O_CLOEXEC);
@@ -76,13 +75,13 @@ impl Child<'_> {
             // The warden has yet to hear that this process may.
             sched_yield();
         }
-        exit(NOT_EXECUTED)
+        leave(NOT_EXECUTED)
     }
 
     fn settle(&self, executes: bool) {
         set_children_signal(libc::SIG_UNBLOCK);
         if self.seal.is_some_and(|seal| seal.apply(executes).is_err()) {
-            exit(1);
+            leave(1);
         }
     }
 }
@@ -132,7 +131,7 @@ pub(super) fn die_with(parent: Pid) {
     let bound = set_parent_process_death_signal(Some(Signal::KILL));
     // It may have died before that: then this process has another parent by now.
     if bound.is_err() || getppid() != Some(parent) {
-        exit(1);
+        leave(1);
     }
 }
 

@@ -33,8 +33,8 @@ impl Strict {
     /// With all choices among equals from that seed.
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let share = 4 << rng.below(6);
-        Self { rng, share, pace: 1 << (seed % 4), holders: Vec::new() }
+        let (share, pace) = (4 << rng.below(6), 1 << rng.below(4));
+        Self { rng, share, pace, holders: Vec::new() }
     }
 
     /// A core that has something to do: the one of the current thread, mostly.

@@ -1,11 +1,12 @@
 //! Queues of capabilities that lie outside of this component, with whoever joins the components.
 //!
-//! What is in such a queue belongs to nobody. How many were pushed and popped is written, by
-//! whoever has the queue, into memory that both ends have mapped; an end that is told there what
-//! turns out not to be so has a peer that misbehaves.
+//! What is in such a queue belongs to nobody. How many were pushed is written, by whoever has the
+//! queue, into memory that both ends have mapped, and how many were popped by the receiver; an end
+//! that is told there what turns out not to be so has a peer that misbehaves.
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::Ordering::Release;
 
 use chan_impls::endpoint::{QueueRcv, QueueSnd};
 use chan_impls::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
@@ -14,6 +15,7 @@ use res_api::{
     Map as _, Rights, Role, Side, Tag,
 };
 use res_kernel::Kernel;
+use res_sync::model::Atomic as _;
 
 use crate::blockpoint::Blockpoint;
 use crate::cap::{Cap, EndObject, LocalPart};
@@ -178,6 +180,11 @@ impl<K: Kernel> PopQueue for DistantPop<K> {
         // There is something, said the numbers, and only this end takes it out.
         let (parcel, contents) = arrived.ok_or(Misbehaved)?;
         self.popped += 1;
+        // The map is longer than that, and for writing, or it would not have been attached.
+        if let Ok(popped) = self.from.numbers.word(POPPED) {
+            // Release: partners the Acquire of a sender, and of whoever has the queue.
+            popped.store(self.popped, Release);
+        }
         let cap = Cap::unpack(&self.from.system, parcel, contents).map_err(|_| Misbehaved)?;
         cap.list_beside(&self.end);
         Ok(Some(cap))
@@ -196,7 +203,8 @@ fn accepts(desc: &Desc, role: Role) -> Result<(), CastReason> {
 /// What both ends have, what the end signals, what it waits on.
 type Parts<K> = (Distant<K>, Blockpoint<K>, Blockpoint<K>);
 
-fn parts<K: Kernel>(cap: &Cap<K>, needs: Rights) -> Result<Parts<K>, CastReason> {
+/// `needs` is what the end has to allow; `numbers`, what is done with the numbers.
+fn parts<K: Kernel>(cap: &Cap<K>, needs: Rights, numbers: Rights) -> Result<Parts<K>, CastReason> {
     use res_api::SharedMem as _;
     if !cap.rights().contains(needs) {
         return Err(CastReason::Parts(ErrorKind::Denied));
@@ -208,7 +216,7 @@ fn parts<K: Kernel>(cap: &Cap<K>, needs: Rights) -> Result<Parts<K>, CastReason>
         _ => None,
     });
     let numbers = end.parts().find_map(|part| match part {
-        LocalPart::Mem(memory) => memory.map(Rights::READ).ok(),
+        LocalPart::Mem(memory) => memory.map(numbers).ok(),
         _ => None,
     });
     let (queue, numbers) = (queue.ok_or(invalid)?, numbers.ok_or(invalid)?);
@@ -242,7 +250,7 @@ where
     }
 
     fn attach(cap: Cap<K>) -> Result<Self, CastError<Cap<K>>> {
-        match parts(&cap, Rights::WRITE) {
+        match parts(&cap, Rights::WRITE, Rights::READ) {
             Ok((to, data, room)) => {
                 let pushed = cap.state();
                 Ok(Self::new(
@@ -267,7 +275,7 @@ where
 
     fn attach(cap: Cap<K>) -> Result<Self, CastError<Cap<K>>> {
         let end = cap.end_object();
-        match (parts(&cap, Rights::READ), end) {
+        match (parts(&cap, Rights::READ, Rights::READ | Rights::WRITE), end) {
             (Ok((from, room, data)), Some(end)) => {
                 let popped = cap.state();
                 Ok(Self::new(DistantPop { from, popped, end }, cap, data, room))

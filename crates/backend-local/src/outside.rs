@@ -39,8 +39,17 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// `NoMemory`, `NoSlots`.
     fn memory(&self, bytes: u64) -> Result<(u64, K::Memory), LocalError>;
 
-    /// The object, which was made or has come once, is not used here any more.
+    /// The object, which was made or has come once, is not used here any more. Each time that it is
+    /// a part of what has come counts, whether or not the object itself came along.
     fn forget(&self, object: u64);
+
+    /// The object once more: it was thought to be here still, and did not come along.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`; `Denied` for one that was not a part of what has come.
+    #[cfg(feature = "alloc")]
+    fn again(&self, object: u64) -> Result<K::Memory, ErrorKind>;
 
     /// The last end of that side of the word that was here has left. If others were known to be
     /// elsewhere, those who are on the other side have not been told.

@@ -217,7 +217,7 @@ impl<K: Kernel> Default for Arrived<K> {
 }
 
 impl<K: Kernel> Arrived<K> {
-    /// Takes all of it; what is wrong with any of it.
+    /// Takes all of it, and what is here already; what is wrong with any of it.
     fn unload(
         &mut self,
         system: &SystemRef<K>,
@@ -228,7 +228,35 @@ impl<K: Kernel> Arrived<K> {
         for content in contents {
             unloaded = unloaded.and(self.unload_one(system, parcel, content));
         }
+        parcel.each(&mut |_, piece| {
+            if let Piece::Memory { object, .. } | Piece::Word { word: WordId { object, .. }, .. } =
+                piece
+                && !self.has_come(*object)
+            {
+                unloaded = unloaded.and(self.find(system, parcel, *object));
+            }
+        });
         unloaded
+    }
+
+    fn has_come(&self, id: u64) -> bool {
+        self.memories.iter().any(|(known, _)| *known == id) || self.missing.contains(&id)
+    }
+
+    /// An object that is here already, or was until a moment ago.
+    fn find(&mut self, system: &SystemRef<K>, parcel: &Parcel, id: u64) -> Result<(), LocalError> {
+        let outside = system.outside().ok_or(ErrorKind::Misbehaved)?;
+        if let Some(object) = system.known_object(id) {
+            self.memories.push((id, object));
+            // What is here has been counted before.
+            outside.forget(id);
+            return Ok(());
+        }
+        match outside.again(id) {
+            Ok(memory) => self.unload_one(system, parcel, Content::Memory(id, memory)),
+            Err(ErrorKind::NoMemory) => self.unload_one(system, parcel, Content::Missing(id)),
+            Err(_) => Err(ErrorKind::Misbehaved.into()),
+        }
     }
 
     fn unload_one(

@@ -49,8 +49,17 @@ pub(crate) struct System<K: Kernel, P: ?Sized = dyn Policy> {
 #[cfg(feature = "alloc")]
 pub(crate) struct Beyond<K: Kernel> {
     outside: alloc::sync::Arc<dyn Outside<K>>,
-    /// The memory objects that are here, by their numbers.
-    objects: Mutex<K, alloc::collections::BTreeMap<u64, *const MemObject<K>>>,
+    objects: Mutex<K, Objects<K>>,
+}
+
+/// The memory objects that are here, by their numbers.
+#[cfg(feature = "alloc")]
+type Objects<K> = alloc::collections::BTreeMap<u64, *const MemObject<K>>;
+
+#[cfg(feature = "alloc")]
+fn find<K: Kernel>(objects: &Objects<K>, id: u64) -> Option<Ref<MemObject<K>, K>> {
+    // SAFETY: an object takes itself out, under the lock of the list, before its memory goes.
+    objects.get(&id).and_then(|known| unsafe { Ref::upgrade(*known) })
 }
 
 #[cfg(feature = "alloc")]
@@ -59,7 +68,7 @@ impl<K: Kernel> Beyond<K> {
         kernel: &K,
         outside: alloc::sync::Arc<dyn Outside<K>>,
     ) -> Result<Self, LocalError> {
-        let objects = alloc::collections::BTreeMap::new();
+        let objects = Objects::new();
         let objects = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), objects);
         Ok(Self { outside, objects })
     }
@@ -163,13 +172,18 @@ impl<K: Kernel> SystemRef<K> {
         // Before the lock, which it takes as it goes, where it is not needed.
         let object = self.create(MemObject::of_object(self, id, memory, bytes, false)?)?;
         let mut objects = beyond.objects.lock();
-        // SAFETY: an object takes itself out, under this lock, before its memory goes.
-        let known = objects.get(&id).and_then(|known| unsafe { Ref::upgrade(*known) });
+        let known = find(&objects, id);
         if known.is_none() {
             objects.insert(id, object.as_ptr());
         }
         drop(objects);
         Ok(known.unwrap_or(object))
+    }
+
+    /// What stands here for that memory object, if anything does.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn known_object(&self, id: u64) -> Option<Ref<MemObject<K>, K>> {
+        find(&self.beyond.as_ref()?.objects.lock(), id)
     }
 
     /// The same system.

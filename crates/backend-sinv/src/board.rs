@@ -1,6 +1,6 @@
 //! Where the manager says that it has something to say.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use res_api::{Barrier, Deadline, Wake};
 use res_kernel::{Isolation, KernelError};
@@ -14,6 +14,8 @@ pub(crate) const BOARD: u64 = 64;
 
 const EVENT: u64 = 0;
 const COUNT: u64 = 8;
+/// How much the component has taken of what came ahead of being asked for.
+const TAKEN: u64 = 16;
 
 /// The manager's side: there is more.
 pub(crate) fn post<K: Isolation>(kernel: &K, point: &K::Point, board: &K::Memory) {
@@ -22,6 +24,20 @@ pub(crate) fn post<K: Isolation>(kernel: &K, point: &K::Point, board: &K::Memory
     count.fetch_add(1, AcqRel);
     let event = Event { park: kernel, point, word, barrier: Barrier::Fence };
     let _ = event.trigger(Wake::All);
+}
+
+/// The manager's side: how much has been taken, as the component says.
+pub(crate) fn taken<K: Isolation>(board: &K::Memory) -> u64 {
+    // SAFETY: within the board.
+    // Relaxed: a number; nothing that is read behind it depends on it.
+    unsafe { word_at::<K>(board, TAKEN) }.load(Relaxed)
+}
+
+/// The component's side: so much has been taken.
+pub(crate) fn take<K: Isolation>(board: &K::Memory, taken: u64) {
+    // SAFETY: within the board.
+    // Relaxed: as in `taken`.
+    unsafe { word_at::<K>(board, TAKEN) }.store(taken, Relaxed);
 }
 
 /// The component's side.

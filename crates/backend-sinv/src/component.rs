@@ -174,7 +174,7 @@ pub(crate) fn export<K: Isolation>(
     if !cap.rights().contains(Rights::TRANSFER) {
         return Err(Refused::new(cap, ErrorKind::Denied));
     }
-    let asked = cap.pack().and_then(|parcel| world.link.ask(Request::Export(to, parcel)));
+    let asked = cap.pack().and_then(|parcel| world.link.export(to, parcel));
     match asked {
         Ok(_) => {
             cap.sent();

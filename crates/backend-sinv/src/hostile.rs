@@ -68,7 +68,7 @@ fn random_request(number: &mut Random, own: u32) -> Request {
     let pieces = (0..number.below(4)).map(|_| piece(number)).collect();
     let parcel = Parcel { desc: Desc::plain(role, id), rights: Rights::all(), state: id, pieces };
     let other = number.below(16) as u32;
-    match number.below(19) {
+    match number.below(22) {
         0 => Request::Memory(number.below(3) * 8192),
         1 => Request::Forget(id),
         2 => Request::Left(word, side, Gone::Revoked),
@@ -88,6 +88,9 @@ fn random_request(number: &mut Random, own: u32) -> Request {
         15 => Request::Stop(if other == own { 0 } else { other }),
         16 => Request::Abandon(other),
         17 => Request::Start(other),
+        18 => Request::Again(id),
+        19 => Request::Recall(id),
+        20 => Request::Return(id, parcel),
         _ => Request::Notices(),
     }
 }

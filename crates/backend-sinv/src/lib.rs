@@ -15,6 +15,7 @@ mod ears;
 mod hostile;
 mod inspection;
 mod limits;
+mod line;
 mod link;
 mod manager;
 mod outside;

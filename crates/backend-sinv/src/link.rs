@@ -1,18 +1,16 @@
 //! A component's connection to the manager.
 
-use core::iter::repeat_with;
 use std::sync::Arc;
-use std::vec;
 use std::vec::Vec;
 
-use backend_local::parcel::{Content, OpenFile, Parcel};
-use res_api::{Deadline, ErrorKind, Gone, Role};
-use res_kernel::{Isolation, KernelError, KernelFile, KernelMemory, Passed, Place, Socket};
+use backend_local::parcel::{Arrival, Content, OpenFile, Parcel, Piece};
+use res_api::{ErrorKind, Gone, Role};
+use res_kernel::{Isolation, KernelError, KernelFile, KernelMemory};
 use res_sync::Mutex;
 
+use crate::line::{Ahead, Line};
 use crate::manager::Manager;
-use crate::request::{Answer, ComponentId, Item, Request, Said};
-use crate::wire::Wire;
+use crate::request::{Answer, ComponentId, Destination, Item, Request, Said};
 
 /// How requests reach the manager.
 pub(crate) struct Link<K: Isolation> {
@@ -25,12 +23,6 @@ enum Way<K: Isolation> {
     /// It is in this address space.
     Here(Arc<Manager<K>>),
     There(Mutex<K, Line<K>>),
-}
-
-/// A socket, and room for an answer.
-struct Line<K: Isolation> {
-    socket: K::Socket,
-    bytes: Vec<u8>,
 }
 
 /// A file that several have.
@@ -59,14 +51,9 @@ impl<K: Isolation> Link<K> {
     }
 
     /// Of a component in a domain of its own.
-    pub(crate) fn there(
-        kernel: &K,
-        id: ComponentId,
-        socket: K::Socket,
-    ) -> Result<Self, KernelError> {
-        let wire = Line { socket, bytes: vec![0; K::Socket::MOST_BYTES] };
-        let wire = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), wire);
-        Ok(Self { kernel: kernel.clone(), id, way: Way::There(wire) })
+    pub(crate) fn there(kernel: &K, id: ComponentId, line: Line<K>) -> Result<Self, KernelError> {
+        let line = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), line);
+        Ok(Self { kernel: kernel.clone(), id, way: Way::There(line) })
     }
 
     /// The manager, where it is here.
@@ -81,10 +68,10 @@ impl<K: Isolation> Link<K> {
     pub(crate) fn call(&self, request: Request) -> Result<Answer<K>, ErrorKind> {
         let answer = match &self.way {
             Way::Here(manager) => manager.handle(self.id, request),
-            Way::There(wire) => {
-                let mut wire = wire.lock();
-                wire.send(&self.kernel, &request)?;
-                wire.receive()?
+            Way::There(line) => {
+                let mut line = line.lock();
+                line.send(&self.kernel, &request)?;
+                line.answer()?
             }
         };
         match answer.said {
@@ -126,6 +113,16 @@ impl<K: Isolation> Link<K> {
         }
     }
 
+    /// The object, which did not come along with something that it is a part of.
+    pub(crate) fn memory_again(&self, object: u64) -> Result<K::Memory, ErrorKind> {
+        let answer = self.call(Request::Again(object))?;
+        match answer.items.into_iter().next().map(content) {
+            Some(Content::Memory(_, memory)) => Ok(memory),
+            Some(Content::Missing(_)) => Err(ErrorKind::NoMemory),
+            _ => Err(ErrorKind::Misbehaved),
+        }
+    }
+
     /// Nobody here has an end of that queue, which was made here.
     pub(crate) fn abandon_queue(&self, queue: u64) {
         for role in [Role::CapSnd, Role::CapRcv] {
@@ -134,15 +131,56 @@ impl<K: Isolation> Link<K> {
     }
 
     /// Asks for a capability; none if there is none now.
-    pub(crate) fn parcel(
-        &self,
-        request: Request,
-    ) -> Result<Option<(Parcel, Vec<Content<K::Memory>>)>, ErrorKind> {
+    pub(crate) fn parcel(&self, request: Request) -> Result<Option<Arrival<K>>, ErrorKind> {
         let Answer { said, items } = self.call(request)?;
         match said {
             Said::NotNow() => Ok(None),
-            Said::Parcel(parcel) => Ok(Some((parcel, items.into_iter().map(content).collect()))),
+            Said::Parcel(parcel) => Ok(Some(arrival(parcel, items))),
             _ => Err(ErrorKind::Misbehaved),
+        }
+    }
+
+    /// What is next in a queue; none if there is nothing.
+    pub(crate) fn receive(&self, queue: u64) -> Result<Option<Arrival<K>>, ErrorKind> {
+        if let Some(come) = self.come(queue)? {
+            return Ok(Some(come));
+        }
+        match self.parcel(Request::Receive(queue))? {
+            // It may have come while the answer was awaited.
+            None => self.come(queue),
+            some => Ok(some),
+        }
+    }
+
+    /// What is next of a queue, as far as that has come ahead of being asked for.
+    fn come(&self, queue: u64) -> Result<Option<Arrival<K>>, ErrorKind> {
+        let Way::There(line) = &self.way else { return Ok(None) };
+        let next = line.lock().next_of(queue)?;
+        Ok(next.map(|Ahead { parcel, items, .. }| arrival(parcel, items)))
+    }
+
+    /// Takes a capability somewhere, and what is in the queues that it receives from.
+    pub(crate) fn export(&self, to: Destination, parcel: Parcel) -> Result<Said, ErrorKind> {
+        parcel.each(&mut |desc, piece| match piece {
+            Piece::Queue(queue) if desc.role == Role::CapRcv => self.give_back(*queue),
+            _ => {}
+        });
+        self.ask(Request::Export(to, parcel))
+    }
+
+    /// Gives back what has come of a queue and was not received.
+    pub(crate) fn give_back(&self, queue: u64) {
+        let Way::There(line) = &self.way else { return };
+        // Behind the answer nothing comes any more, and what came before it has been seen.
+        if self.ask(Request::Recall(queue)).is_err() {
+            return;
+        }
+        loop {
+            let Some(Ahead { parcel, items, .. }) = line.lock().last_of(queue) else { return };
+            let numbers: Vec<_> = items.iter().map(Item::number).collect();
+            self.say(Request::Return(queue, parcel));
+            drop(items);
+            numbers.into_iter().for_each(|object| self.say(Request::Forget(object)));
         }
     }
 
@@ -151,47 +189,16 @@ impl<K: Isolation> Link<K> {
         match &self.way {
             Way::Here(manager) => drop(manager.handle(self.id, request)),
             // If the manager is gone, this component soon is, too.
-            Way::There(wire) => drop(wire.lock().send(&self.kernel, &request)),
+            Way::There(line) => drop(line.lock().send(&self.kernel, &request)),
         }
-    }
-}
-
-impl<K: Isolation> Line<K> {
-    fn send(&self, kernel: &K, request: &Request) -> Result<(), ErrorKind> {
-        let bytes = request.encoded();
-        loop {
-            match self.socket.send(&bytes, &[]) {
-                Ok(()) => return Ok(()),
-                // The manager takes them one after the other.
-                Err(error) if error.kind == ErrorKind::NoSlots => kernel.yield_to(None),
-                Err(error) => return Err(error.kind),
-            }
-        }
-    }
-
-    fn receive(&mut self) -> Result<Answer<K>, ErrorKind> {
-        let mut places: Vec<Place<K::Socket>> =
-            (0..K::Socket::MOST_OBJECTS).map(|_| None).collect();
-        let received = self.socket.recv(&mut self.bytes, &mut places, Deadline::NEVER);
-        let received = received.map_err(|error| error.kind)?;
-        let message = <(Said, Vec<u64>)>::decoded(&self.bytes[..received.bytes]);
-        let (said, numbers) = message.ok_or(ErrorKind::Misbehaved)?;
-        // Those that could not be sent are named behind the others.
-        let objects = places.into_iter().take(received.objects).chain(repeat_with(|| None));
-        let items = numbers.into_iter().zip(objects);
-        let items = items.map(|(number, object)| match object {
-            Some(Passed::Memory(memory)) => {
-                let access = memory.access();
-                Item::Memory(number, Arc::new(memory), access)
-            }
-            Some(Passed::File(file)) => Item::File(number, Arc::new(file)),
-            None => Item::Missing(number),
-        });
-        Ok(Answer { said, items: items.collect() })
     }
 }
 
 /// What came, as the backend takes it.
+fn arrival<K: Isolation>(parcel: Parcel, items: Vec<Item<K>>) -> Arrival<K> {
+    (parcel, items.into_iter().map(content).collect())
+}
+
 fn content<K: Isolation>(item: Item<K>) -> Content<K::Memory> {
     match item {
         Item::File(number, file) => Content::File(number, open_file(file, number)),

@@ -5,6 +5,7 @@
 //! says. What changes is changed under one lock; who has to be told is told behind it. The manager
 //! never waits for a component.
 
+mod ahead;
 mod bells;
 mod components;
 mod effects;
@@ -157,7 +158,10 @@ impl<K: Isolation> State<K> {
             Request::Lookup(name) => return self.lookup(client, name),
             Request::Queue(capacity) => return self.make_queue(client, capacity),
             Request::Receive(queue) => return self.receive(client, queue),
+            Request::Again(object) => return self.give_again(client, object),
             Request::Arena(arena, word) => return self.arena(client, arena, word),
+            Request::Recall(queue) => self.recall(client, queue)?,
+            Request::Return(queue, parcel) => self.take_back(client, queue, parcel)?,
             Request::Forget(object) => self.forget(client, object),
             Request::Left(word, side, why) => self.left(client, word, side, why),
             Request::LeftQueue(queue, role, why) => self.left_queue(client, queue, role, why),

@@ -120,21 +120,28 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         self.0.link.say(Request::Forget(object));
     }
 
+    fn again(&self, object: u64) -> Result<K::Memory, ErrorKind> {
+        self.0.link.memory_again(object)
+    }
+
     fn left(&self, word: WordId, side: Side, why: Gone) {
         self.0.link.say(Request::Left(word, side, why));
     }
 
     fn left_queue(&self, queue: u64, role: Role, why: Gone) {
+        if role == Role::CapRcv {
+            // What has come of it leaves with it.
+            self.0.link.give_back(queue);
+        }
         self.0.link.say(Request::LeftQueue(queue, role, why));
     }
 
     fn send(&self, queue: u64, parcel: Parcel) -> Result<bool, ErrorKind> {
-        let request = Request::Export(Destination::Queue(queue), parcel);
-        Ok(self.0.link.ask(request)? == Said::Done())
+        Ok(self.0.link.export(Destination::Queue(queue), parcel)? == Said::Done())
     }
 
     fn receive(&self, queue: u64) -> Result<Option<Arrival<K>>, ErrorKind> {
-        self.0.link.parcel(Request::Receive(queue))
+        self.0.link.receive(queue)
     }
 
     fn watch(&self, word: WordId, point: &Blockpoint<K>) -> Result<u64, LocalError> {

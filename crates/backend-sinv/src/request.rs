@@ -31,6 +31,8 @@ pub(crate) enum Request {
     Memory(u64),
     /// What has come once, or was made, is not used any more. No answer.
     Forget(u64),
+    /// The object once more, of something that has come without it.
+    Again(u64),
     /// The last end of that side that the component had has left. No answer.
     Left(WordId, Side, Gone),
     /// An end of a queue has left. No answer.
@@ -47,6 +49,11 @@ pub(crate) enum Request {
     Queue(u32),
     /// What is next in a queue.
     Receive(u64),
+    /// From now on nothing of that queue comes ahead of being asked for, until somebody else
+    /// receives from it.
+    Recall(u64),
+    /// What came ahead of being asked for, and was not received: it is the next again. No answer.
+    Return(u64, Parcel),
     /// A component that begins at that entry.
     Component(Name, u64),
     /// Lets it run.
@@ -78,6 +85,7 @@ impl Request {
             Self::Forget(_)
                 | Self::Left(..)
                 | Self::LeftQueue(..)
+                | Self::Return(..)
                 | Self::Stop(_)
                 | Self::Abandon(_)
                 | Self::Unwatch(_)
@@ -105,6 +113,8 @@ pub(crate) enum Said {
     Number(u64),
     /// A capability; what it is made of comes with it.
     Parcel(Parcel),
+    /// The next of that queue, ahead of being asked for: no answer to anything.
+    Ahead(u64, Parcel),
     /// What the component was endowed with.
     Endowments(Vec<(Name, Desc)>),
     /// What has happened.
@@ -186,6 +196,9 @@ variants! {
         17 => Ring(word),
         18 => Notices(),
         19 => Ends(exit),
+        20 => Again(object),
+        21 => Recall(queue),
+        22 => Return(queue, parcel),
     }
     Said {
         0 => Done(),
@@ -195,6 +208,7 @@ variants! {
         4 => Endowments(list),
         5 => Notices(notices),
         6 => Refused(kind),
+        7 => Ahead(queue, parcel),
     }
     Notice {
         0 => Stop(),
@@ -241,6 +255,7 @@ mod tests {
         Vec::from([
             Request::Memory(u64::MAX),
             Request::Forget(1),
+            Request::Again(1),
             Request::Left(word, Side::Waiters, Gone::PeerGone),
             Request::LeftQueue(1, Role::CapRcv, Gone::Closed),
             Request::Export(Destination::Endowment(3, name), parcel()),
@@ -251,6 +266,8 @@ mod tests {
             Request::Lookup(name),
             Request::Queue(3),
             Request::Receive(5),
+            Request::Recall(5),
+            Request::Return(5, parcel()),
             Request::Component(name, 0xdead),
             Request::Start(2),
             Request::Stop(2),
@@ -272,6 +289,8 @@ mod tests {
             assert_eq!(Request::decoded(&request.encoded()), Some(request));
         }
         let said = Said::Notices(Vec::from([Notice::Stop(), Notice::ArenaGone(4), Notice::Last()]));
+        assert_eq!(Said::decoded(&said.encoded()), Some(said));
+        let said = Said::Ahead(7, parcel());
         assert_eq!(Said::decoded(&said.encoded()), Some(said));
         let said = Said::Endowments(Vec::from([(Name::new("one"), parcel().desc)]));
         assert_eq!(Said::decoded(&said.encoded()), Some(said));

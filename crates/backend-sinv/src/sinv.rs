@@ -14,12 +14,13 @@ use res_api::{
     ThreadId,
 };
 use res_kernel::linux::Interrupt;
-use res_kernel::{DomainEntry, Isolation, Linux, Passed, Place, Socket};
+use res_kernel::{Access, DomainEntry, Isolation, KernelMemory, Linux, Passed, Place, Socket};
 
 use crate::board::Board;
 use crate::component::{SinvComponent, export};
 use crate::inspection::Inspection;
 use crate::limits::Limits;
+use crate::line::Line;
 use crate::link::{Link, open_file};
 use crate::manager::{MAIN, Manager};
 use crate::outside::{Beyond, World};
@@ -153,8 +154,9 @@ impl<K: Isolation> Sinv<K> {
         let hello = Hello::decoded(said).ok_or(ErrorKind::Misbehaved)?;
         let [board] = places;
         let board = board.and_then(Passed::into_memory).ok_or(ErrorKind::NoMemory)?;
+        let line = Line::new(socket, board.alias(Access::ReadWrite)?);
         let board = Board::new(&kernel, board)?;
-        let world = World::new(Link::there(&kernel, hello.id, socket)?)?;
+        let world = World::new(Link::there(&kernel, hello.id, line)?)?;
         let own = Self::join(kernel, world, board)?;
         own.world.own(&own.local);
         Ok(own)

@@ -256,7 +256,7 @@ pub struct Received {
 /// assert_eq!(unsafe { page.base().read() }, 7);
 /// # Ok::<(), res_kernel::KernelError>(())
 /// ```
-pub trait Socket: Send {
+pub trait Socket: Send + Sync {
     /// Memory objects that travel.
     type Memory: KernelMemory;
     /// Files that travel.

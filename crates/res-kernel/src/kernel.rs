@@ -186,7 +186,7 @@ pub trait KernelMemory: Send + Sync + Sized {
     /// What this mapping allows.
     fn access(&self) -> Access;
 
-    /// A second mapping of the same object.
+    /// Another handle to the same object. It may be at the same place, where it allows the same.
     ///
     /// # Errors
     ///

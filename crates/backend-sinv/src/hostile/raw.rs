@@ -46,12 +46,17 @@ pub(super) fn ask_for(socket: &LinuxSocket, request: &Request) -> Option<(Said, 
     if !request.is_answered() {
         return Some((Said::Done(), Vec::new()));
     }
-    let mut bytes = [0; LinuxSocket::MOST_BYTES];
-    let mut places: [Place<LinuxSocket>; LinuxSocket::MOST_OBJECTS] = [const { None }; _];
-    let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).ok()?;
-    let (said, _) = <(Said, Vec<u64>)>::decoded(&bytes[..received.bytes])?;
-    let memories = places.into_iter().flatten().filter_map(Passed::into_memory);
-    Some((said, memories.collect()))
+    loop {
+        let mut bytes = [0; LinuxSocket::MOST_BYTES];
+        let mut places: [Place<LinuxSocket>; LinuxSocket::MOST_OBJECTS] = [const { None }; _];
+        let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).ok()?;
+        let (said, _) = <(Said, Vec<u64>)>::decoded(&bytes[..received.bytes])?;
+        // What comes ahead of being asked for is no answer.
+        if !matches!(said, Said::Ahead(..)) {
+            let memories = places.into_iter().flatten().filter_map(Passed::into_memory);
+            return Some((said, memories.collect()));
+        }
+    }
 }
 
 /// Asks, and waits for the answer.

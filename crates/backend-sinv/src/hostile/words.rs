@@ -56,12 +56,16 @@ fn late(until: u64) -> Deadline {
 
 /// All that it has: what it was given, its board, and the arenas in which it is to ring.
 fn all_memory(socket: &LinuxSocket, board: Option<LinuxMemory>) -> Vec<LinuxMemory> {
+    let taken: Vec<_> = TO
+        .into_iter()
+        .chain(FROM)
+        .map(|name| match ask_for(socket, &Request::Take(name)) {
+            Some((Said::Parcel(parcel), given)) => (name, parcel, given),
+            _ => panic!("it was endowed with {name}"),
+        })
+        .collect();
     let mut all = Vec::from_iter(board);
-    for name in TO.into_iter().chain(FROM) {
-        let taken = ask_for(socket, &Request::Take(name));
-        let Some((Said::Parcel(parcel), given)) = taken else {
-            panic!("it was endowed with {name}")
-        };
+    for (name, parcel, given) in taken {
         let object = given.first().expect("a ring");
         parcel.each(&mut |_, piece| {
             let Piece::Word { word, side: Some(Side::Signallers), .. } = piece else { return };
@@ -261,6 +265,13 @@ fn begun(component: Comp<Sinv>) -> Comp<Sinv> {
     component
 }
 
+/// How many requests the manager has seen.
+fn requests_of(system: &Sinv, component: Name) -> u64 {
+    let seen = system.inspect().expect("the manager is here");
+    let found = seen.components.iter().find(|it| it.name == component);
+    found.map_or(u64::MAX, |it| it.requests)
+}
+
 #[test]
 fn bits_and_sleepers_are_the_peers_own_concern() {
     let system = Sinv::new().expect("a system");
@@ -294,7 +305,13 @@ fn bits_and_sleepers_are_the_peers_own_concern() {
         other.endow(PONG, answers).expect("endowed");
         others.push(begun(other));
     }
-    let (good, bad) = (begun(good), begun(bad));
+    let bad = begun(bad);
+    // What it has to ring is decided as somebody watches: it is to have its ends by then.
+    let takes = 1 + (TO.len() + FROM.len()) as u64;
+    while requests_of(&system, const { Name::new("hostile") }) < takes {
+        thread::yield_now();
+    }
+    let good = begun(good);
     for other in others {
         assert_eq!(other.wait(late), Ok(Exit::Success));
     }

@@ -59,11 +59,15 @@ pub(super) struct Client<K: Isolation> {
     pub(super) bytes: u64,
     /// How many requests it has made.
     pub(super) requests: u64,
-    board: Arc<K::Memory>,
+    pub(super) board: Arc<K::Memory>,
     notices: Vec<Notice>,
     /// What it says of its end.
     pub(super) exit: Option<Exit>,
     pub(super) domain: Option<Arc<K::Domain>>,
+    /// The socket to it, while it runs.
+    pub(super) socket: Option<Arc<K::Socket>>,
+    /// How much has been sent ahead of being asked for.
+    pub(super) ahead: u64,
 }
 
 impl<K: Isolation> Client<K> {
@@ -87,6 +91,8 @@ impl<K: Isolation> Client<K> {
             notices: Vec::new(),
             exit: None,
             domain: None,
+            socket: None,
+            ahead: 0,
         })
     }
 
@@ -176,11 +182,12 @@ impl<K: Isolation> State<K> {
     }
 
     /// It runs, in that domain, or could not be started and can be started again.
-    fn has_started(&mut self, id: ComponentId, domain: Option<&Arc<K::Domain>>) {
+    fn has_started(&mut self, id: ComponentId, begun: Option<&Begun<K>>) {
         // It may have ended already.
         let Ok(child) = self.client(id) else { return };
-        child.domain = domain.map(Arc::clone);
-        child.stage = if domain.is_some() { Stage::Running } else { Stage::Made };
+        child.domain = begun.map(|(domain, _)| Arc::clone(domain));
+        child.socket = begun.map(|(_, socket)| Arc::clone(socket));
+        child.stage = if begun.is_some() { Stage::Running } else { Stage::Made };
         if child.stage == Stage::Made && child.notices.contains(&Notice::Stop()) {
             // Stopped meanwhile: it never ran, and never will.
             self.bury(id, Exit::Success);
@@ -302,7 +309,7 @@ impl<K: Isolation> Manager<K> {
             state.has_started(id, started.as_ref().ok());
             state.stopping
         });
-        let domain = started.map_err(|error| error.kind)?;
+        let (domain, _) = started.map_err(|error| error.kind)?;
         if too_late {
             // Whoever stops all has not seen it, and does not wait for it.
             domain.kill();
@@ -317,21 +324,24 @@ impl<K: Isolation> Manager<K> {
         beginning: &Beginning<K>,
         hello: Hello,
         board: Arc<K::Memory>,
-    ) -> core::result::Result<Arc<K::Domain>, KernelError> {
+    ) -> core::result::Result<Begun<K>, KernelError> {
         let (domain, socket) = match beginning {
             Beginning::Entry(code) => self.kernel.domain_at(*code)?,
             Beginning::Program(program) => self.kernel.domain_of(program)?,
         };
-        let domain = Arc::new(domain);
-        let (manager, served) = (Arc::clone(self), Arc::clone(&domain));
+        let begun = (Arc::new(domain), Arc::new(socket));
+        let (manager, (domain, socket)) = (Arc::clone(self), begun.clone());
         spawn(&self.kernel, move || {
             // One that has died meanwhile is found dead by the next look.
             let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
-            serve(&manager, hello.id, &socket, &served);
+            serve(&manager, hello.id, &socket, &domain);
         })?;
-        Ok(domain)
+        Ok(begun)
     }
 }
+
+/// A domain that has begun, and the socket to it.
+type Begun<K> = (Arc<<K as Isolation>::Domain>, Arc<<K as Isolation>::Socket>);
 
 /// Serves a component until it is gone. One that does not keep to the rules is ended.
 pub(crate) fn serve<K: Isolation>(
@@ -359,7 +369,7 @@ pub(crate) fn serve<K: Isolation>(
 
 /// Sends an answer, and what goes with it. What cannot go, for want of memory, is named behind the
 /// rest: whoever gets it sees that it is missing.
-fn say<K: Isolation>(
+pub(super) fn say<K: Isolation>(
     socket: &K::Socket,
     answer: Answer<K>,
 ) -> core::result::Result<(), KernelError> {

@@ -132,13 +132,26 @@ impl<K: Isolation> Object<K> {
         self.memory().map_or(0, |memory| memory.len())
     }
 
-    /// Gives it to a component; what goes with the answer.
-    fn grant(&mut self, id: u64, client: ComponentId, access: Access) -> Item<K> {
+    /// Gives it to a component.
+    fn grant(&mut self, client: ComponentId, access: Access) {
         let grant = self.grants.entry(client).or_insert(Grant { count: 0, access });
         grant.count += 1;
         if access == Access::ReadWrite {
             grant.access = access;
         }
+    }
+
+    /// Whether a component has it mapped like that, and has an end in it, so that it will not have
+    /// forgotten it by the time that it hears of this.
+    pub(super) fn is_used(&self, client: ComponentId, access: Access) -> bool {
+        let enough = |has| has == Access::ReadWrite || access == Access::Read;
+        let holds =
+            |word: &Word| word.waiters.contains(&client) || word.signallers.contains(&client);
+        self.access_of(client).is_some_and(enough) && self.words.values().any(holds)
+    }
+
+    /// What goes with an answer.
+    pub(super) fn item(&self, id: u64, access: Access) -> Item<K> {
         match &self.thing {
             Thing::Memory(memory) => Item::Memory(id, Arc::clone(memory), access),
             Thing::File(file) => Item::File(id, Arc::clone(file)),
@@ -183,9 +196,17 @@ impl<K: Isolation> State<K> {
     /// Gives an object to a component.
     pub(super) fn give(&mut self, client: ComponentId, id: u64, access: Access) -> Result<Item<K>> {
         let object = self.objects.get_mut(&id).ok_or(ErrorKind::Stale)?;
-        let item = object.grant(id, client, access);
+        object.grant(client, access);
+        let item = object.item(id, access);
         self.client(client)?.objects.insert(id);
         Ok(item)
+    }
+
+    /// It had it no more, as a part of something came.
+    pub(super) fn give_again(&self, client: ComponentId, id: u64) -> Result<Answer<K>> {
+        let object = self.objects.get(&id).ok_or(ErrorKind::Stale)?;
+        let access = object.access_of(client).ok_or(ErrorKind::Denied)?;
+        Ok(Answer { said: Said::Done(), items: Vec::from([object.item(id, access)]) })
     }
 
     pub(super) fn make_memory(&mut self, client: ComponentId, bytes: u64) -> Result<Answer<K>> {

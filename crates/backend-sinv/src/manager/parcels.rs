@@ -92,7 +92,7 @@ impl<K: Isolation> State<K> {
     }
 
     /// Whether all of it is the component's to give.
-    fn check(&self, client: ComponentId, parcel: &Parcel) -> Result<()> {
+    pub(super) fn check(&self, client: ComponentId, parcel: &Parcel) -> Result<()> {
         if parcel.desc.local || !parcel.rights.contains(Rights::TRANSFER) {
             return Err(ErrorKind::Denied);
         }
@@ -165,7 +165,7 @@ impl<K: Isolation> State<K> {
         self.count_references(parcel);
     }
 
-    fn count_references(&mut self, parcel: &Parcel) {
+    pub(super) fn count_references(&mut self, parcel: &Parcel) {
         references(parcel, &mut |object| {
             if let Some(object) = self.objects.get_mut(&object) {
                 object.transit += 1;
@@ -182,34 +182,63 @@ impl<K: Isolation> State<K> {
         });
     }
 
-    /// From now on it is the component's.
-    pub(super) fn deliver(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Answer<K>> {
-        let room = self.limits_of(client).objects as usize;
-        if self.client(client)?.objects.len() >= room {
+    /// From now on it is the component's; what that is told.
+    pub(super) fn deliver(&mut self, client: ComponentId, parcel: Parcel) -> Result<Answer<K>> {
+        if !self.has_room(client)? {
             self.lose(parcel, Gone::Closed);
             return Err(ErrorKind::NoSlots);
         }
-        parcel.each(&mut |desc, piece| match piece {
-            Piece::Word { word, side: Some(side), .. } => {
-                let object = self.objects.get_mut(&word.object);
-                if let Some(word) = object.and_then(|object| object.word_mut(word.offset)) {
-                    word.take_off(*side, TRANSIT);
-                    word.put_on(*side, client);
-                }
-            }
-            Piece::Queue(queue) => self.move_end(*queue, desc.role, Some(TRANSIT), client),
-            _ => {}
-        });
-        self.say_who_stays(&mut parcel);
-        let needed = objects_of(&parcel);
-        let items = needed.into_iter().map(|(id, access)| self.give(client, id, access));
-        let items: Vec<Item<K>> = items.collect::<Result<_>>()?;
-        self.uncount_references(&parcel);
+        let items = self.items_for(client, &parcel)?;
+        let parcel = self.hand_over(client, parcel)?;
         Ok(Answer { said: Said::Parcel(parcel), items })
     }
 
+    /// Whether its limits let the component have one thing more.
+    pub(super) fn has_room(&mut self, client: ComponentId) -> Result<bool> {
+        let room = self.limits_of(client).objects as usize;
+        Ok(self.client(client)?.objects.len() < room)
+    }
+
+    /// What goes along with a parcel: the objects that the component does not use already.
+    pub(super) fn items_for(&self, client: ComponentId, parcel: &Parcel) -> Result<Vec<Item<K>>> {
+        let mut items = Vec::new();
+        for (id, access) in objects_of(parcel) {
+            let object = self.objects.get(&id).ok_or(ErrorKind::Stale)?;
+            if !object.is_used(client, access) {
+                items.push(object.item(id, access));
+            }
+        }
+        Ok(items)
+    }
+
+    /// From now on it is the component's, which gets it as it is returned.
+    pub(super) fn hand_over(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Parcel> {
+        self.change_hands(&parcel, TRANSIT, client);
+        self.say_who_stays(&mut parcel);
+        for (id, access) in objects_of(&parcel) {
+            self.give(client, id, access)?;
+        }
+        self.uncount_references(&parcel);
+        Ok(parcel)
+    }
+
+    /// The ends of a parcel that are `from`'s are `to`'s.
+    pub(super) fn change_hands(&mut self, parcel: &Parcel, from: ComponentId, to: ComponentId) {
+        parcel.each(&mut |desc, piece| match piece {
+            Piece::Word { word: id, side: Some(side), .. } => {
+                let object = self.objects.get_mut(&id.object);
+                if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
+                    word.take_off(*side, from);
+                    word.put_on(*side, to);
+                }
+            }
+            Piece::Queue(queue) => self.move_end(*queue, desc.role, Some(from), to),
+            _ => {}
+        });
+    }
+
     /// Whoever gets an end has to know whether there are others of its side.
-    fn say_who_stays(&self, parcel: &mut Parcel) {
+    pub(super) fn say_who_stays(&self, parcel: &mut Parcel) {
         for piece in &mut parcel.pieces {
             match piece {
                 Piece::End(inner) => self.say_who_stays(inner),

@@ -3,7 +3,7 @@
 //! Receiving ends may be in the queues of one another, but not in a circle: nobody could ever
 //! receive them (H10). So each queue knows which one its receiving end is in.
 
-use core::sync::atomic::Ordering::Release;
+use core::sync::atomic::Ordering::{Acquire, Release};
 use std::collections::VecDeque;
 use std::vec::Vec;
 
@@ -19,20 +19,25 @@ use super::{Result, State};
 use crate::bell::word_at;
 use crate::request::{Answer, ComponentId, Said};
 
+/// Where the numbers of what was pushed and popped are.
+const PUSHED: u64 = QUEUE_NUMBERS[0];
+const POPPED: u64 = QUEUE_NUMBERS[1];
+
 /// A queue.
 pub(super) struct Queue {
     /// Where its words and numbers are.
     object: u64,
-    capacity: u32,
-    items: VecDeque<Parcel>,
+    pub(super) capacity: u32,
+    pub(super) items: VecDeque<Parcel>,
     pushed: u64,
-    popped: u64,
     /// Who holds sending ends; one that is on its way is nobody's.
     senders: Vec<ComponentId>,
-    receiver: Option<ComponentId>,
+    pub(super) receiver: Option<ComponentId>,
     made_by: ComponentId,
     /// The queue that the receiving end is in.
     home: Option<u64>,
+    /// Whether its receiver has asked to get nothing ahead.
+    pub(super) recalled: bool,
 }
 
 impl Queue {
@@ -60,7 +65,10 @@ impl Queue {
     fn put_on(&mut self, role: Role, holder: ComponentId) {
         match role {
             Role::CapSnd => self.senders.push(holder),
-            Role::CapRcv => self.receiver = Some(holder),
+            Role::CapRcv => {
+                self.receiver = Some(holder);
+                self.recalled = false;
+            }
             _ => {}
         }
     }
@@ -103,11 +111,11 @@ impl<K: Isolation> State<K> {
             capacity,
             items: VecDeque::new(),
             pushed: 0,
-            popped: 0,
             senders: Vec::from([client]),
             receiver: Some(client),
             made_by: client,
             home: None,
+            recalled: false,
         };
         let id = self.next();
         self.queues.insert(id, queue);
@@ -142,7 +150,7 @@ impl<K: Isolation> State<K> {
             // Its word says why, or will in a moment.
             return Err(ErrorKind::Closed);
         }
-        if queue.items.len() >= queue.capacity as usize {
+        if self.queued(queue) >= queue.capacity.into() {
             return Ok(Said::NotNow());
         }
         let mut travels = !is_of(&parcel, id);
@@ -160,8 +168,20 @@ impl<K: Isolation> State<K> {
             queue.items.push_back(parcel);
             queue.pushed += 1;
         }
-        self.announce(id, 0);
+        self.send_ahead(id);
+        self.announce(id);
         Ok(Said::Done())
+    }
+
+    /// How many were pushed and not popped. How many were popped the receiver writes, and a sender
+    /// can: what is still here was not.
+    fn queued(&self, queue: &Queue) -> u64 {
+        let here = queue.items.len() as u64;
+        let memory = self.objects.get(&queue.object).and_then(|object| object.memory());
+        // SAFETY: the object has `QUEUE_BYTES`.
+        let popped =
+            memory.map_or(0, |memory| unsafe { word_at::<K>(memory, POPPED) }.load(Acquire));
+        queue.pushed.wrapping_sub(popped).clamp(here, here.max(queue.pushed))
     }
 
     /// Whether `queue` is `other`, or its receiving end is in the queue of that, and so on.
@@ -180,13 +200,11 @@ impl<K: Isolation> State<K> {
         self.holds_end(client, id, Role::CapRcv)?;
         let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
         let Some(parcel) = queue.items.pop_front() else { return Ok(Said::NotNow().into()) };
-        queue.popped += 1;
         self.leave_home(&parcel);
-        self.announce(id, 1);
         self.deliver(client, parcel)
     }
 
-    fn leave_home(&mut self, parcel: &Parcel) {
+    pub(super) fn leave_home(&mut self, parcel: &Parcel) {
         each_receiving(parcel, &mut |inner| {
             if let Some(inner) = self.queues.get_mut(&inner) {
                 inner.home = None;
@@ -194,15 +212,16 @@ impl<K: Isolation> State<K> {
         });
     }
 
-    /// Writes how many were pushed (0) or popped (1), and triggers the word that goes with it.
-    fn announce(&mut self, id: u64, which: usize) {
+    /// Writes how many were pushed, and triggers the word that goes with it.
+    fn announce(&mut self, id: u64) {
         let Some(queue) = self.queues.get(&id) else { return };
-        let (object, number) = (queue.object, [queue.pushed, queue.popped][which]);
+        let (object, pushed) = (queue.object, queue.pushed);
         if let Some(memory) = self.objects.get(&object).and_then(|object| object.memory()) {
             // SAFETY: the object has `QUEUE_BYTES`.
-            unsafe { word_at::<K>(memory, QUEUE_NUMBERS[which]) }.store(number, Release);
+            // Release: partners the Acquire of the receiver. What came ahead was sent before.
+            unsafe { word_at::<K>(memory, PUSHED) }.store(pushed, Release);
         }
-        self.tell(WordId { object, offset: QUEUE_WORDS[which] }, What::Trigger);
+        self.tell(WordId { object, offset: QUEUE_WORDS[0] }, What::Trigger);
     }
 
     /// An end has left by itself.

@@ -6,6 +6,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use res_api::ErrorKind;
+#[cfg(not(miri))]
+use rustix::fs::SealFlags;
 
 use super::object::{Mapping, Object};
 use crate::{Access, KernelError, KernelMemory};
@@ -32,7 +34,7 @@ const MAKE: &str = "make a memory object";
 #[derive(Debug)]
 pub struct LinuxMemory {
     object: Arc<Object>,
-    mapping: Mapping,
+    mapping: Arc<Mapping>,
     access: Access,
 }
 
@@ -50,13 +52,13 @@ impl LinuxMemory {
 
     /// Maps what came from another process, as far as it allows.
     #[cfg(not(miri))]
-    pub(super) fn received(descriptor: OwnedFd) -> Result<Self, KernelError> {
-        let (object, access) = Object::received(descriptor)?;
+    pub(super) fn received(descriptor: OwnedFd, seals: SealFlags) -> Result<Self, KernelError> {
+        let (object, access) = Object::received(descriptor, seals)?;
         Self::map(Arc::new(object), access)
     }
 
     fn map(object: Arc<Object>, access: Access) -> Result<Self, KernelError> {
-        let mapping = object.map(access)?;
+        let mapping = Arc::new(object.map(access)?);
         Ok(Self { object, mapping, access })
     }
 }
@@ -80,6 +82,10 @@ impl KernelMemory for LinuxMemory {
                 "map for writing what is mapped for reading",
                 ErrorKind::Denied,
             ));
+        }
+        if self.access == access {
+            let (object, mapping) = (Arc::clone(&self.object), Arc::clone(&self.mapping));
+            return Ok(Self { object, mapping, access });
         }
         Self::map(Arc::clone(&self.object), access)
     }

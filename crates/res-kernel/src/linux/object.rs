@@ -30,6 +30,8 @@ const FIXED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 pub(super) struct Object {
     descriptor: OwnedFd,
     len: usize,
+    /// How it is sealed for good, once that is known.
+    seals: OnceLock<SealFlags>,
     /// One that reads only, for those who can open nothing.
     reader: OnceLock<OwnedFd>,
 }
@@ -53,8 +55,16 @@ impl Object {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let descriptor = memfd_create(c"res", flags).map_err(refused(MAKE))?;
         ftruncate(&descriptor, len as u64).map_err(refused(MAKE))?;
-        fcntl_add_seals(&descriptor, FIXED).map_err(refused(MAKE))?;
-        Ok(Self { descriptor, len, reader: OnceLock::new() })
+        // Where `pass` would add nothing but the last seal.
+        let for_good = RECEIVERS_OPEN_NOTHING.load(Relaxed);
+        let seals = if for_good { FIXED | SealFlags::SEAL } else { FIXED };
+        fcntl_add_seals(&descriptor, seals).map_err(refused(MAKE))?;
+        let seals = if for_good { OnceLock::from(seals) } else { OnceLock::new() };
+        Ok(Self::of(descriptor, len, seals))
+    }
+
+    fn of(descriptor: OwnedFd, len: usize, seals: OnceLock<SealFlags>) -> Self {
+        Self { descriptor, len, seals, reader: OnceLock::new() }
     }
 
     /// A descriptor for another process that is to have that access (H7). Those who can open nothing
@@ -79,6 +89,16 @@ impl Object {
 
     /// Seals it for good, unless somebody has; how it is sealed.
     fn sealed(&self, seals: SealFlags) -> Result<SealFlags, KernelError> {
+        if let Some(sealed) = self.seals.get() {
+            return Ok(*sealed);
+        }
+        let sealed = self.seal(seals)?;
+        // Another thread may have found out at the same time: it is for good.
+        let _ = self.seals.set(sealed);
+        Ok(sealed)
+    }
+
+    fn seal(&self, seals: SealFlags) -> Result<SealFlags, KernelError> {
         let now = || fcntl_get_seals(&self.descriptor).map_err(refused(PASS));
         let before = now()?;
         if before.contains(SealFlags::SEAL) {
@@ -106,11 +126,19 @@ impl Object {
         Ok(reader.as_fd())
     }
 
-    /// The object of a descriptor that came from another process, and what it allows. `Misbehaved`
+    /// How a descriptor is sealed that came from another process, if it can be memory: if its length
+    /// has been fixed, which no file of a file system has.
+    pub(super) fn seals_of(descriptor: &OwnedFd) -> Option<SealFlags> {
+        fcntl_get_seals(descriptor).ok().filter(|seals| seals.intersects(FIXED))
+    }
+
+    /// The object of a descriptor that came so sealed, and what it allows. `Misbehaved`
     /// unless it is whole pages that are all there, and that nobody can take away.
-    pub(super) fn received(descriptor: OwnedFd) -> Result<(Self, Access), KernelError> {
+    pub(super) fn received(
+        descriptor: OwnedFd,
+        seals: SealFlags,
+    ) -> Result<(Self, Access), KernelError> {
         let wrong = KernelError::new(RECEIVE, ErrorKind::Misbehaved);
-        let seals = fcntl_get_seals(&descriptor).map_err(|_| wrong)?;
         let status = fstat(&descriptor).map_err(|_| wrong)?;
         let len = usize::try_from(status.st_size).map_err(|_| wrong)?;
         let whole = len != 0 && len.is_multiple_of(rustix::param::page_size());
@@ -123,7 +151,7 @@ impl Object {
         let flags = fcntl_getfl(&descriptor).map_err(|_| wrong)?;
         let writes = !sealed && flags & OFlags::RWMODE == OFlags::RDWR;
         let access = if writes { Access::ReadWrite } else { Access::Read };
-        Ok((Self { descriptor, len, reader: OnceLock::new() }, access))
+        Ok((Self::of(descriptor, len, OnceLock::from(seals)), access))
     }
 
     /// Maps all of it, somewhere.
@@ -208,6 +236,12 @@ mod tests {
 
     use super::*;
 
+    fn received(descriptor: OwnedFd) -> Result<(Object, Access), KernelError> {
+        let seals = Object::seals_of(&descriptor);
+        let seals = seals.ok_or(KernelError::new(RECEIVE, ErrorKind::Misbehaved))?;
+        Object::received(descriptor, seals)
+    }
+
     #[test]
     fn nobody_changes_the_length() {
         let object = Object::new(8192).unwrap();
@@ -220,7 +254,7 @@ mod tests {
         let object = Object::new(4096).unwrap();
         let first = object.map(Access::ReadWrite).unwrap();
         let passed = object.pass(Access::Read).unwrap().try_clone_to_owned().unwrap();
-        let (theirs, access) = Object::received(passed).unwrap();
+        let (theirs, access) = received(passed).unwrap();
         assert_eq!(access, Access::Read);
         for object in [&object, &theirs] {
             assert_eq!(object.map(Access::ReadWrite).unwrap_err().kind, ErrorKind::Denied);
@@ -231,7 +265,7 @@ mod tests {
         // Not by way of the file system either, and who had it mapped goes on.
         let path = std::format!("/proc/self/fd/{}", theirs.descriptor.as_raw_fd());
         let again = std::fs::File::options().read(true).write(true).open(path).unwrap();
-        let again = Object { descriptor: again.into(), len: 4096, reader: OnceLock::new() };
+        let again = Object::of(again.into(), 4096, OnceLock::new());
         assert_eq!(again.map(Access::ReadWrite).unwrap_err().kind, ErrorKind::Denied);
         let second = theirs.map(Access::Read).unwrap();
         // SAFETY: both are mapped, and nobody else knows them.
@@ -247,7 +281,7 @@ mod tests {
         let _mapped = object.map(Access::ReadWrite).unwrap();
         let passed = object.pass(Access::ReadWrite).unwrap().try_clone_to_owned().unwrap();
         assert_eq!(object.pass(Access::Read).unwrap_err().kind, ErrorKind::Denied);
-        let (theirs, access) = Object::received(passed).unwrap();
+        let (theirs, access) = received(passed).unwrap();
         assert_eq!(access, Access::ReadWrite);
         let again = fcntl_add_seals(&theirs.descriptor, SealFlags::FUTURE_WRITE);
         assert_eq!(again, Err(Errno::PERM), "they cannot seal it for us");
@@ -279,7 +313,7 @@ mod tests {
             let pages = std::vec![1; len as usize];
             rustix::io::write(&descriptor, &pages).unwrap();
             fcntl_add_seals(&descriptor, seals).unwrap();
-            Object::received(descriptor).map(|_| ()).map_err(|error| error.kind)
+            received(descriptor).map(|_| ()).map_err(|error| error.kind)
         };
         let all = FIXED | SealFlags::SEAL;
         assert_eq!(make(4096, all), Ok(()));
@@ -298,7 +332,7 @@ mod tests {
         fcntl_add_seals(&hole, all).unwrap();
         let file = std::fs::File::open("/proc/self/exe").unwrap();
         for descriptor in [hole, file.into()] {
-            let refused = Object::received(descriptor).unwrap_err();
+            let refused = received(descriptor).unwrap_err();
             assert_eq!(refused.kind, ErrorKind::Misbehaved);
         }
     }

@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use res_api::ErrorKind;
 use res_sync::Deadline;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{SealFlags, fcntl_get_seals};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -19,6 +18,7 @@ use super::clock;
 use super::error::refused;
 use super::file::LinuxFile;
 use super::memory::LinuxMemory;
+use super::object::Object;
 use crate::{KernelError, Passed, Place, Received, Socket};
 
 const CONNECT: &str = "connect two domains";
@@ -126,9 +126,6 @@ impl LinuxSocket {
             Some(_) => RecvFlags::DONTWAIT,
         };
         loop {
-            if waits == RecvFlags::DONTWAIT {
-                await_input(self.0.as_fd(), deadline)?;
-            }
             let mut space = [MaybeUninit::uninit(); CONTROL];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut first = [0];
@@ -136,9 +133,14 @@ impl LinuxSocket {
             let flags = waits | RecvFlags::CMSG_CLOEXEC;
             let received = match recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => received,
-                // Somebody else was faster; or the peer went and left messages of ours unread, which
-                // is said once, before its own last messages.
-                Err(Errno::AGAIN | Errno::INTR | Errno::CONNRESET) => continue,
+                // Nothing is there yet.
+                Err(Errno::AGAIN) => {
+                    await_input(self.0.as_fd(), deadline)?;
+                    continue;
+                }
+                // The peer went and left messages of ours unread, which is said once, before its own
+                // last messages.
+                Err(Errno::INTR | Errno::CONNRESET) => continue,
                 Err(error) => return Err(refused(RECEIVE)(error)),
             };
             let lost = ReturnFlags::TRUNC | ReturnFlags::CTRUNC;
@@ -160,17 +162,10 @@ impl LinuxSocket {
 
 /// What a descriptor is that came from another process: a file where it can be nothing else.
 fn received_object(descriptor: OwnedFd) -> Result<Passed<LinuxMemory, LinuxFile>, KernelError> {
-    if may_be_memory(&descriptor) {
-        LinuxMemory::received(descriptor).map(Passed::Memory)
-    } else {
-        Ok(Passed::File(LinuxFile::received(descriptor)))
+    match Object::seals_of(&descriptor) {
+        Some(seals) => LinuxMemory::received(descriptor, seals).map(Passed::Memory),
+        None => Ok(Passed::File(LinuxFile::received(descriptor))),
     }
-}
-
-/// Whether its length has been fixed, which no file of a file system has.
-fn may_be_memory(descriptor: &OwnedFd) -> bool {
-    let fixed = SealFlags::SHRINK | SealFlags::GROW;
-    fcntl_get_seals(descriptor).is_ok_and(|seals| seals.intersects(fixed))
 }
 
 /// Waits until there is something to read, or nothing ever will be.

@@ -1,0 +1,87 @@
+//! What is pushed into a queue of capabilities goes to its receiver at once, ahead of being asked
+//! for: so who receives it waits for nobody.
+//!
+//! What has been sent ahead is the receiver's. If it gives the receiving end away, it gives back
+//! what it has not received; if it dies, that leaves with all else that it had.
+
+use backend_local::parcel::Parcel;
+use res_api::{ErrorKind, Role};
+use res_kernel::Isolation;
+
+use super::components::say;
+use super::{Result, State, TRANSIT};
+use crate::board;
+use crate::request::{Answer, ComponentId, Said};
+
+/// How much may be under way to a component that it has not taken: with an answer, less than its
+/// socket holds.
+const AHEAD: u64 = 8;
+
+impl<K: Isolation> State<K> {
+    /// Sends what is next in a queue to its receiver, if that can be. What has to be asked for is
+    /// received in that order, too: behind it nothing is sent ahead.
+    pub(super) fn send_ahead(&mut self, id: u64) {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        let (Some(receiver), false, 1) = (queue.receiver, queue.recalled, queue.items.len()) else {
+            return;
+        };
+        let Some(parcel) = queue.items.pop_front() else { return };
+        if !self.may_have_more(receiver) || !self.sends(receiver, id, &parcel) {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.items.push_front(parcel);
+            }
+            return;
+        }
+        self.leave_home(&parcel);
+        // It has all of its objects: that was looked at as they were sent.
+        let _ = self.hand_over(receiver, parcel);
+    }
+
+    /// Whether the component takes what is sent to it, and may have more.
+    fn may_have_more(&mut self, receiver: ComponentId) -> bool {
+        let Some(client) = self.components.get(&receiver) else { return false };
+        let under_way = client.ahead.saturating_sub(board::taken::<K>(&client.board));
+        under_way < AHEAD && self.has_room(receiver).is_ok_and(|room| room)
+    }
+
+    /// Sends it. Not where a component is composing, and asks without a socket.
+    fn sends(&mut self, receiver: ComponentId, queue: u64, parcel: &Parcel) -> bool {
+        let Ok(items) = self.items_for(receiver, parcel) else { return false };
+        let mut told = parcel.clone();
+        self.say_who_stays(&mut told);
+        let Some(client) = self.components.get_mut(&receiver) else { return false };
+        let Some(socket) = client.socket.clone() else { return false };
+        let sent = say::<K>(&socket, Answer { said: Said::Ahead(queue, told), items }).is_ok();
+        client.ahead += u64::from(sent);
+        sent
+    }
+
+    /// The receiver is about to give the receiving end away.
+    pub(super) fn recall(&mut self, client: ComponentId, id: u64) -> Result<Said> {
+        self.holds_end(client, id, Role::CapRcv)?;
+        let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
+        queue.recalled = true;
+        Ok(Said::Done())
+    }
+
+    /// What was sent ahead comes back, the last first.
+    pub(super) fn take_back(
+        &mut self,
+        client: ComponentId,
+        id: u64,
+        parcel: Parcel,
+    ) -> Result<Said> {
+        self.holds_end(client, id, Role::CapRcv)?;
+        self.check(client, &parcel)?;
+        let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
+        if !queue.recalled || queue.items.len() as u64 >= AHEAD + u64::from(queue.capacity) {
+            return Err(ErrorKind::Invalid);
+        }
+        self.change_hands(&parcel, client, TRANSIT);
+        self.count_references(&parcel);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.items.push_front(parcel);
+        }
+        Ok(Said::Done())
+    }
+}

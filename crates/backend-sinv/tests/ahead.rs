@@ -229,7 +229,7 @@ fn in_processes() {
 #[test]
 fn in_the_simulator() {
     Seeds::from_env(20).check("in_the_simulator", |sim| {
-        each::<Sim>(|| Sinv::on(sim.clone(), Limits::default()).expect("a system"));
+        each::<Sim>(|| Sinv::on(sim, Limits::default()).expect("a system"));
     });
 }
 

@@ -206,7 +206,7 @@ variants! {
 
 #[cfg(test)]
 mod tests {
-    use backend_local::parcel::Piece;
+    use backend_local::parcel::{Head, Piece};
     use res_api::{Barrier, Fault, KindId, Rights, Tag, Trust};
 
     use super::*;
@@ -232,8 +232,14 @@ mod tests {
             Piece::Queue(9),
             Piece::File(10),
         ]);
-        let inner = Parcel { desc, rights: Rights::all(), state: 5, pieces };
-        Parcel { pieces: Vec::from([Piece::End(inner.clone())]), ..inner }
+        let head = Head { desc, rights: Rights::all(), state: 5, pieces: pieces.len() as u32 };
+        within(Parcel { head, pieces })
+    }
+
+    /// An end that has nothing but that one.
+    fn within(inner: Parcel) -> Parcel {
+        let pieces = core::iter::once(Piece::End(inner.head)).chain(inner.pieces).collect();
+        Parcel { head: Head { pieces: 1, ..inner.head }, pieces }
     }
 
     fn requests() -> Vec<Request> {
@@ -273,7 +279,7 @@ mod tests {
         }
         let said = Said::Notices(Vec::from([Notice::Stop(), Notice::ArenaGone(4), Notice::Last()]));
         assert_eq!(Said::decoded(&said.encoded()), Some(said));
-        let said = Said::Endowments(Vec::from([(Name::new("one"), parcel().desc)]));
+        let said = Said::Endowments(Vec::from([(Name::new("one"), parcel().head.desc)]));
         assert_eq!(Said::decoded(&said.encoded()), Some(said));
         let failed = Exit::Failed(Fault::new(ErrorKind::Denied, "what it says"));
         let Some(Exit::Failed(fault)) = Exit::decoded(&failed.encoded()) else {
@@ -314,10 +320,13 @@ mod tests {
     fn ends_within_ends_have_an_end() {
         let mut deep = parcel();
         for _ in 0..100 {
-            deep = Parcel { pieces: Vec::from([Piece::End(deep.clone())]), ..deep };
+            deep = within(deep);
         }
         assert_eq!(Parcel::decoded(&deep.encoded()), None);
-        let many = std::vec![Piece::Queue(1); 65];
-        assert_eq!(Parcel::decoded(&Parcel { pieces: many, ..parcel() }.encoded()), None);
+        for (count, is_refused) in [(64, false), (65, true)] {
+            let head = Head { pieces: count, ..parcel().head };
+            let many = Parcel { head, pieces: std::vec![Piece::Queue(1); count as usize] };
+            assert_eq!(Parcel::decoded(&many.encoded()).is_none(), is_refused, "{count}");
+        }
     }
 }

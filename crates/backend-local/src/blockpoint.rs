@@ -42,7 +42,6 @@ pub(crate) struct Point<K: Kernel> {
 }
 
 /// What another component has to know of a word.
-#[cfg(feature = "alloc")]
 pub(crate) struct Whereabouts {
     pub(crate) word: WordId,
     pub(crate) barrier: Barrier,
@@ -143,20 +142,21 @@ impl<K: Kernel> Point<K> {
 
     /// Moves the word into `memory`, unless it is at home somewhere already; false if there is no
     /// place left in it. Whoever has the point waits on nothing yet.
-    pub(crate) fn settle(&self, memory: &Ref<MemObject<K>, K>) -> bool {
+    pub(crate) fn settle(&self, memory: &Ref<MemObject<K>, K>) -> Result<bool, LocalError> {
         let mut home = self.home.lock();
         if home.is_some() {
-            return true;
+            return Ok(true);
         }
-        let Some((word, place)) = memory.next_word() else { return false };
+        let Some((word, place)) = memory.next_word() else { return Ok(false) };
         if let Some(outside) = self.system.outside() {
-            outside.widen(&self.place);
+            outside.widen(&self.place, word)?;
+            self.event().begin_at(self.kernel.first_word(&self.place));
         }
         // SAFETY: the memory, which the home keeps, stays as long as the point.
         unsafe { self.word.move_to(place) };
         memory.set_point(word.offset, self);
         *home = Some(Home { memory: memory.clone(), word, travelled: false, shared: false });
-        true
+        Ok(true)
     }
 
     /// Uses the word at that place, with the value that it has there. Nobody has the point yet.
@@ -172,7 +172,6 @@ impl<K: Kernel> Point<K> {
 
     /// An end of that side goes elsewhere: here it leaves without a word. A group that watches here
     /// loses its source.
-    #[cfg(feature = "alloc")]
     pub(crate) fn depart(&self, side: Side) {
         let kept = self.holders(side).fetch_add(u32::MAX, AcqRel) > 1;
         if let Some(home) = &mut *self.home.lock() {
@@ -188,7 +187,6 @@ impl<K: Kernel> Point<K> {
     }
 
     /// Where the word is, how many ends of that side are here, and whether one of the other is.
-    #[cfg(feature = "alloc")]
     pub(crate) fn whereabouts(&self, side: Option<Side>) -> Option<Whereabouts> {
         let word = self.home.lock().as_ref().map(|home| home.word)?;
         let here = |side: Side| self.holders(side).fetch_add(0, AcqRel);
@@ -322,7 +320,6 @@ impl<K: Kernel> Blockpoint<K> {
     }
 
     /// The point of a word in memory that came from another component.
-    #[cfg(feature = "alloc")]
     pub(crate) fn of_word(
         memory: &Ref<MemObject<K>, K>,
         offset: u32,
@@ -337,7 +334,7 @@ impl<K: Kernel> Blockpoint<K> {
         let point = memory.point_or(offset, || {
             let point = Point::new(system, barrier)?;
             if let Some(outside) = system.outside() {
-                outside.widen(&point.place);
+                outside.widen(&point.place, WordId { object: memory.id(), offset })?;
             }
             point.lie(memory, offset)?;
             system.create(point)

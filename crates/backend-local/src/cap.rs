@@ -16,7 +16,7 @@ use crate::file::FileObject;
 use crate::list::{Link, Linked, List};
 use crate::mem::{Mem, SharedMem};
 use crate::names::Names;
-use crate::system::{Ref, SystemRef, U32, U64};
+use crate::system::{Ref, SystemRef, U32, U64, Vacant};
 
 /// An end of a channel, or whatever else is bundled from parts.
 pub(crate) struct EndObject<K: Kernel> {
@@ -54,19 +54,29 @@ pub(crate) enum LocalPart<K: Kernel> {
     Own(Cap<K>),
     Queue(CapQueue<K>),
     /// A queue of capabilities that lies outside of this component.
-    #[cfg(feature = "alloc")]
     Distant(u64),
+}
+
+/// The parts of a chain that begins there.
+///
+/// # Safety
+///
+/// The chain is constant as long as it is borrowed.
+unsafe fn parts_from<K: Kernel>(
+    mut next: Option<&Ref<PartNode<K>, K>>,
+) -> impl Iterator<Item = &LocalPart<K>> {
+    core::iter::from_fn(move || {
+        let node = next?;
+        // SAFETY: constant, says the caller, and borrowed with the node.
+        next = unsafe { (*node.next.as_ptr()).as_ref() };
+        Some(&node.part)
+    })
 }
 
 impl<K: Kernel> EndObject<K> {
     pub(crate) fn parts(&self) -> impl Iterator<Item = &LocalPart<K>> {
-        let mut next = self.parts.as_ref();
-        core::iter::from_fn(move || {
-            let node = next?;
-            // SAFETY: constant since the end was made (see `PartNode`), and borrowed with it.
-            next = unsafe { (*node.next.as_ptr()).as_ref() };
-            Some(&node.part)
-        })
+        // SAFETY: the chain is constant since the end was made.
+        unsafe { parts_from(self.parts.as_ref()) }
     }
 
     /// Leaves, once: whoever is the last on its side of a word tells the other side why.
@@ -80,7 +90,6 @@ impl<K: Kernel> EndObject<K> {
                 LocalPart::Point(point, Some(side)) => point.0.leave(*side, why),
                 LocalPart::Own(inner) => inner.leave(why),
                 LocalPart::Queue(queue) => queue.leave(self.desc.role, why),
-                #[cfg(feature = "alloc")]
                 LocalPart::Distant(queue) => {
                     if let Some(outside) = self.system.outside() {
                         outside.left_queue(*queue, self.desc.role, why);
@@ -95,13 +104,17 @@ impl<K: Kernel> EndObject<K> {
     fn settle(&self) -> Result<(), LocalError> {
         for part in self.parts() {
             let LocalPart::Point(point, _) = part else { continue };
-            let beside = self.parts().any(|part| match part {
-                LocalPart::Mem(memory) => point.0.settle(memory.object()),
-                _ => false,
-            });
+            let mut beside = false;
+            for part in self.parts() {
+                if let LocalPart::Mem(memory) = part
+                    && !beside
+                {
+                    beside = point.0.settle(memory.object())?;
+                }
+            }
             if !beside {
                 let memory = res_api::Mem::share(Mem::new(&self.system, 1)?);
-                if !point.0.settle(memory.object()) {
+                if !point.0.settle(memory.object())? {
                     return Err(ErrorKind::NoMemory.into());
                 }
             }
@@ -110,7 +123,6 @@ impl<K: Kernel> EndObject<K> {
     }
 
     /// Goes to another component, without a word here.
-    #[cfg(feature = "alloc")]
     fn depart(&self) {
         if self.left.swap(Gone::Closed.code(), AcqRel) != 0 {
             return;
@@ -183,11 +195,14 @@ impl<K: Kernel> EndObject<K> {
 impl<K: Kernel> Drop for EndObject<K> {
     fn drop(&mut self) {
         self.unlist();
-        // A chain of any length, without recursion.
-        let mut next = self.parts.take();
-        while let Some(node) = next {
-            next = node.next.take();
-        }
+        unchain(self.parts.take());
+    }
+}
+
+/// Lets go of a chain of any length, without recursion.
+fn unchain<K: Kernel>(mut next: Option<Ref<PartNode<K>, K>>) {
+    while let Some(node) = next {
+        next = node.next.take();
     }
 }
 
@@ -262,18 +277,19 @@ impl<K: Kernel> Cap<K> {
         system: &SystemRef<K>,
         desc: Desc,
         from: Option<&Self>,
-        parts: impl IntoIterator<Item = LocalPart<K>>,
+        parts: impl IntoIterator<Item = Result<LocalPart<K>, LocalError>>,
     ) -> Result<Self, LocalError> {
-        let mut chain = Chain { first: None, last: None };
+        let mut chain = Chain::new();
         for part in parts {
-            chain.push(system.create(PartNode { part, next: Cell::new(None) })?);
+            let node = chain.vacant(system)?;
+            chain.fill(node, part?);
         }
         let end = system.create(EndObject {
             desc,
             state: Atomic::new(0),
             left: Atomic::new(0),
             stopped: Atomic::new(0),
-            parts: chain.first,
+            parts: chain.first.take(),
             link: Link::new(),
             system: system.clone(),
         })?;
@@ -326,7 +342,6 @@ impl<K: Kernel> Cap<K> {
     }
 
     /// The memory, if it is some.
-    #[cfg(feature = "alloc")]
     pub(crate) fn memory(&self) -> Option<&SharedMem<K>> {
         match &self.what {
             What::Memory(memory) => Some(memory),
@@ -335,7 +350,6 @@ impl<K: Kernel> Cap<K> {
     }
 
     /// The number of the file outside, if it is one, and has one.
-    #[cfg(feature = "alloc")]
     pub(crate) fn file_number(&self) -> Option<Option<u64>> {
         match &self.what {
             What::File(file) => Some(file.number()),
@@ -344,7 +358,6 @@ impl<K: Kernel> Cap<K> {
     }
 
     /// Goes to another component.
-    #[cfg(feature = "alloc")]
     pub(crate) fn depart(self) {
         if let What::End(end) = &self.what {
             end.unlist();
@@ -464,17 +477,42 @@ impl<K: Kernel> Cap<K> {
 }
 
 /// Parts on their way into an end.
-struct Chain<K: Kernel> {
+pub(crate) struct Chain<K: Kernel> {
     first: Option<Ref<PartNode<K>, K>>,
     last: Option<Ref<PartNode<K>, K>>,
 }
 
 impl<K: Kernel> Chain<K> {
-    fn push(&mut self, node: Ref<PartNode<K>, K>) {
+    pub(crate) const fn new() -> Self {
+        Self { first: None, last: None }
+    }
+
+    /// Memory for one more.
+    pub(crate) fn vacant(
+        &self,
+        system: &SystemRef<K>,
+    ) -> Result<Vacant<PartNode<K>, K>, LocalError> {
+        system.vacant()
+    }
+
+    /// Appends a part.
+    pub(crate) fn fill(&mut self, node: Vacant<PartNode<K>, K>, part: LocalPart<K>) {
+        let node = node.fill(PartNode { part, next: Cell::new(None) });
         match self.last.replace(node.clone()) {
             None => self.first = Some(node),
             Some(last) => last.next.set(Some(node)),
         }
+    }
+
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &LocalPart<K>> {
+        // SAFETY: only `fill` changes the chain, which borrows it mutably.
+        unsafe { parts_from(self.first.as_ref()) }
+    }
+}
+
+impl<K: Kernel> Drop for Chain<K> {
+    fn drop(&mut self) {
+        unchain(self.first.take());
     }
 }
 

@@ -87,7 +87,6 @@ impl<K: Kernel> ComponentObject<K> {
     }
 
     /// The same for one that runs without having been started here.
-    #[cfg(feature = "alloc")]
     pub(crate) fn stop_running(this: &Ref<Self, K>) {
         // A failure: it was told before, or has ended.
         let _ = this.stage.compare_exchange(MADE, STARTED, AcqRel, Acquire);

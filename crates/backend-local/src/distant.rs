@@ -4,7 +4,6 @@
 //! queue, into memory that both ends have mapped, and how many were popped by the receiver; an end
 //! that is told there what turns out not to be so has a peer that misbehaves.
 
-use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering::Release;
 
@@ -22,6 +21,8 @@ use crate::cap::{Cap, EndObject, LocalPart};
 use crate::error::LocalError;
 use crate::local::Local;
 use crate::mem::{Map, PLACE, SharedMem};
+use crate::outside::Received;
+use crate::parcel::Bench;
 use crate::policy::Policy;
 use crate::system::{Ref, SystemRef};
 
@@ -128,14 +129,10 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
         if self.has_room() != Ok(true) {
             return Err((cap, PushError::Full));
         }
-        let parcel = match cap.pack() {
-            Ok(parcel) => parcel,
-            Err(kind) => return Err((cap, PushError::Refused(kind))),
-        };
         let Some(outside) = self.to.system.outside() else {
             return Err((cap, PushError::Refused(ErrorKind::Invalid)));
         };
-        match outside.send(self.to.queue, parcel) {
+        match outside.send(self.to.queue, &cap) {
             Ok(true) => {
                 cap.sent();
                 self.pushed += 1;
@@ -176,16 +173,17 @@ impl<K: Kernel> PopQueue for DistantPop<K> {
             return Ok(None);
         }
         let outside = self.from.system.outside().ok_or(Misbehaved)?;
-        let arrived = outside.receive(self.from.queue).map_err(|_| Misbehaved)?;
+        let bench = Bench(&self.from.system);
+        let received = outside.receive(self.from.queue, &bench).map_err(|_| Misbehaved)?;
         // There is something, said the numbers, and only this end takes it out.
-        let (parcel, contents) = arrived.ok_or(Misbehaved)?;
+        let Received::One(cap) = received else { return Err(Misbehaved) };
         self.popped += 1;
         // The map is longer than that, and for writing, or it would not have been attached.
         if let Ok(popped) = self.from.numbers.word(POPPED) {
             // Release: partners the Acquire of a sender, and of whoever has the queue.
             popped.store(self.popped, Release);
         }
-        let cap = Cap::unpack(&self.from.system, parcel, contents).map_err(|_| Misbehaved)?;
+        let cap = cap.map_err(|_| Misbehaved)?;
         cap.list_beside(&self.end);
         Ok(Some(cap))
     }
@@ -310,13 +308,12 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         let (data, room) = (data?, room?);
         let end = |role, signal: &Blockpoint<K>, wait: &Blockpoint<K>| {
             let memory = SharedMem::of(memory.clone(), Rights::READ | Rights::WRITE);
-            let parts: Vec<_> = [
+            let parts = [
                 LocalPart::Distant(queue),
                 LocalPart::Mem(memory),
                 LocalPart::Point(signal.clone(), Some(Side::Signallers)),
                 LocalPart::Point(wait.clone(), Some(Side::Waiters)),
-            ]
-            .into();
+            ];
             self.end(Desc::plain(role, capacity.into()), None, parts)
         };
         let (snd, rcv) = (end(Role::CapSnd, &data, &room)?, end(Role::CapRcv, &room, &data)?);

@@ -14,7 +14,6 @@ pub(crate) struct FileObject {
     handle: u64,
     operations: &'static FileOperations,
     /// What it is known as outside of this component.
-    #[cfg(feature = "alloc")]
     number: Option<u64>,
 }
 
@@ -29,6 +28,11 @@ pub(crate) struct FileOperations {
 impl FileObject {
     pub(crate) fn len(&self) -> u64 {
         (self.operations.len)(self.handle)
+    }
+
+    /// What it is known as outside of this component.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.number
     }
 }
 
@@ -65,11 +69,6 @@ mod boxed {
         pub(crate) fn boxed<F: KernelFile>(file: Box<F>, number: u64) -> Self {
             let handle = Box::into_raw(file).expose_provenance() as u64;
             Self { handle, operations: Operations::<F>::ALL, number: Some(number) }
-        }
-
-        /// What it is known as outside of this component.
-        pub(crate) fn number(&self) -> Option<u64> {
-            self.number
         }
     }
 }

@@ -28,7 +28,6 @@ mod bridge;
 mod cap;
 mod chanchan;
 mod component;
-#[cfg(feature = "alloc")]
 pub mod distant;
 mod error;
 mod evtgrp;
@@ -37,8 +36,8 @@ mod list;
 mod local;
 mod mem;
 mod names;
+mod objects;
 pub mod outside;
-#[cfg(feature = "alloc")]
 pub mod parcel;
 mod policy;
 mod pool;

@@ -20,12 +20,9 @@ use crate::error::LocalError;
 use crate::evtgrp::Group;
 use crate::mem::{Map, Mem, SharedMem};
 use crate::names::Node;
-#[cfg(feature = "alloc")]
 use crate::outside::Outside;
 use crate::policy::Policy;
-#[cfg(feature = "alloc")]
-use crate::system::Beyond;
-use crate::system::{Ref, SystemRef};
+use crate::system::{Reach, Ref, SystemRef};
 use crate::thread::Thread;
 use crate::timer::Timer;
 
@@ -81,28 +78,17 @@ impl<P: Policy, K: Kernel> fmt::Debug for Local<P, K> {
 
 impl<P: Policy, K: Kernel> Local<P, K> {
     /// A system of memory from `policy` on `kernel`, with `threads` workers (0: made on demand).
-    pub(crate) fn make(kernel: K, policy: P, threads: Option<u32>) -> Result<Self, LocalError> {
-        let system = SystemRef::new(
-            kernel,
-            policy,
-            #[cfg(feature = "alloc")]
-            None,
-        )?;
+    pub(crate) fn make(
+        kernel: K,
+        policy: P,
+        threads: Option<u32>,
+        reach: Option<Reach<K>>,
+    ) -> Result<Self, LocalError> {
+        let system = SystemRef::new(kernel, policy, reach)?;
         if let Some(threads) = threads {
             system.pool.fill(&system, threads)?;
         }
         Self::main_of(&system)
-    }
-
-    /// One that is a component of several.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn make_within(
-        kernel: K,
-        policy: P,
-        outside: alloc::sync::Arc<dyn Outside<K>>,
-    ) -> Result<Self, LocalError> {
-        let beyond = Beyond::new(&kernel, outside)?;
-        Self::main_of(&SystemRef::new(kernel, policy, Some(beyond))?)
     }
 
     fn main_of(system: &SystemRef<K>) -> Result<Self, LocalError> {
@@ -111,7 +97,6 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         Ok(Self { component, policy: PhantomData })
     }
 
-    #[cfg(feature = "alloc")]
     pub(crate) fn component(&self) -> &Ref<ComponentObject<K>, K> {
         &self.component
     }
@@ -139,7 +124,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         parts: impl IntoIterator<Item = LocalPart<K>>,
     ) -> Result<Cap<K>, LocalError> {
         self.component.admit()?;
-        let cap = Cap::bundle(self.system(), desc, from, parts)?;
+        let cap = Cap::bundle(self.system(), desc, from, parts.into_iter().map(Ok))?;
         self.hold(&cap);
         Ok(cap)
     }
@@ -209,7 +194,19 @@ impl<K: Kernel> Local<Dynamic, K> {
     ///
     /// `NoMemory`; what the machine refuses.
     pub fn on(kernel: K) -> Result<Self, LocalError> {
-        Self::make(kernel, Dynamic::new(), None)
+        Self::make(kernel, Dynamic::new(), None, None)
+    }
+
+    /// A system that is one component of several. What there is besides it goes with it.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`; what the machine refuses.
+    pub fn within(
+        kernel: K,
+        outside: alloc::sync::Arc<dyn Outside<K>>,
+    ) -> Result<Self, LocalError> {
+        Self::make(kernel, Dynamic::new(), None, Some(Reach::Counted(outside)))
     }
 }
 
@@ -300,14 +297,42 @@ impl<P: crate::policy::OverRegion, K: Kernel> Local<P, K> {
         threads: u32,
         deadline: Deadline,
     ) -> Result<Self, LocalError> {
-        let claim = loop {
-            match region.claim() {
-                Some(claim) => break claim,
-                None if deadline.passed(kernel.now()) => return Err(ErrorKind::Exists.into()),
-                None => nap(&kernel)?,
-            }
-        };
-        Self::make(kernel, P::over(claim), Some(threads))
+        let policy = P::over(claim_by(&kernel, region, deadline)?);
+        Self::make(kernel, policy, Some(threads), None)
+    }
+
+    /// The same for one that is one component of several. What there is besides it is told of its
+    /// [end](Outside::ended), when all that was made in it is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`over_with`](Self::over_with); what `outside` says, which is asked for once the memory is
+    /// there.
+    pub fn over_within<const BYTES: usize>(
+        kernel: K,
+        region: &'static crate::Region<BYTES>,
+        threads: u32,
+        deadline: Deadline,
+        outside: impl FnOnce() -> Result<&'static dyn Outside<K>, LocalError>,
+    ) -> Result<Self, LocalError> {
+        let policy = P::over(claim_by(&kernel, region, deadline)?);
+        let reach = Reach::Static(outside()?);
+        Self::make(kernel, policy, Some(threads), Some(reach))
+    }
+}
+
+/// The memory of a region, when the system that is in it has ended.
+fn claim_by<K: Kernel, const BYTES: usize>(
+    kernel: &K,
+    region: &'static crate::Region<BYTES>,
+    deadline: Deadline,
+) -> Result<crate::policy::Claim, LocalError> {
+    loop {
+        match region.claim() {
+            Some(claim) => return Ok(claim),
+            None if deadline.passed(kernel.now()) => return Err(ErrorKind::Exists.into()),
+            None => nap(kernel)?,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! types.
 
 use core::alloc::Layout;
+use core::cell::Cell;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -41,6 +42,8 @@ struct Object<K: Kernel> {
     /// It has been given away, or has come from elsewhere.
     travelled: U32<K>,
     points: Mutex<K, [*const Point<K>; WORDS]>,
+    /// The next one among those that are known; under their lock.
+    next: Cell<*const MemObject<K>>,
 }
 
 /// Words at the beginning of an object; each with a second one, which says what bell to ring.
@@ -62,7 +65,7 @@ impl<K: Kernel> Drop for MemObject<K> {
                 unsafe { self.system.free(self.base, self.layout) };
             }
             Some(object) => {
-                self.system.forget_object(object.id, self);
+                self.system.forget_object(self);
                 if let Some(outside) = self.system.outside() {
                     outside.forget(object.id);
                 }
@@ -97,6 +100,7 @@ impl<K: Kernel> MemObject<K> {
             words: Atomic::new(if made_here { 0 } else { WORDS as u32 }),
             travelled: Atomic::new(u32::from(!made_here)),
             points,
+            next: Cell::new(core::ptr::null()),
         };
         Ok(Self { base, layout, object: Some(object), system: system.clone() })
     }
@@ -106,8 +110,12 @@ impl<K: Kernel> MemObject<K> {
         self.object.as_ref().map_or(0, |object| object.id)
     }
 
+    /// The next one among those that are known; none where it has no number.
+    pub(crate) fn next_known(&self) -> Option<&Cell<*const Self>> {
+        self.object.as_ref().map(|object| &object.next)
+    }
+
     /// It is given away.
-    #[cfg(feature = "alloc")]
     pub(crate) fn travels(&self) {
         if let Some(object) = &self.object {
             object.travelled.store(1, Relaxed);
@@ -174,7 +182,6 @@ impl<K: Kernel> MemObject<K> {
     }
 
     /// The point of a place, or a new one.
-    #[cfg(feature = "alloc")]
     pub(crate) fn point_or(
         &self,
         offset: u32,
@@ -245,7 +252,7 @@ impl<K: Kernel> Mem<K> {
         // SAFETY: both have so many bytes, and nobody else knows either.
         unsafe { object.base.copy_from_nonoverlapping(self.0.base, layout.size()) };
         let object = system.create(object)?;
-        system.note_object(id, object.as_ptr());
+        system.note_object(&object);
         Ok(object)
     }
 }

@@ -4,16 +4,16 @@
 //! everything is as in a system of its own, and what crosses goes through [`Outside`]. A memory
 //! object begins with places for words, so a channel and the words of its ends lie in one object,
 //! which is mapped by the two that use it (H6). Ends that travel are [taken
-//! apart](crate::parcel::Parcel) and put together again.
+//! apart](crate::parcel) and put together again.
 
-#[cfg(feature = "alloc")]
-use res_api::ErrorKind;
-use res_api::{Exit, Gone, Role, Side, WaitError};
+use res_api::{ErrorKind, Exit, Gone, Role, Side, WaitError};
 use res_kernel::Kernel;
 use res_sync::{Deadline, Event};
 
 use crate::blockpoint::Blockpoint;
+use crate::cap::Cap;
 use crate::error::LocalError;
+use crate::parcel::Bench;
 
 /// Bytes at the beginning of every memory object, for words: one at every 16 bytes.
 pub const HEADER: usize = crate::mem::HEADER;
@@ -27,10 +27,23 @@ pub struct WordId {
     pub offset: u32,
 }
 
+/// What came out of a queue of capabilities.
+#[derive(Debug)]
+pub enum Received<K: Kernel> {
+    /// Nothing: it is empty.
+    Nothing,
+    /// A capability; or why it could not be put together here, and is lost.
+    One(Result<Cap<K>, LocalError>),
+}
+
 /// What there is besides this component. Nothing here is called on the path of data.
 pub trait Outside<K: Kernel>: Send + Sync {
-    /// From now on `point` is for a word that other components know.
-    fn widen(&self, point: &K::Point);
+    /// From now on `point`, at which nobody sleeps, is for that word, which other components know.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`; what the machine refuses.
+    fn widen(&self, point: &K::Point, word: WordId) -> Result<(), LocalError>;
 
     /// A memory object, mapped for writing, and its number.
     ///
@@ -48,8 +61,10 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// # Errors
     ///
     /// `NoMemory`; `Denied` for one that was not a part of what has come.
-    #[cfg(feature = "alloc")]
-    fn again(&self, object: u64) -> Result<K::Memory, ErrorKind>;
+    fn again(&self, object: u64) -> Result<K::Memory, ErrorKind> {
+        let _ = object;
+        Err(ErrorKind::Denied)
+    }
 
     /// The last end of that side of the word that was here has left. If others were known to be
     /// elsewhere, those who are on the other side have not been told.
@@ -58,22 +73,20 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// An end of that queue of capabilities has left.
     fn left_queue(&self, queue: u64, role: Role, why: Gone);
 
-    /// Puts a parcel into a queue of capabilities; false if there is no room.
+    /// Puts a capability into a queue of capabilities; false if there is no room. It stays as it is.
     ///
     /// # Errors
     ///
     /// Why it may not go there; `Closed` where nobody will receive it. Then the word that the sender
     /// waits on says why, or will.
-    #[cfg(feature = "alloc")]
-    fn send(&self, queue: u64, parcel: crate::parcel::Parcel) -> Result<bool, ErrorKind>;
+    fn send(&self, queue: u64, cap: &Cap<K>) -> Result<bool, ErrorKind>;
 
-    /// What is next in a queue of capabilities.
+    /// What is next in a queue of capabilities, put together at the bench.
     ///
     /// # Errors
     ///
     /// `NoMemory`; `Denied`.
-    #[cfg(feature = "alloc")]
-    fn receive(&self, queue: u64) -> Result<Option<crate::parcel::Arrival<K>>, ErrorKind>;
+    fn receive(&self, queue: u64, bench: &Bench<'_, K>) -> Result<Received<K>, ErrorKind>;
 
     /// Which bell others have to ring when they trigger the word, because a group here watches. Who
     /// hears it marks the point as pending.

@@ -1,37 +1,46 @@
 //! Capabilities taken apart, to travel to another component, and put together there.
+//!
+//! A capability that travels is a row of pieces: what it says of itself ([`Head`]), and behind that
+//! what it is made of. An inner end is its own head, and behind that what it is made of. Where the
+//! row is kept is the affair of whoever carries it ([`AnyParcel`]).
 
+#[cfg(feature = "alloc")]
 use alloc::boxed::Box;
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+use core::fmt;
 
 use res_api::{AnyCap, Barrier, Desc, ErrorKind, Gone, Rights, Role, Side};
-use res_kernel::{Kernel, KernelFile};
+use res_kernel::Kernel;
+#[cfg(feature = "alloc")]
+use res_kernel::KernelFile;
 
 use crate::blockpoint::Blockpoint;
-use crate::cap::{Cap, LocalPart};
+use crate::cap::{Cap, Chain, LocalPart};
 use crate::component::ComponentObject;
 use crate::error::LocalError;
 use crate::file::FileObject;
 use crate::local::Local;
 use crate::mem::{MemObject, SharedMem};
 use crate::outside::{Outside, WordId};
-use crate::policy::{Dynamic, Policy};
+use crate::policy::Policy;
 use crate::system::{Ref, SystemRef};
 
-/// What a capability is, without what is mapped here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
-    /// What it says of itself.
+/// What a capability, or an end within one, says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// What it is.
     pub desc: Desc,
     /// What it allows.
     pub rights: Rights,
     /// Its private state.
     pub state: u64,
-    /// What it is made of.
-    pub pieces: Vec<Piece>,
+    /// How many pieces it has; what is within an inner end is not counted.
+    pub pieces: u32,
 }
 
-/// A part of a [`Parcel`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A piece of a capability, without what is mapped here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// A memory object.
     Memory {
@@ -55,45 +64,97 @@ pub enum Piece {
         /// An end of the other side is where this one comes from.
         peer_here: bool,
     },
-    /// An inner end.
-    End(Parcel),
+    /// An inner end, whose pieces follow.
+    End(Head),
     /// A queue of capabilities.
     Queue(u64),
     /// An open file.
     File(u64),
 }
 
-impl Parcel {
-    /// How much of that memory object is meant; all of it where that is not said.
-    fn bytes_of(&self, id: u64) -> u64 {
-        let mut found = u64::MAX;
-        self.each(&mut |_, piece| match piece {
-            Piece::Memory { object, bytes, .. } if *object == id => found = *bytes,
-            _ => {}
-        });
-        found
-    }
+/// A capability that was taken apart, wherever its pieces are kept.
+pub trait AnyParcel {
+    /// What it says of itself.
+    fn head(&self) -> Head;
+
+    /// What it is made of, in a row: what is within an inner end is behind that.
+    fn pieces(&self) -> impl Iterator<Item = Piece>;
 
     /// Calls `each` with every piece that is not an inner end, and the description of the end, inner
     /// or not, that it is a piece of.
-    pub fn each<'a>(&'a self, each: &mut dyn FnMut(&'a Desc, &'a Piece)) {
-        for piece in &self.pieces {
-            match piece {
-                Piece::End(inner) => inner.each(each),
-                piece => each(&self.desc, piece),
-            }
+    fn each(&self, each: &mut dyn FnMut(&Desc, &Piece)) {
+        each_within(&self.head(), &mut self.pieces(), each);
+    }
+}
+
+fn each_within(
+    head: &Head,
+    pieces: &mut dyn Iterator<Item = Piece>,
+    each: &mut dyn FnMut(&Desc, &Piece),
+) {
+    for _ in 0..head.pieces {
+        match pieces.next() {
+            Some(Piece::End(inner)) => each_within(&inner, pieces, each),
+            Some(piece) => each(&head.desc, &piece),
+            None => return,
         }
     }
 }
 
+/// How much of that memory object is meant; all of it where that is not said.
+fn bytes_of(parcel: &impl AnyParcel, id: u64) -> u64 {
+    let mut found = u64::MAX;
+    parcel.each(&mut |_, piece| match piece {
+        Piece::Memory { object, bytes, .. } if *object == id => found = *bytes,
+        _ => {}
+    });
+    found
+}
+
+/// It has come, and nobody will have it: its ends leave.
+fn lose<K: Kernel>(parcel: &impl AnyParcel, outside: &dyn Outside<K>) {
+    parcel.each(&mut |desc, piece| match piece {
+        Piece::Word { word, side: Some(side), .. } => outside.left(*word, *side, Gone::Closed),
+        Piece::Queue(queue) => outside.left_queue(*queue, desc.role, Gone::Closed),
+        _ => {}
+    });
+}
+
+/// A capability that was taken apart, in memory of the global allocator.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// What it says of itself.
+    pub head: Head,
+    /// What it is made of, in a row.
+    pub pieces: Vec<Piece>,
+}
+
+#[cfg(feature = "alloc")]
 impl Parcel {
-    /// It has come, and nobody will have it: its ends leave.
-    fn lose<K: Kernel>(&self, outside: &dyn Outside<K>) {
-        self.each(&mut |desc, piece| match piece {
-            Piece::Word { word, side: Some(side), .. } => outside.left(*word, *side, Gone::Closed),
-            Piece::Queue(queue) => outside.left_queue(*queue, desc.role, Gone::Closed),
-            _ => {}
-        });
+    /// Of that capability, which stays as it is: see [`sent`](Cap::sent).
+    ///
+    /// # Errors
+    ///
+    /// As [`Cap::pack`].
+    pub fn of<K: Kernel>(cap: &Cap<K>) -> Result<Self, ErrorKind> {
+        let mut pieces = Vec::new();
+        let head = cap.pack(&mut |piece| {
+            pieces.push(piece);
+            Ok(())
+        })?;
+        Ok(Self { head, pieces })
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl AnyParcel for Parcel {
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = Piece> {
+        self.pieces.iter().copied()
     }
 }
 
@@ -103,18 +164,30 @@ pub enum Content<M> {
     /// A memory object of that number.
     Memory(u64, M),
     /// A file of that number.
+    #[cfg(feature = "alloc")]
     File(u64, OpenFile),
+    /// A memory object of that number, which is used here already.
+    Known(u64),
     /// A memory object of that number, for which there was no memory here.
     Missing(u64),
 }
 
+impl<M> Content<M> {
+    const fn number(&self) -> u64 {
+        match self {
+            Self::Memory(number, _) | Self::Known(number) | Self::Missing(number) => *number,
+            #[cfg(feature = "alloc")]
+            Self::File(number, _) => *number,
+        }
+    }
+}
+
 /// An open file of the machine below, whichever that is.
+#[cfg(feature = "alloc")]
 #[derive(Debug)]
 pub struct OpenFile(FileObject);
 
-/// A parcel, and what came with it.
-pub type Arrival<K> = (Parcel, Vec<Content<<K as Kernel>::Memory>>);
-
+#[cfg(feature = "alloc")]
 impl OpenFile {
     /// Of a file of the machine, which is known as `number` outside.
     pub fn new<F: KernelFile>(file: F, number: u64) -> Self {
@@ -123,43 +196,50 @@ impl OpenFile {
 }
 
 impl<K: Kernel> Cap<K> {
-    /// What it is, for another component. It stays as it is: see [`sent`](Self::sent).
+    /// Takes it apart, for another component: its head, behind all pieces, one after the other. It
+    /// stays as it is: see [`sent`](Self::sent).
     ///
     /// # Errors
     ///
-    /// Why it cannot travel: it has left, or is made of what cannot be known outside.
-    pub fn pack(&self) -> Result<Parcel, ErrorKind> {
+    /// Why it cannot travel: it has left, or is made of what cannot be known outside; what `each`
+    /// says.
+    pub fn pack(
+        &self,
+        each: &mut dyn FnMut(Piece) -> Result<(), ErrorKind>,
+    ) -> Result<Head, ErrorKind> {
+        let head = self.packed_head()?;
+        if let Some(memory) = self.memory() {
+            each(memory_piece(memory)?)?;
+        } else if let Some(number) = self.file_number() {
+            each(Piece::File(number.ok_or(ErrorKind::Invalid)?))?;
+        } else if let Some(end) = self.end_object() {
+            for part in end.parts() {
+                part.pack(each)?;
+            }
+        }
+        Ok(head)
+    }
+
+    fn packed_head(&self) -> Result<Head, ErrorKind> {
         if let Some(gone) = self.gone() {
             return Err(gone.into());
         }
-        let mut pieces = Vec::new();
-        if let Some(memory) = self.memory() {
-            pieces.push(memory_piece(memory)?);
-        } else if let Some(number) = self.file_number() {
-            pieces.push(Piece::File(number.ok_or(ErrorKind::Invalid)?));
-        }
-        if let Some(end) = self.end_object() {
-            for part in end.parts() {
-                pieces.push(part.pack()?);
-            }
-        }
-        Ok(Parcel { desc: self.desc(), rights: self.rights(), state: self.state(), pieces })
+        let pieces = self.end_object().map_or(1, |end| end.parts().count() as u32);
+        Ok(Head { desc: self.desc(), rights: self.rights(), state: self.state(), pieces })
     }
 
     /// Puts together what has come from another component; nobody holds it yet. What cannot be put
     /// together is lost, and its ends have left.
     pub(crate) fn unpack(
         system: &SystemRef<K>,
-        parcel: Parcel,
+        parcel: &impl AnyParcel,
         contents: impl IntoIterator<Item = Content<K::Memory>>,
     ) -> Result<Self, LocalError> {
-        let mut arrived = Arrived::default();
-        let unloaded = arrived.unload(system, &parcel, contents);
-        let cap = unloaded.and_then(|()| arrived.cap(system, &parcel));
+        let mut arrived = Arrived { memories: Chain::new(), file: None };
+        arrived.unload(system, parcel, contents)?;
+        let cap = arrived.cap(system, &parcel.head(), &mut parcel.pieces());
         if let (Err(_), Some(outside)) = (&cap, system.outside()) {
-            parcel.lose(outside);
-            // Behind that: whoever has nothing of an object has no ends there either.
-            arrived.missing.iter().for_each(|object| outside.forget(*object));
+            lose(parcel, outside);
         }
         cap
     }
@@ -182,123 +262,115 @@ fn memory_piece<K: Kernel>(memory: &SharedMem<K>) -> Result<Piece, ErrorKind> {
 }
 
 impl<K: Kernel> LocalPart<K> {
-    fn pack(&self) -> Result<Piece, ErrorKind> {
-        match self {
-            Self::Mem(memory) => memory_piece(memory),
-            Self::Own(cap) => cap.pack().map(Piece::End),
-            Self::Distant(queue) => Ok(Piece::Queue(*queue)),
+    fn pack(&self, each: &mut dyn FnMut(Piece) -> Result<(), ErrorKind>) -> Result<(), ErrorKind> {
+        each(match self {
+            Self::Mem(memory) => memory_piece(memory)?,
+            Self::Own(cap) => {
+                each(Piece::End(cap.packed_head()?))?;
+                return cap.pack(each).map(drop);
+            }
+            Self::Distant(queue) => Piece::Queue(*queue),
             Self::Point(point, side) => {
                 let at = point.0.whereabouts(*side).ok_or(ErrorKind::Invalid)?;
-                Ok(Piece::Word {
+                Piece::Word {
                     word: at.word,
                     side: *side,
                     barrier: at.barrier,
                     kept: at.kept,
                     peer_here: at.peer_here,
-                })
+                }
             }
-            Self::Queue(_) => Err(ErrorKind::Invalid),
-        }
+            Self::Queue(_) => return Err(ErrorKind::Invalid),
+        })
     }
 }
 
 /// What has come with a parcel and is used here, until the parcel is put together.
 struct Arrived<K: Kernel> {
-    memories: Vec<(u64, Ref<MemObject<K>, K>)>,
-    files: Vec<(u64, Ref<FileObject, K>)>,
-    /// Memory objects that came and cannot be used here.
-    missing: Vec<u64>,
-}
-
-impl<K: Kernel> Default for Arrived<K> {
-    fn default() -> Self {
-        Self { memories: Vec::new(), files: Vec::new(), missing: Vec::new() }
-    }
+    memories: Chain<K>,
+    file: Option<Ref<FileObject, K>>,
 }
 
 impl<K: Kernel> Arrived<K> {
-    /// Takes all of it, and what is here already; what is wrong with any of it.
+    /// Takes all of it; what is wrong with any of it. Then the parcel is lost.
     fn unload(
         &mut self,
         system: &SystemRef<K>,
-        parcel: &Parcel,
+        parcel: &impl AnyParcel,
         contents: impl IntoIterator<Item = Content<K::Memory>>,
     ) -> Result<(), LocalError> {
         let mut unloaded = Ok(());
         for content in contents {
-            unloaded = unloaded.and(self.unload_one(system, parcel, content));
-        }
-        parcel.each(&mut |_, piece| {
-            if let Piece::Memory { object, .. } | Piece::Word { word: WordId { object, .. }, .. } =
-                piece
-                && !self.has_come(*object)
-            {
-                unloaded = unloaded.and(self.find(system, parcel, *object));
+            let number = content.number();
+            if unloaded.is_ok() {
+                unloaded = self.unload_one(system, parcel, content);
+                match (&unloaded, system.outside()) {
+                    (Err(_), Some(outside)) => lose(parcel, outside),
+                    _ => continue,
+                }
             }
-        });
+            // Behind that: whoever has nothing of an object has no ends there either.
+            system.forget_outside(number);
+        }
         unloaded
-    }
-
-    fn has_come(&self, id: u64) -> bool {
-        self.memories.iter().any(|(known, _)| *known == id) || self.missing.contains(&id)
-    }
-
-    /// An object that is here already, or was until a moment ago.
-    fn find(&mut self, system: &SystemRef<K>, parcel: &Parcel, id: u64) -> Result<(), LocalError> {
-        let outside = system.outside().ok_or(ErrorKind::Misbehaved)?;
-        if let Some(object) = system.known_object(id) {
-            self.memories.push((id, object));
-            // What is here has been counted before.
-            outside.forget(id);
-            return Ok(());
-        }
-        match outside.again(id) {
-            Ok(memory) => self.unload_one(system, parcel, Content::Memory(id, memory)),
-            Err(ErrorKind::NoMemory) => self.unload_one(system, parcel, Content::Missing(id)),
-            Err(_) => Err(ErrorKind::Misbehaved.into()),
-        }
     }
 
     fn unload_one(
         &mut self,
         system: &SystemRef<K>,
-        parcel: &Parcel,
+        parcel: &impl AnyParcel,
         content: Content<K::Memory>,
     ) -> Result<(), LocalError> {
         match content {
             Content::Memory(id, memory) => {
-                let object = system.object_or_new(id, memory, parcel.bytes_of(id));
-                let object = object.inspect_err(|_| self.missing.push(id))?;
-                self.memories.push((id, object));
+                // First of all: where there is no memory for it, nobody has begun to use the object.
+                let node = self.memories.vacant(system)?;
+                let object = system.object_or_new(id, memory, bytes_of(parcel, id))?;
+                self.memories.fill(node, LocalPart::Mem(SharedMem::of(object, Rights::all())));
             }
-            Content::File(id, OpenFile(file)) => self.files.push((id, system.create(file)?)),
-            Content::Missing(id) => {
-                self.missing.push(id);
-                return Err(ErrorKind::NoMemory.into());
+            #[cfg(feature = "alloc")]
+            Content::File(_, OpenFile(file)) => self.file = Some(system.create(file)?),
+            Content::Known(id) => {
+                let node = self.memories.vacant(system)?;
+                let object = known(system, parcel, id)?;
+                self.memories.fill(node, LocalPart::Mem(SharedMem::of(object, Rights::all())));
             }
+            Content::Missing(_) => return Err(ErrorKind::NoMemory.into()),
         }
         Ok(())
     }
 
     fn memory(&self, id: u64) -> Result<&Ref<MemObject<K>, K>, LocalError> {
-        let found = self.memories.iter().find(|(known, _)| *known == id);
-        Ok(found.map(|(_, memory)| memory).ok_or(ErrorKind::Misbehaved)?)
+        let found = self.memories.parts().find_map(|part| match part {
+            LocalPart::Mem(memory) if memory.object().id() == id => Some(memory.object()),
+            _ => None,
+        });
+        Ok(found.ok_or(ErrorKind::Misbehaved)?)
     }
 
-    fn cap(&self, system: &SystemRef<K>, parcel: &Parcel) -> Result<Cap<K>, LocalError> {
-        let Parcel { desc, rights, state, pieces } = parcel;
-        match (desc.role, pieces.first()) {
-            (Role::Mem, Some(Piece::Memory { object, rights: of_memory, .. })) => {
-                let memory = SharedMem::of(self.memory(*object)?.clone(), *of_memory);
-                Ok(Cap::of_memory(memory, *rights))
-            }
-            (Role::File, Some(Piece::File(id))) => {
-                let found = self.files.iter().find(|(known, _)| known == id);
-                Ok(Cap::of_file(found.ok_or(ErrorKind::Misbehaved)?.1.clone()))
-            }
+    fn cap(
+        &self,
+        system: &SystemRef<K>,
+        head: &Head,
+        pieces: &mut dyn Iterator<Item = Piece>,
+    ) -> Result<Cap<K>, LocalError> {
+        let Head { desc, rights, state, pieces: count } = head;
+        match desc.role {
+            Role::Mem => match pieces.next() {
+                Some(Piece::Memory { object, rights: of_memory, .. }) => {
+                    let memory = SharedMem::of(self.memory(object)?.clone(), of_memory);
+                    Ok(Cap::of_memory(memory, *rights))
+                }
+                _ => Err(ErrorKind::Misbehaved.into()),
+            },
+            Role::File => match (pieces.next(), &self.file) {
+                (Some(Piece::File(id)), Some(file)) if file.number() == Some(id) => {
+                    Ok(Cap::of_file(file.clone()))
+                }
+                _ => Err(ErrorKind::Misbehaved.into()),
+            },
             _ => {
-                let parts = pieces.iter().map(|piece| self.part(system, piece));
-                let parts: Vec<_> = parts.collect::<Result<_, LocalError>>()?;
+                let parts = (0..*count).map(|_| self.part(system, pieces));
                 let mut cap = Cap::bundle(system, *desc, None, parts)?;
                 cap.set_state(*state);
                 cap.narrow(*rights);
@@ -307,33 +379,64 @@ impl<K: Kernel> Arrived<K> {
         }
     }
 
-    fn part(&self, system: &SystemRef<K>, piece: &Piece) -> Result<LocalPart<K>, LocalError> {
-        Ok(match piece {
+    fn part(
+        &self,
+        system: &SystemRef<K>,
+        pieces: &mut dyn Iterator<Item = Piece>,
+    ) -> Result<LocalPart<K>, LocalError> {
+        Ok(match pieces.next().ok_or(ErrorKind::Misbehaved)? {
             Piece::Memory { object, rights, .. } => {
-                LocalPart::Mem(SharedMem::of(self.memory(*object)?.clone(), *rights))
+                LocalPart::Mem(SharedMem::of(self.memory(object)?.clone(), rights))
             }
             Piece::Word { word, side, barrier, kept, .. } => {
                 let memory = self.memory(word.object)?;
-                LocalPart::Point(Blockpoint::of_word(memory, word.offset, *barrier, *kept)?, *side)
+                LocalPart::Point(Blockpoint::of_word(memory, word.offset, barrier, kept)?, side)
             }
-            Piece::End(inner) => LocalPart::Own(self.cap(system, inner)?),
-            Piece::Queue(queue) => LocalPart::Distant(*queue),
+            Piece::End(inner) => LocalPart::Own(self.cap(system, &inner, pieces)?),
+            Piece::Queue(queue) => LocalPart::Distant(queue),
             Piece::File(_) => return Err(ErrorKind::Misbehaved.into()),
         })
     }
 }
 
-impl<K: Kernel> Local<Dynamic, K> {
-    /// A system that is one component of several.
+/// A memory object that did not come along: it is here already, or was until a moment ago.
+fn known<K: Kernel>(
+    system: &SystemRef<K>,
+    parcel: &impl AnyParcel,
+    id: u64,
+) -> Result<Ref<MemObject<K>, K>, LocalError> {
+    if let Some(object) = system.known_object(id) {
+        // What is here has been counted before.
+        system.forget_outside(id);
+        return Ok(object);
+    }
+    let outside = system.outside().ok_or(ErrorKind::Misbehaved)?;
+    system.object_or_new(id, outside.again(id)?, bytes_of(parcel, id))
+}
+
+/// Where what has come from another component is put together: see [`Outside::receive`].
+///
+/// [`Outside::receive`]: crate::outside::Outside::receive
+pub struct Bench<'a, K: Kernel>(pub(crate) &'a SystemRef<K>);
+
+impl<K: Kernel> fmt::Debug for Bench<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bench")
+    }
+}
+
+impl<K: Kernel> Bench<'_, K> {
+    /// Puts it together. What cannot be put together is lost, and its ends have left.
     ///
     /// # Errors
     ///
-    /// `NoMemory`; what the machine refuses.
-    pub fn within(
-        kernel: K,
-        outside: alloc::sync::Arc<dyn Outside<K>>,
-    ) -> Result<Self, LocalError> {
-        Self::make_within(kernel, Dynamic::new(), outside)
+    /// `Misbehaved` for a parcel without all of its contents, `NoMemory`, `NoSlots`.
+    pub fn unpack(
+        &self,
+        parcel: &impl AnyParcel,
+        contents: impl IntoIterator<Item = Content<K::Memory>>,
+    ) -> Result<Cap<K>, LocalError> {
+        Cap::unpack(self.0, parcel, contents)
     }
 }
 
@@ -345,7 +448,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     /// `Misbehaved` for a parcel without all of its contents, `NoMemory`.
     pub fn unpack(
         &self,
-        parcel: Parcel,
+        parcel: &impl AnyParcel,
         contents: impl IntoIterator<Item = Content<K::Memory>>,
     ) -> Result<Cap<K>, LocalError> {
         let cap = Cap::unpack(self.system(), parcel, contents)?;
@@ -358,6 +461,7 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     /// # Errors
     ///
     /// `NoMemory`.
+    #[cfg(feature = "alloc")]
     pub fn adopt(&self, OpenFile(file): OpenFile) -> Result<crate::File<K>, LocalError> {
         Ok(crate::File::of(self.system().create(file)?))
     }

@@ -8,7 +8,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-use res_api::{Barrier, ErrorKind};
+use res_api::{Barrier, ErrorKind, Exit};
 use res_kernel::Kernel;
 use res_sync::model::{Atomic, MemoryModel};
 use res_sync::{Mutex, MutexGuard};
@@ -16,6 +16,7 @@ use res_sync::{Mutex, MutexGuard};
 use crate::error::LocalError;
 use crate::mem::MemObject;
 use crate::names::Names;
+use crate::objects::Objects;
 use crate::outside::Outside;
 use crate::policy::Policy;
 use crate::pool::Pool;
@@ -37,7 +38,6 @@ pub(crate) struct System<K: Kernel, P: ?Sized = dyn Policy> {
     pub(crate) names: Mutex<K, Names<K>>,
     pub(crate) pool: Pool<K>,
     /// Where this is one component of several, what there is besides it.
-    #[cfg(feature = "alloc")]
     beyond: Option<Beyond<K>>,
     /// Moves the policy out and frees the memory of the system itself.
     dismantle: unsafe fn(NonNull<System<K>>),
@@ -45,32 +45,66 @@ pub(crate) struct System<K: Kernel, P: ?Sized = dyn Policy> {
     policy: Mutex<K, P>,
 }
 
+/// How a system that is one component of several reaches the others.
+pub(crate) enum Reach<K: Kernel> {
+    /// By what is there for ever. It is told when the system has ended.
+    Static(&'static dyn Outside<K>),
+    /// By what goes with the system.
+    #[cfg(feature = "alloc")]
+    Counted(alloc::sync::Arc<dyn Outside<K>>),
+}
+
+impl<K: Kernel> Deref for Reach<K> {
+    type Target = dyn Outside<K>;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Static(outside) => *outside,
+            #[cfg(feature = "alloc")]
+            Self::Counted(outside) => &**outside,
+        }
+    }
+}
+
+impl<K: Kernel> Drop for Reach<K> {
+    fn drop(&mut self) {
+        match self {
+            Self::Static(outside) => outside.ended(Exit::Success),
+            #[cfg(feature = "alloc")]
+            Self::Counted(_) => {}
+        }
+    }
+}
+
 /// What a system that is one component of several knows of the others.
-#[cfg(feature = "alloc")]
-pub(crate) struct Beyond<K: Kernel> {
-    outside: alloc::sync::Arc<dyn Outside<K>>,
+struct Beyond<K: Kernel> {
+    reach: Reach<K>,
+    /// The memory objects that are here.
     objects: Mutex<K, Objects<K>>,
 }
 
-/// The memory objects that are here, by their numbers.
-#[cfg(feature = "alloc")]
-type Objects<K> = alloc::collections::BTreeMap<u64, *const MemObject<K>>;
-
-#[cfg(feature = "alloc")]
-fn find<K: Kernel>(objects: &Objects<K>, id: u64) -> Option<Ref<MemObject<K>, K>> {
+/// The object of that number, if it is not on its way out.
+fn find<K: Kernel>(objects: &mut Objects<K>, id: u64) -> Option<Ref<MemObject<K>, K>> {
     // SAFETY: an object takes itself out, under the lock of the list, before its memory goes.
-    objects.get(&id).and_then(|known| unsafe { Ref::upgrade(*known) })
+    objects.find(id).and_then(|known| unsafe { Ref::upgrade(known) })
 }
 
-#[cfg(feature = "alloc")]
 impl<K: Kernel> Beyond<K> {
-    pub(crate) fn new(
-        kernel: &K,
-        outside: alloc::sync::Arc<dyn Outside<K>>,
-    ) -> Result<Self, LocalError> {
-        let objects = Objects::new();
-        let objects = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), objects);
-        Ok(Self { outside, objects })
+    fn new(kernel: &K, reach: Reach<K>, policy: &mut impl Policy) -> Result<Self, LocalError> {
+        let point = kernel.point()?;
+        let objects = Objects::new(policy).ok_or(ErrorKind::NoMemory)?;
+        let objects = Mutex::new(kernel.clone(), point, kernel.barrier(), objects);
+        Ok(Self { reach, objects })
+    }
+
+    /// The system has ended, and all that was made in it is gone.
+    ///
+    /// # Safety
+    ///
+    /// It was made with that policy.
+    unsafe fn end(self, policy: &mut impl Policy) {
+        // SAFETY: the caller's promise.
+        unsafe { self.objects.into_inner().free(policy) };
     }
 }
 
@@ -86,7 +120,7 @@ impl<K: Kernel> SystemRef<K> {
     pub(crate) fn new<P: Policy>(
         kernel: K,
         mut policy: P,
-        #[cfg(feature = "alloc")] beyond: Option<Beyond<K>>,
+        reach: Option<Reach<K>>,
     ) -> Result<Self, LocalError> {
         let barrier = kernel.barrier();
         // A machine may count its cores once. It does so now: a first thread that has pinned itself
@@ -94,6 +128,7 @@ impl<K: Kernel> SystemRef<K> {
         kernel.cores();
         let (names_point, policy_point) = (kernel.point()?, kernel.point()?);
         let pool = Pool::new(&kernel, barrier)?;
+        let beyond = reach.map(|reach| Beyond::new(&kernel, reach, &mut policy)).transpose()?;
         let memory = policy
             .alloc(Layout::new::<System<K, P>>())
             .ok_or(ErrorKind::NoMemory)?
@@ -104,7 +139,6 @@ impl<K: Kernel> SystemRef<K> {
             next_id: Atomic::new(1),
             names: Mutex::new(kernel.clone(), names_point, barrier, Names::new()),
             pool,
-            #[cfg(feature = "alloc")]
             beyond,
             dismantle: dismantle::<K, P>,
             policy: Mutex::new(kernel.clone(), policy_point, barrier, policy),
@@ -117,51 +151,33 @@ impl<K: Kernel> SystemRef<K> {
     }
 
     /// What there is besides this component, where it is one of several.
-    #[cfg(feature = "alloc")]
     pub(crate) fn outside(&self) -> Option<&dyn Outside<K>> {
-        self.beyond.as_ref().map(|beyond| &*beyond.outside)
-    }
-
-    /// What there is besides this component, where it is one of several.
-    #[cfg(not(feature = "alloc"))]
-    pub(crate) fn outside(&self) -> Option<&dyn Outside<K>> {
-        None
+        self.beyond.as_ref().map(|beyond| &*beyond.reach)
     }
 
     /// The memory object of that number is of no use here.
-    #[cfg(feature = "alloc")]
     pub(crate) fn forget_outside(&self, id: u64) {
         if let Some(outside) = self.outside() {
             outside.forget(id);
         }
     }
 
-    /// From now on the memory object of that number is here.
-    pub(crate) fn note_object(&self, id: u64, object: *const MemObject<K>) {
-        #[cfg(feature = "alloc")]
+    /// From now on the memory object is known here by its number.
+    pub(crate) fn note_object(&self, object: &MemObject<K>) {
         if let Some(beyond) = &self.beyond {
-            beyond.objects.lock().insert(id, object);
+            beyond.objects.lock().put(object);
         }
-        #[cfg(not(feature = "alloc"))]
-        let _ = (id, object);
     }
 
     /// It is on its way out.
-    pub(crate) fn forget_object(&self, id: u64, object: *const MemObject<K>) {
-        #[cfg(feature = "alloc")]
+    pub(crate) fn forget_object(&self, object: &MemObject<K>) {
         if let Some(beyond) = &self.beyond {
-            let mut objects = beyond.objects.lock();
-            if objects.get(&id).is_some_and(|known| core::ptr::eq(*known, object)) {
-                objects.remove(&id);
-            }
+            beyond.objects.lock().remove(object);
         }
-        #[cfg(not(feature = "alloc"))]
-        let _ = (id, object);
     }
 
     /// What stands here for that memory object, which has come: what stood for it before, or
-    /// something new.
-    #[cfg(feature = "alloc")]
+    /// something new. After an error nothing has stood for it.
     pub(crate) fn object_or_new(
         &self,
         id: u64,
@@ -170,20 +186,20 @@ impl<K: Kernel> SystemRef<K> {
     ) -> Result<Ref<MemObject<K>, K>, LocalError> {
         let beyond = self.beyond.as_ref().ok_or(ErrorKind::Invalid)?;
         // Before the lock, which it takes as it goes, where it is not needed.
-        let object = self.create(MemObject::of_object(self, id, memory, bytes, false)?)?;
+        let place = self.vacant()?;
+        let object = place.fill(MemObject::of_object(self, id, memory, bytes, false)?);
         let mut objects = beyond.objects.lock();
-        let known = find(&objects, id);
+        let known = find(&mut objects, id);
         if known.is_none() {
-            objects.insert(id, object.as_ptr());
+            objects.put(&object);
         }
         drop(objects);
         Ok(known.unwrap_or(object))
     }
 
     /// What stands here for that memory object, if anything does.
-    #[cfg(feature = "alloc")]
     pub(crate) fn known_object(&self, id: u64) -> Option<Ref<MemObject<K>, K>> {
-        find(&self.beyond.as_ref()?.objects.lock(), id)
+        find(&mut self.beyond.as_ref()?.objects.lock(), id)
     }
 
     /// The same system.
@@ -193,11 +209,14 @@ impl<K: Kernel> SystemRef<K> {
 
     /// An object of this system.
     pub(crate) fn create<T>(&self, value: T) -> Result<Ref<T, K>, LocalError> {
+        Ok(self.vacant()?.fill(value))
+    }
+
+    /// Memory for an object of this system that is still to be made.
+    pub(crate) fn vacant<T>(&self) -> Result<Vacant<T, K>, LocalError> {
         let layout = Layout::new::<Object<T, K>>();
-        let memory = self.alloc(layout).ok_or(ErrorKind::NoSlots)?.cast::<Object<T, K>>();
-        // SAFETY: memory of that layout, which nobody else has.
-        unsafe { memory.write(Object { count: Atomic::new(1), system: self.clone(), value }) };
-        Ok(Ref(memory))
+        let memory = self.alloc(layout).ok_or(ErrorKind::NoSlots)?.cast();
+        Ok(Vacant { memory, system: self.clone() })
     }
 
     /// Memory of the policy.
@@ -275,9 +294,14 @@ impl<K: Kernel> Drop for SystemRef<K> {
 unsafe fn dismantle<K: Kernel, P: Policy>(system: NonNull<System<K>>) {
     let system = system.cast::<System<K, P>>();
     // SAFETY: the last to know it; what is moved out is not used in place again.
-    let System { policy, names, pool, kernel, .. } = unsafe { system.read() };
+    let System { policy, names, pool, beyond, kernel, .. } = unsafe { system.read() };
     let mut policy = policy.into_inner();
     drop((names, pool, kernel));
+    if let Some(beyond) = beyond {
+        // SAFETY: `new` made it with this policy. Whoever wants the memory of a region waits until
+        // the policy goes, which is behind this.
+        unsafe { beyond.end(&mut policy) };
+    }
     // SAFETY: it came from this policy with that layout.
     unsafe { policy.free(system.cast(), Layout::new::<System<K, P>>()) };
 }
@@ -287,6 +311,30 @@ struct Object<T, K: Kernel> {
     count: U32<K>,
     system: SystemRef<K>,
     value: T,
+}
+
+/// Memory for something that is still to be made in a system. Dropped, it goes back.
+pub(crate) struct Vacant<T, K: Kernel> {
+    memory: NonNull<Object<T, K>>,
+    system: SystemRef<K>,
+}
+
+impl<T, K: Kernel> Vacant<T, K> {
+    pub(crate) fn fill(self, value: T) -> Ref<T, K> {
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: moved out, and not dropped.
+        let system = unsafe { core::ptr::read(&raw const this.system) };
+        // SAFETY: memory of that layout, which nobody else has.
+        unsafe { this.memory.write(Object { count: Atomic::new(1), system, value }) };
+        Ref(this.memory)
+    }
+}
+
+impl<T, K: Kernel> Drop for Vacant<T, K> {
+    fn drop(&mut self) {
+        // SAFETY: it came from there with that layout, and was not filled.
+        unsafe { self.system.free(self.memory.cast(), Layout::new::<Object<T, K>>()) };
+    }
 }
 
 /// A counted reference to something made in a system.

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use backend_local::parcel::Parcel;
 use backend_local::{Blockpoint, Cap, LocalError};
 use res_api::{
     AnyCap, Deadline, ErrorKind, Exit, Gone, Name, Refused, Rights, Source, SourceKind, WaitError,
@@ -174,7 +175,7 @@ pub(crate) fn export<K: Isolation>(
     if !cap.rights().contains(Rights::TRANSFER) {
         return Err(Refused::new(cap, ErrorKind::Denied));
     }
-    let asked = cap.pack().and_then(|parcel| world.link.export(to, parcel));
+    let asked = Parcel::of(&cap).and_then(|parcel| world.link.export(to, parcel));
     match asked {
         Ok(_) => {
             cap.sent();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use backend_local::outside::WordId;
-use backend_local::parcel::{Parcel, Piece};
+use backend_local::parcel::{AnyParcel, Head, Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
     Backend, Barrier, Comp, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, Name, Receiver,
@@ -65,8 +65,10 @@ fn random_request(number: &mut Random, own: u32) -> Request {
         3 => Piece::File(id),
         _ => Piece::Word { word, side: None, barrier: Barrier::Fence, kept: true, peer_here: true },
     };
-    let pieces = (0..number.below(4)).map(|_| piece(number)).collect();
-    let parcel = Parcel { desc: Desc::plain(role, id), rights: Rights::all(), state: id, pieces };
+    let pieces: Vec<_> = (0..number.below(4)).map(|_| piece(number)).collect();
+    let (desc, count) = (Desc::plain(role, id), pieces.len() as u32);
+    let head = Head { desc, rights: Rights::all(), state: id, pieces: count };
+    let parcel = Parcel { head, pieces };
     let other = number.below(16) as u32;
     match number.below(22) {
         0 => Request::Memory(number.below(3) * 8192),

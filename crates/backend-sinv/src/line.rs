@@ -15,7 +15,7 @@ use res_api::{Deadline, ErrorKind};
 use res_kernel::{Isolation, KernelMemory, Passed, Place, Socket};
 
 use crate::board;
-use crate::request::{Answer, Item, Request, Said};
+use crate::request::{Answer, Item, Request, Said, Told};
 use crate::wire::Wire;
 
 pub(crate) struct Line<K: Isolation> {
@@ -97,11 +97,11 @@ impl<K: Isolation> Line<K> {
             (0..K::Socket::MOST_OBJECTS).map(|_| None).collect();
         let received = self.socket.recv(&mut self.bytes, &mut places, deadline);
         let received = received.map_err(|error| error.kind)?;
-        let message = <(Said, Vec<u64>)>::decoded(&self.bytes[..received.bytes]);
-        let (said, numbers) = message.ok_or(ErrorKind::Misbehaved)?;
+        let told = Told::decoded(&self.bytes[..received.bytes]);
+        let Told { said, sent, known } = told.ok_or(ErrorKind::Misbehaved)?;
         // Those that could not be sent are named behind the others.
         let objects = places.into_iter().take(received.objects).chain(repeat_with(|| None));
-        let items = numbers.into_iter().zip(objects);
+        let items = sent.into_iter().zip(objects);
         let items = items.map(|(number, object)| match object {
             Some(Passed::Memory(memory)) => {
                 let access = memory.access();
@@ -110,7 +110,7 @@ impl<K: Isolation> Line<K> {
             Some(Passed::File(file)) => Item::File(number, Arc::new(file)),
             None => Item::Missing(number),
         });
-        let items = items.collect();
+        let items = items.chain(known.into_iter().map(Item::Known)).collect();
         Ok(match said {
             Said::Ahead(queue, parcel) => {
                 self.ahead.push_back(Ahead { queue, parcel, items });

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::vec::Vec;
 
-use backend_local::parcel::{Arrival, Content, OpenFile, Parcel, Piece};
+use backend_local::parcel::{AnyParcel as _, Content, OpenFile, Parcel, Piece};
 use res_api::{ErrorKind, Gone, Role};
-use res_kernel::{Isolation, KernelError, KernelFile, KernelMemory};
+use res_kernel::{Isolation, Kernel, KernelError, KernelFile, KernelMemory};
 use res_sync::Mutex;
 
 use crate::line::{Ahead, Line};
 use crate::manager::Manager;
 use crate::request::{Answer, ComponentId, Destination, Item, Request, Said};
+
+/// A parcel, and what came with it.
+type Arrival<K> = (Parcel, Vec<Content<<K as Kernel>::Memory>>);
 
 /// How requests reach the manager.
 pub(crate) struct Link<K: Isolation> {
@@ -109,7 +112,7 @@ impl<K: Isolation> Link<K> {
                 self.say(Request::Forget(object));
                 Err(ErrorKind::NoMemory)
             }
-            Content::File(..) => Err(ErrorKind::Misbehaved),
+            Content::Known(_) | Content::File(..) => Err(ErrorKind::Misbehaved),
         }
     }
 
@@ -207,6 +210,7 @@ fn content<K: Isolation>(item: Item<K>) -> Content<K::Memory> {
             let memory = Arc::try_unwrap(memory).or_else(|memory| memory.alias(access));
             memory.map_or(Content::Missing(number), |memory| Content::Memory(number, memory))
         }
+        Item::Known(number) => Content::Known(number),
         Item::Missing(number) => Content::Missing(number),
     }
 }

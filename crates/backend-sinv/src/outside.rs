@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use backend_local::outside::{Outside, WordId};
-use backend_local::parcel::{Arrival, Parcel};
-use backend_local::{Blockpoint, Dynamic, Local, LocalError};
+use backend_local::outside::{Outside, Received, WordId};
+use backend_local::parcel::{Bench, Parcel};
+use backend_local::{Blockpoint, Cap, Dynamic, Local, LocalError};
 use res_api::{ErrorKind, Exit, Gone, Role, Side, WaitError};
 use res_kernel::{Isolation, KernelError};
 use res_sync::{Deadline, Event, Mutex};
@@ -106,8 +106,9 @@ impl<K: Isolation> Drop for Beyond<K> {
 }
 
 impl<K: Isolation> Outside<K> for Beyond<K> {
-    fn widen(&self, point: &K::Point) {
+    fn widen(&self, point: &K::Point, _: WordId) -> Result<(), LocalError> {
         self.0.link.kernel.between(point);
+        Ok(())
     }
 
     fn memory(&self, bytes: u64) -> Result<(u64, K::Memory), LocalError> {
@@ -136,12 +137,16 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         self.0.link.say(Request::LeftQueue(queue, role, why));
     }
 
-    fn send(&self, queue: u64, parcel: Parcel) -> Result<bool, ErrorKind> {
+    fn send(&self, queue: u64, cap: &Cap<K>) -> Result<bool, ErrorKind> {
+        let parcel = Parcel::of(cap)?;
         Ok(self.0.link.export(Destination::Queue(queue), parcel)? == Said::Done())
     }
 
-    fn receive(&self, queue: u64) -> Result<Option<Arrival<K>>, ErrorKind> {
-        self.0.link.receive(queue)
+    fn receive(&self, queue: u64, bench: &Bench<'_, K>) -> Result<Received<K>, ErrorKind> {
+        Ok(match self.0.link.receive(queue)? {
+            Some((parcel, contents)) => Received::One(bench.unpack(&parcel, contents)),
+            None => Received::Nothing,
+        })
     }
 
     fn watch(&self, word: WordId, point: &Blockpoint<K>) -> Result<u64, LocalError> {

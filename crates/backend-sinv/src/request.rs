@@ -98,6 +98,8 @@ impl Request {
 pub(crate) enum Item<K: Isolation> {
     Memory(u64, Arc<K::Memory>, Access),
     File(u64, Arc<K::File>),
+    /// It is not needed: the component uses it already.
+    Known(u64),
     /// It came, and there is no memory here to map it.
     Missing(u64),
 }
@@ -127,6 +129,16 @@ pub(crate) enum Said {
 pub(crate) struct Answer<K: Isolation> {
     pub(crate) said: Said,
     pub(crate) items: Vec<Item<K>>,
+}
+
+/// What is said of an answer: it goes beside the objects themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) said: Said,
+    /// The numbers of the objects, and behind them of those that could not be sent.
+    pub(crate) sent: Vec<u64>,
+    /// Those that the component uses already.
+    pub(crate) known: Vec<u64>,
 }
 
 impl<K: Isolation> From<Said> for Answer<K> {
@@ -160,13 +172,17 @@ pub(crate) struct Hello {
 impl<K: Isolation> Item<K> {
     pub(crate) fn number(&self) -> u64 {
         match self {
-            Self::Memory(number, ..) | Self::File(number, _) | Self::Missing(number) => *number,
+            Self::Memory(number, ..)
+            | Self::File(number, _)
+            | Self::Known(number)
+            | Self::Missing(number) => *number,
         }
     }
 }
 
 records! {
     Hello { protocol, id, name }
+    Told { said, sent, known }
 }
 
 variants! {
@@ -220,7 +236,7 @@ variants! {
 
 #[cfg(test)]
 mod tests {
-    use backend_local::parcel::Piece;
+    use backend_local::parcel::{Head, Piece};
     use res_api::{Barrier, Fault, KindId, Rights, Tag, Trust};
 
     use super::*;
@@ -246,8 +262,14 @@ mod tests {
             Piece::Queue(9),
             Piece::File(10),
         ]);
-        let inner = Parcel { desc, rights: Rights::all(), state: 5, pieces };
-        Parcel { pieces: Vec::from([Piece::End(inner.clone())]), ..inner }
+        let head = Head { desc, rights: Rights::all(), state: 5, pieces: pieces.len() as u32 };
+        within(Parcel { head, pieces })
+    }
+
+    /// An end that has nothing but that one.
+    fn within(inner: Parcel) -> Parcel {
+        let pieces = core::iter::once(Piece::End(inner.head)).chain(inner.pieces).collect();
+        Parcel { head: Head { pieces: 1, ..inner.head }, pieces }
     }
 
     fn requests() -> Vec<Request> {
@@ -290,9 +312,10 @@ mod tests {
         }
         let said = Said::Notices(Vec::from([Notice::Stop(), Notice::ArenaGone(4), Notice::Last()]));
         assert_eq!(Said::decoded(&said.encoded()), Some(said));
-        let said = Said::Ahead(7, parcel());
-        assert_eq!(Said::decoded(&said.encoded()), Some(said));
-        let said = Said::Endowments(Vec::from([(Name::new("one"), parcel().desc)]));
+        let (said, sent, known) = (Said::Ahead(7, parcel()), Vec::from([1, 2]), Vec::from([3]));
+        let told = Told { said, sent, known };
+        assert_eq!(Told::decoded(&told.encoded()), Some(told));
+        let said = Said::Endowments(Vec::from([(Name::new("one"), parcel().head.desc)]));
         assert_eq!(Said::decoded(&said.encoded()), Some(said));
         let failed = Exit::Failed(Fault::new(ErrorKind::Denied, "what it says"));
         let Some(Exit::Failed(fault)) = Exit::decoded(&failed.encoded()) else {
@@ -333,10 +356,13 @@ mod tests {
     fn ends_within_ends_have_an_end() {
         let mut deep = parcel();
         for _ in 0..100 {
-            deep = Parcel { pieces: Vec::from([Piece::End(deep.clone())]), ..deep };
+            deep = within(deep);
         }
         assert_eq!(Parcel::decoded(&deep.encoded()), None);
-        let many = std::vec![Piece::Queue(1); 65];
-        assert_eq!(Parcel::decoded(&Parcel { pieces: many, ..parcel() }.encoded()), None);
+        for (count, is_refused) in [(64, false), (65, true)] {
+            let head = Head { pieces: count, ..parcel().head };
+            let many = Parcel { head, pieces: std::vec![Piece::Queue(1); count as usize] };
+            assert_eq!(Parcel::decoded(&many.encoded()).is_none(), is_refused, "{count}");
+        }
     }
 }

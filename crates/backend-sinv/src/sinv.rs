@@ -454,7 +454,7 @@ impl<K: Isolation> Sinv<K> {
     fn received(&self, request: Request) -> Result<Cap<K>, LocalError> {
         let arrived = self.world.link.parcel(request)?;
         let (parcel, contents) = arrived.ok_or(ErrorKind::NotFound)?;
-        self.local.unpack(parcel, contents)
+        self.local.unpack(&parcel, contents)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::vec::Vec;
 
 use backend_local::outside::WordId;
-use backend_local::parcel::{Parcel, Piece};
+use backend_local::parcel::{Head, Parcel, Piece};
 use core::time::Duration;
 use res_api::{
     Barrier, Desc, ErrorKind, Exit, Fault, Gone, KindId, Name, Notify, Rights, Role, Side, Tag,
@@ -16,7 +16,7 @@ use res_api::{
 /// How deep ends may be within ends.
 const DEPTH: u32 = 8;
 /// How many pieces an end may have.
-const PIECES: u64 = 64;
+const PIECES: u32 = 64;
 
 /// What can travel.
 pub(crate) trait Wire: Sized {
@@ -31,7 +31,7 @@ pub(crate) trait Wire: Sized {
 
     /// All of the bytes, and no more.
     fn decoded(bytes: &[u8]) -> Option<Self> {
-        let mut from = Bytes { left: bytes, depth: 0 };
+        let mut from = Bytes { left: bytes };
         let value = Self::get(&mut from)?;
         from.left.is_empty().then_some(value)
     }
@@ -40,7 +40,6 @@ pub(crate) trait Wire: Sized {
 /// Bytes that are being decoded.
 pub(crate) struct Bytes<'a> {
     left: &'a [u8],
-    depth: u32,
 }
 
 impl Bytes<'_> {
@@ -297,7 +296,7 @@ impl Wire for Notify {
     }
 }
 
-impl Wire for Parcel {
+impl Wire for Head {
     fn put(&self, to: &mut Vec<u8>) {
         self.desc.put(to);
         self.rights.put(to);
@@ -306,16 +305,40 @@ impl Wire for Parcel {
     }
 
     fn get(from: &mut Bytes<'_>) -> Option<Self> {
-        from.depth += 1;
-        if from.depth > DEPTH {
-            return None;
-        }
         let (desc, rights, state) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
-        let count = u64::get(from).filter(|count| *count <= PIECES)?;
-        let pieces = (0..count).map(|_| Piece::get(from)).collect::<Option<_>>()?;
-        from.depth -= 1;
+        let pieces = u32::get(from).filter(|count| *count <= PIECES)?;
         Some(Self { desc, rights, state, pieces })
     }
+}
+
+impl Wire for Parcel {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.head.put(to);
+        self.pieces.iter().for_each(|piece| piece.put(to));
+    }
+
+    fn get(from: &mut Bytes<'_>) -> Option<Self> {
+        let (head, mut pieces) = (Head::get(from)?, Vec::new());
+        get_within(&head, from, DEPTH - 1, &mut |piece| pieces.push(piece))?;
+        Some(Self { head, pieces })
+    }
+}
+
+/// Decodes the pieces that are behind a head; none where ends within it are deeper than that.
+fn get_within(
+    head: &Head,
+    from: &mut Bytes<'_>,
+    depth: u32,
+    each: &mut dyn FnMut(Piece),
+) -> Option<()> {
+    for _ in 0..head.pieces {
+        let piece = Piece::get(from)?;
+        each(piece);
+        if let Piece::End(inner) = piece {
+            get_within(&inner, from, depth.checked_sub(1)?, each)?;
+        }
+    }
+    Some(())
 }
 
 impl Wire for Piece {

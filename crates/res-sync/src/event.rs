@@ -22,7 +22,7 @@
 //! * A waiter arms first ([`Event::checkpoint`]: sets bit 0, passes the heavy barrier), then looks
 //!   at its data, then sleeps while the epoch is that of its checkpoint.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crate::model::{Atomic, Barrier, MemoryModel};
 use crate::{Deadline, Gone, Park, Parked, Wake};
@@ -234,6 +234,31 @@ impl<P: Park> Event<'_, P> {
                     return;
                 }
             }
+        }
+    }
+
+    /// From now on its epoch is not behind that of `first`. Nobody waits yet: for a word that goes on
+    /// at another place to sleep at.
+    ///
+    /// ```
+    /// use res_sync::event::EPOCH_SHIFT;
+    /// # use core::sync::atomic::AtomicU64;
+    /// # use core::sync::atomic::Ordering::Relaxed;
+    /// # use res_sync::{Barrier, Event};
+    /// # fn on<P: res_sync::Park<Model = res_sync::model::Core>>(park: &P, point: &P::Point) {
+    /// let word = AtomicU64::new(7 << EPOCH_SHIFT);
+    /// let event = Event { park, point, word: &word, barrier: Barrier::Fence };
+    /// event.begin_at(3 << EPOCH_SHIFT);
+    /// assert_eq!(word.load(Relaxed), 7 << EPOCH_SHIFT);
+    /// event.begin_at(9 << EPOCH_SHIFT);
+    /// assert_eq!(word.load(Relaxed), 9 << EPOCH_SHIFT);
+    /// # }
+    /// ```
+    pub fn begin_at(self, first: u64) {
+        let word = self.word.load(Relaxed);
+        if epoch(word) < epoch(first) {
+            // Relaxed: nobody else has the word; whoever gets it does so by a Release of its own.
+            self.word.store(word & FLAGS | epoch(first), Relaxed);
         }
     }
 

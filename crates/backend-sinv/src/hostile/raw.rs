@@ -10,7 +10,7 @@ use res_kernel::{DomainEntry, Isolation, KernelMemory, Linux, Passed, Place, Soc
 
 use crate::Sinv;
 use crate::component::SinvComponent;
-use crate::request::{Hello, Request, Said};
+use crate::request::{Hello, Request, Said, Told};
 use crate::wire::Wire;
 
 /// One that begins at `entry`.
@@ -50,7 +50,7 @@ pub(super) fn ask_for(socket: &LinuxSocket, request: &Request) -> Option<(Said, 
         let mut bytes = [0; LinuxSocket::MOST_BYTES];
         let mut places: [Place<LinuxSocket>; LinuxSocket::MOST_OBJECTS] = [const { None }; _];
         let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).ok()?;
-        let (said, _) = <(Said, Vec<u64>)>::decoded(&bytes[..received.bytes])?;
+        let Told { said, .. } = Told::decoded(&bytes[..received.bytes])?;
         // What comes ahead of being asked for is no answer.
         if !matches!(said, Said::Ahead(..)) {
             let memories = places.into_iter().flatten().filter_map(Passed::into_memory);

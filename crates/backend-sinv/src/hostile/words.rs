@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 use std::vec::Vec;
 
-use backend_local::parcel::Piece;
+use backend_local::parcel::{AnyParcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
     Backend, Comp, Deadline, Env, EvtGrp, Exit, Fault, Gone, Instant, Kind, Name, Receiver,

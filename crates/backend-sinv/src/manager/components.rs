@@ -14,7 +14,7 @@ use super::parcels::IN_ONE;
 use super::{MAIN, Manager, Result, State};
 use crate::board::BOARD;
 use crate::protocol::PROTOCOL;
-use crate::request::{Answer, ComponentId, Hello, Item, Notice, Request, Said};
+use crate::request::{Answer, ComponentId, Hello, Item, Notice, Request, Said, Told};
 use crate::spawn::spawn;
 use crate::wire::Wire;
 
@@ -374,19 +374,21 @@ pub(super) fn say<K: Isolation>(
     answer: Answer<K>,
 ) -> core::result::Result<(), KernelError> {
     let Answer { said, items } = answer;
-    let (mut numbers, mut missing, mut lent) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut sent, mut known, mut missing, mut lent) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for item in &items {
         match Lent::of(item) {
-            Ok(one) => {
+            Ok(Some(one)) => {
                 lent.push(one);
-                numbers.push(item.number());
+                sent.push(item.number());
             }
+            Ok(None) => known.push(item.number()),
             Err(_) => missing.push(item.number()),
         }
     }
-    numbers.extend(missing);
+    sent.extend(missing);
     let passed: Vec<_> = lent.iter().map(Lent::as_passed).collect();
-    socket.send(&(said, numbers).encoded(), &passed)
+    socket.send(&Told { said, sent, known }.encoded(), &passed)
 }
 
 /// What goes with an answer, mapped as it may be mapped there.
@@ -397,15 +399,17 @@ enum Lent<'a, K: Isolation> {
 }
 
 impl<'a, K: Isolation> Lent<'a, K> {
-    fn of(item: &'a Item<K>) -> core::result::Result<Self, KernelError> {
-        Ok(match item {
+    /// None for what is known.
+    fn of(item: &'a Item<K>) -> core::result::Result<Option<Self>, KernelError> {
+        Ok(Some(match item {
             Item::File(_, file) => Self::File(file),
             Item::Memory(_, memory, Access::ReadWrite) => Self::Whole(memory),
             Item::Memory(_, memory, Access::Read) => Self::Less(memory.alias(Access::Read)?),
+            Item::Known(_) => return Ok(None),
             Item::Missing(_) => {
                 return Err(KernelError::new("lend what is not there", ErrorKind::Invalid));
             }
-        })
+        }))
     }
 
     fn as_passed(&self) -> Passed<&K::Memory, &K::File> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
-use backend_local::parcel::{Parcel, Piece};
+use backend_local::parcel::{AnyParcel, Parcel, Piece};
 use res_api::{Desc, ErrorKind, Gone, Name, Rights, Role};
 use res_kernel::{Access, Isolation, Socket};
 
@@ -29,7 +29,7 @@ fn objects_of(parcel: &Parcel) -> BTreeMap<u64, Access> {
     parcel.each(&mut |desc, piece| {
         let (object, access) = match piece {
             Piece::Memory { object, rights, .. } => {
-                (*object, access_for(desc, parcel.rights, *rights))
+                (*object, access_for(desc, parcel.head.rights, *rights))
             }
             Piece::Word { word, .. } => (word.object, Access::ReadWrite),
             Piece::File(file) => (*file, Access::Read),
@@ -93,7 +93,7 @@ impl<K: Isolation> State<K> {
 
     /// Whether all of it is the component's to give.
     pub(super) fn check(&self, client: ComponentId, parcel: &Parcel) -> Result<()> {
-        if parcel.desc.local || !parcel.rights.contains(Rights::TRANSFER) {
+        if parcel.head.desc.local || !parcel.head.rights.contains(Rights::TRANSFER) {
             return Err(ErrorKind::Denied);
         }
         if objects_of(parcel).len() > K::Socket::MOST_OBJECTS {
@@ -102,7 +102,7 @@ impl<K: Isolation> State<K> {
         let mut verdict = Ok(());
         parcel.each(&mut |desc, piece| {
             if verdict.is_ok() {
-                verdict = self.check_piece(client, parcel.rights, desc, piece);
+                verdict = self.check_piece(client, parcel.head.rights, desc, piece);
             }
         });
         verdict
@@ -199,14 +199,13 @@ impl<K: Isolation> State<K> {
         Ok(self.client(client)?.objects.len() < room)
     }
 
-    /// What goes along with a parcel: the objects that the component does not use already.
+    /// What goes along with a parcel: its objects, or that the component uses them already.
     pub(super) fn items_for(&self, client: ComponentId, parcel: &Parcel) -> Result<Vec<Item<K>>> {
         let mut items = Vec::new();
         for (id, access) in objects_of(parcel) {
             let object = self.objects.get(&id).ok_or(ErrorKind::Stale)?;
-            if !object.is_used(client, access) {
-                items.push(object.item(id, access));
-            }
+            let used = object.is_used(client, access);
+            items.push(if used { Item::Known(id) } else { object.item(id, access) });
         }
         Ok(items)
     }
@@ -240,14 +239,10 @@ impl<K: Isolation> State<K> {
     /// Whoever gets an end has to know whether there are others of its side.
     pub(super) fn say_who_stays(&self, parcel: &mut Parcel) {
         for piece in &mut parcel.pieces {
-            match piece {
-                Piece::End(inner) => self.say_who_stays(inner),
-                Piece::Word { word: id, side: Some(side), kept, .. } => {
-                    let object = self.objects.get(&id.object);
-                    let word = object.and_then(|object| object.word(id.offset));
-                    *kept = word.is_some_and(|word| word.side(*side).len() > 1);
-                }
-                _ => {}
+            if let Piece::Word { word: id, side: Some(side), kept, .. } = piece {
+                let object = self.objects.get(&id.object);
+                let word = object.and_then(|object| object.word(id.offset));
+                *kept = word.is_some_and(|word| word.side(*side).len() > 1);
             }
         }
     }
@@ -287,14 +282,14 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn endowments(&mut self, client: ComponentId, start: u32) -> Result<Said> {
         let all = self.client(client)?.endowments.iter();
-        let untaken = all.filter_map(|(name, parcel)| Some((*name, parcel.as_ref()?.desc)));
+        let untaken = all.filter_map(|(name, parcel)| Some((*name, parcel.as_ref()?.head.desc)));
         Ok(Said::Endowments(untaken.skip(start as usize).take(IN_ONE).collect()))
     }
 
     pub(super) fn lookup(&mut self, client: ComponentId, name: Name) -> Result<Answer<K>> {
         let published = self.names.get_mut(&name).ok_or(ErrorKind::NotFound)?;
         let shared = published.parcel.as_ref().ok_or(ErrorKind::NotFound)?;
-        let parcel = match shared.desc.role {
+        let parcel = match shared.head.desc.role {
             Role::Mem | Role::File | Role::CapSnd => {
                 let another = shared.clone();
                 self.depart_again(&another);

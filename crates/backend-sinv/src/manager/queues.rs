@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use backend_local::distant::{QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
 use backend_local::outside::WordId;
-use backend_local::parcel::{Parcel, Piece};
+use backend_local::parcel::{AnyParcel, Parcel, Piece};
 use res_api::{ErrorKind, Gone, Role, Side};
 use res_kernel::{Access, Isolation};
 use res_sync::model::Atomic;
@@ -84,7 +84,8 @@ fn each_receiving(parcel: &Parcel, each: &mut dyn FnMut(u64)) {
 
 /// Whether the capability is an end of that queue.
 fn is_of(parcel: &Parcel, queue: u64) -> bool {
-    parcel.pieces.contains(&Piece::Queue(queue))
+    let is_end = matches!(parcel.head.desc.role, Role::CapSnd | Role::CapRcv);
+    is_end && parcel.pieces.contains(&Piece::Queue(queue))
 }
 
 impl<K: Isolation> State<K> {

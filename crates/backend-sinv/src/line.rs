@@ -42,14 +42,15 @@ impl<K: Isolation> Line<K> {
         Self { socket, bytes, board, ahead: VecDeque::new(), taken: 0 }
     }
 
-    pub(crate) fn send(&self, kernel: &K, request: &Request) -> Result<(), ErrorKind> {
+    pub(crate) fn send(&self, request: &Request) -> Result<(), ErrorKind> {
         let bytes = request.encoded();
         loop {
-            match self.socket.send(&bytes, &[]) {
-                Ok(()) => return Ok(()),
+            match self.socket.send(&bytes, &[]).map_err(|error| error.kind) {
                 // The manager takes them one after the other.
-                Err(error) if error.kind == ErrorKind::NoSlots => kernel.yield_to(None),
-                Err(error) => return Err(error.kind),
+                Err(ErrorKind::NoSlots) => {
+                    self.socket.room(Deadline::NEVER).map_err(|error| error.kind)?;
+                }
+                sent => return sent,
             }
         }
     }

@@ -73,7 +73,7 @@ impl<K: Isolation> Link<K> {
             Way::Here(manager) => manager.handle(self.id, request),
             Way::There(line) => {
                 let mut line = line.lock();
-                line.send(&self.kernel, &request)?;
+                line.send(&request)?;
                 line.answer()?
             }
         };
@@ -192,7 +192,7 @@ impl<K: Isolation> Link<K> {
         match &self.way {
             Way::Here(manager) => drop(manager.handle(self.id, request)),
             // If the manager is gone, this component soon is, too.
-            Way::There(line) => drop(line.lock().send(&self.kernel, &request)),
+            Way::There(line) => drop(line.lock().send(&request)),
         }
     }
 }

@@ -281,6 +281,13 @@ pub trait Socket: Send + Sync {
         objects: &[Passed<&Self::Memory, &Self::File>],
     ) -> Result<(), KernelError>;
 
+    /// Waits until there may be room for a message, or the other side is gone.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut`.
+    fn room(&self, deadline: Deadline) -> Result<(), KernelError>;
+
     /// Receives a message, waiting for one until the deadline. A memory object that cannot be mapped
     /// for want of memory is counted, and its place left empty.
     ///

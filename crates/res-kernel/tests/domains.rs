@@ -247,6 +247,18 @@ fn messages_have_limits() {
     // Nobody listens: at some point there is no room, and nobody waits for it.
     let refused = (0..100_000).find_map(|_| here.send(&full, &[]).err()).expect("there is an end");
     assert_eq!(refused.kind, ErrorKind::NoSlots);
+    // But can, until somebody does, or nobody ever will.
+    assert_eq!(here.room(soon()).expect_err("nobody listens").kind, ErrorKind::TimedOut);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| here.room(late()).map(|()| here.send(b"ok", &[])));
+        let mut bytes = vec![0; full.len()];
+        while there.recv(&mut bytes, &mut [], late()).expect("it comes").bytes != 2 {}
+        assert!(matches!(waiting.join().expect("it waits"), Ok(Ok(()))));
+    });
+    while here.send(&full, &[]).is_ok() {}
+    drop(there);
+    here.room(late()).expect("it is over");
+    assert_eq!(here.send(b"?", &[]).expect_err("nobody").kind, ErrorKind::PeerGone);
 }
 
 #[test]

@@ -13,9 +13,9 @@ use super::{Result, State, TRANSIT};
 use crate::board;
 use crate::request::{Answer, ComponentId, Said};
 
-/// How much may be under way to a component that it has not taken: with an answer, less than its
-/// socket holds.
-const AHEAD: u64 = 8;
+/// How much may be under way to a component that it has not taken: with an answer, less than any
+/// machine's socket holds, or it would not get that.
+const AHEAD: u64 = 4;
 
 impl<K: Isolation> State<K> {
     /// Sends what is next in a queue to its receiver, if that can be. What has to be asked for is

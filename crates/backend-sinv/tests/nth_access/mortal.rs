@@ -156,6 +156,11 @@ impl Socket for MortalSocket {
         self.0.send(bytes, objects)
     }
 
+    fn room(&self, deadline: Deadline) -> Result<(), KernelError> {
+        step();
+        self.0.room(deadline)
+    }
+
     fn recv(
         &self,
         bytes: &mut [u8],

@@ -173,12 +173,21 @@ pub(super) fn await_input(
     descriptor: BorrowedFd<'_>,
     deadline: Deadline,
 ) -> Result<(), KernelError> {
+    ready(descriptor, PollFlags::IN, deadline)
+}
+
+/// Waits until that can be done, or never can.
+fn ready(
+    descriptor: BorrowedFd<'_>,
+    what: PollFlags,
+    deadline: Deadline,
+) -> Result<(), KernelError> {
     loop {
         let left = deadline.instant().map(|at| {
             let left = at - clock::now();
             Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
         });
-        let mut wanted = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+        let mut wanted = [PollFd::from_borrowed_fd(descriptor, what)];
         match poll(&mut wanted, left.as_ref()) {
             Ok(0) if deadline.passed(clock::now()) => {
                 return Err(KernelError::new(WAIT, ErrorKind::TimedOut));
@@ -213,6 +222,10 @@ impl Socket for LinuxSocket {
             };
         }
         self.send_descriptors(bytes, descriptors)
+    }
+
+    fn room(&self, deadline: Deadline) -> Result<(), KernelError> {
+        ready(self.0.as_fd(), PollFlags::OUT, deadline)
     }
 
     fn recv(

@@ -19,6 +19,8 @@ pub enum Place {
     /// For a message, or the end of the other side, at that end of a socket; ends are numbered as
     /// they are made.
     Socket(u32),
+    /// For room for a message that is sent at that end.
+    Room(u32),
     /// For the end of that domain.
     EndOfDomain(u32),
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Place {
             Self::Point(point) => write!(f, "sleeps at point {point}"),
             Self::EndOf(thread) => write!(f, "waits for the end of thread {thread}"),
             Self::Socket(end) => write!(f, "listens at end {end} of a socket"),
+            Self::Room(end) => write!(f, "waits for room at end {end} of a socket"),
             Self::EndOfDomain(domain) => write!(f, "waits for the end of domain {domain}"),
         }
     }

@@ -96,6 +96,7 @@ impl State {
         let queue = core::mem::take(&mut closed.queue);
         pipes.undelivered.0.extend(queue);
         self.wake_all(Place::Socket(other(end)));
+        self.wake_all(Place::Room(other(end)));
     }
 
     fn send(&mut self, end: u32, mut message: Message) -> Result<(), (Message, ErrorKind)> {
@@ -115,6 +116,12 @@ impl State {
         Ok(())
     }
 
+    /// Whether a message would be queued, or never will.
+    fn takes(&mut self, end: u32) -> bool {
+        let to = self.domains.pipes.end(other(end));
+        !to.open || to.queue.len() < MOST_WAITING
+    }
+
     /// The next message; none yet, or never.
     fn receive(&mut self, end: u32) -> Result<Option<Message>, ErrorKind> {
         let pipes = &mut self.domains.pipes;
@@ -123,7 +130,10 @@ impl State {
         match &next {
             None if over => return Err(ErrorKind::PeerGone),
             None => {}
-            Some(message) => self.note(self.running, Step::Received(message.number)),
+            Some(message) => {
+                self.note(self.running, Step::Received(message.number));
+                self.wake_all(Place::Room(other(end)));
+            }
         }
         Ok(next)
     }
@@ -214,6 +224,28 @@ impl Socket for SimSocket {
             Some(Ok(())) => Ok(()),
             Some(Err((_message, kind))) => Err(refused(kind)),
             None => Err(refused(ErrorKind::Stale)),
+        }
+    }
+
+    fn room(&self, deadline: Deadline) -> Result<(), KernelError> {
+        let found = self.within(|machine| {
+            machine.turn(Step::Send(self.end));
+            machine.drain();
+            loop {
+                let (takes, now) = {
+                    let mut state = machine.state.borrow_mut();
+                    (state.takes(self.end), state.now)
+                };
+                if takes || deadline.passed(now) {
+                    return takes;
+                }
+                machine.sleep(Place::Room(self.end), 0, deadline);
+            }
+        });
+        match found {
+            Some(true) => Ok(()),
+            Some(false) => Err(KernelError::new(WAIT, ErrorKind::TimedOut)),
+            None => Err(KernelError::new(SEND, ErrorKind::Stale)),
         }
     }
 

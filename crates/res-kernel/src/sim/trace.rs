@@ -118,6 +118,7 @@ impl Step {
             Self::Late(thread) => (32, thread as u64),
             Self::Refused => (33, 0),
             Self::Jump(nanos) => (34, nanos),
+            Self::Sleep(Place::Room(end)) => (35, end as u64),
         }
     }
 }

@@ -186,6 +186,31 @@ fn messages_have_limits() {
         let (_domain, socket) = sim.domain(sleeps).expect("a domain");
         let refused = (0..100).find_map(|_| socket.send(b"full", &[Passed::Memory(&page)]).err());
         assert_eq!(refused.map(|error| error.kind), Some(ErrorKind::NoSlots));
+        let soon = Deadline::at(sim.now() + Duration::from_millis(1));
+        assert_eq!(socket.room(soon).map_err(|error| error.kind), Err(ErrorKind::TimedOut));
+    });
+}
+
+/// Who sends more than fits waits for whoever takes it, also where that one is less urgent (H5).
+#[test]
+fn who_waits_for_room_lets_others_run() {
+    fn counts(_: Sim, socket: SimSocket) {
+        for expected in 0..100_u8 {
+            let mut byte = [0];
+            let received = socket.recv(&mut byte, &mut [], Deadline::NEVER).expect("it comes");
+            assert_eq!((received.bytes, byte), (1, [expected]));
+        }
+    }
+    Seeds::from_env(50).check("who_waits_for_room", |sim| {
+        let (domain, socket) = sim.domain(counts).expect("a domain");
+        for number in 0..100 {
+            while socket.send(&[number], &[]).is_err() {
+                socket.room(Deadline::NEVER).expect("somebody listens");
+            }
+        }
+        assert!(domain.ended(Deadline::NEVER));
+        // Nobody is there any more: no message waits for room.
+        assert_eq!(socket.room(Deadline::NEVER), Ok(()));
     });
 }
 

@@ -10,6 +10,7 @@
 mod bell;
 mod board;
 mod component;
+mod crew;
 mod ears;
 #[cfg(test)]
 mod hostile;

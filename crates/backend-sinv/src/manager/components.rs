@@ -12,11 +12,13 @@ use res_kernel::{Access, Domain, EntryCode, Isolation, KernelError, KernelMemory
 use super::effects::Effect;
 use super::parcels::IN_ONE;
 use super::{MAIN, Manager, Result, State};
-use crate::board::BOARD;
+use crate::board::{self, BOARD};
 use crate::protocol::PROTOCOL;
 use crate::request::{Answer, ComponentId, Hello, Item, Notice, Request, Said, Told};
-use crate::spawn::spawn;
 use crate::wire::Wire;
+
+/// How many boards are kept for components to come.
+const MOST_BOARDS: usize = 4;
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +74,12 @@ pub(super) struct Client<K: Isolation> {
 
 impl<K: Isolation> Client<K> {
     fn new(
-        kernel: &K,
         name: Name,
         creator: ComponentId,
         beginning: Beginning<K>,
-    ) -> core::result::Result<Self, KernelError> {
-        Ok(Self {
+        board: Arc<K::Memory>,
+    ) -> Self {
+        Self {
             name,
             creator,
             stage: Stage::Made,
@@ -87,20 +89,21 @@ impl<K: Isolation> Client<K> {
             made: 0,
             bytes: 0,
             requests: 0,
-            board: Arc::new(kernel.memory(BOARD)?),
+            board,
             notices: Vec::new(),
             exit: None,
             domain: None,
             socket: None,
             ahead: 0,
-        })
+        }
     }
 
     /// The one that composes the system.
     pub(super) fn main(kernel: &K) -> core::result::Result<Self, KernelError> {
         let name = Name::reserved(".main");
         let name = name.map_err(|kind| KernelError::new("name the main component", kind))?;
-        let client = Self::new(kernel, name, MAIN, Beginning::Entry(EntryCode(0)))?;
+        let board = Arc::new(kernel.memory(BOARD)?);
+        let client = Self::new(name, MAIN, Beginning::Entry(EntryCode(0)), board);
         Ok(Self { stage: Stage::Running, ..client })
     }
 
@@ -126,10 +129,26 @@ impl<K: Isolation> State<K> {
         if made.count() >= self.limits_of(client).components as usize {
             return Err(ErrorKind::NoSlots);
         }
-        let new = Client::new(&self.kernel, name, client, beginning).map_err(|error| error.kind)?;
+        let board = self.vacant_board().map_err(|error| error.kind)?;
+        let new = Client::new(name, client, beginning, board);
         let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
         self.components.insert(id, new);
         Ok(id)
+    }
+
+    /// A board that nobody else has: a new one, or of a component that is gone, with nothing left of
+    /// what was on it.
+    fn vacant_board(&mut self) -> core::result::Result<Arc<K::Memory>, KernelError> {
+        // What was to be told to that component may be under way still.
+        let unused = self.boards.iter().position(|board| Arc::strong_count(board) == 1);
+        match unused.map(|at| self.boards.swap_remove(at)) {
+            Some(board) => {
+                // SAFETY: its component is gone, and nobody else has it.
+                unsafe { board::wipe::<K>(&board) };
+                Ok(board)
+            }
+            None => Ok(Arc::new(self.kernel.memory(BOARD)?)),
+        }
     }
 
     /// One that begins at an entry which the client names, of the program that it executes itself:
@@ -238,7 +257,9 @@ impl<K: Isolation> State<K> {
                 self.effects.push(Effect::Board(board));
             }
         } else {
-            self.components.remove(&id);
+            let gone = self.components.remove(&id);
+            let board = gone.map(|gone| gone.board).filter(|_| self.boards.len() < MOST_BOARDS);
+            self.boards.extend(board);
             self.notify(creator, Notice::Ended(id, exit));
         }
     }
@@ -317,8 +338,8 @@ impl<K: Isolation> Manager<K> {
         Ok(Said::Done().into())
     }
 
-    /// A domain, and a thread that serves it. It is told what it is by that thread, and runs nothing
-    /// of its own before: without one it goes as if it had never been.
+    /// A domain, and a thread that serves it. Without one it goes as if it had never been: nobody has
+    /// answered it, so it had nothing.
     fn start_at(
         self: &Arc<Self>,
         beginning: &Beginning<K>,
@@ -331,11 +352,9 @@ impl<K: Isolation> Manager<K> {
         };
         let begun = (Arc::new(domain), Arc::new(socket));
         let (manager, (domain, socket)) = (Arc::clone(self), begun.clone());
-        spawn(&self.kernel, move || {
-            // One that has died meanwhile is found dead by the next look.
-            let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
-            serve(&manager, hello.id, &socket, &domain);
-        })?;
+        // One that has died meanwhile is found dead by the next look.
+        let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
+        self.crew.run(move || serve(&manager, hello.id, &socket, &domain))?;
         Ok(begun)
     }
 }

@@ -173,8 +173,10 @@ impl Server {
         let len = self.socket.recv_descriptors(&mut bytes, Deadline::NEVER, each).ok()?;
         let Request { number } = Request::of(&bytes[..len])?;
         let mut came = came.into_iter();
-        match self.start(came.next()?, came.next()) {
-            Ok(process) => self.introduce(number, process),
+        let (socket, program) = (came.next()?, came.next());
+        let executes = program.is_some();
+        match self.start(socket, program) {
+            Ok(process) => self.introduce(process, Domain { number, executes }),
             Err(error) => self.refuse(number, error),
         }
     }
@@ -191,8 +193,9 @@ impl Server {
     }
 
     /// Says which process the domain is.
-    fn introduce(&mut self, number: u64, process: Pid) -> Option<()> {
-        self.children.numbers.insert(process, number);
+    fn introduce(&mut self, process: Pid, domain: Domain) -> Option<()> {
+        let number = domain.number;
+        self.children.domains.insert(process, domain);
         match pidfd_open(process, PidfdFlags::empty()) {
             Ok(pidfd) => {
                 let process = process.as_raw_nonzero().get().unsigned_abs().into();
@@ -222,9 +225,13 @@ impl Server {
     fn report(&mut self) -> Option<()> {
         self.children.heed_signals();
         while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {
-            let Some(number) = self.children.numbers.remove(&process) else { continue };
-            // It may not have come so far, and its number will be another one's.
-            self.tell_warden(process, false);
+            let Some(Domain { number, executes }) = self.children.domains.remove(&process) else {
+                continue;
+            };
+            if executes {
+                // It may not have come so far, and its process's number will be another one's.
+                self.tell_warden(process, false);
+            }
             let notice = match (status.exit_status(), status.terminating_signal()) {
                 (Some(code), _) => Notice::Exited { number, code: code.unsigned_abs().into() },
                 (_, signal) => {
@@ -254,7 +261,14 @@ pub(super) fn fork() -> Result<Option<Pid>, Errno> {
 struct Children {
     signals: OwnedFd,
     /// Which domain is which process.
-    numbers: HashMap<Pid, u64>,
+    domains: HashMap<Pid, Domain>,
+}
+
+/// A domain that was forked.
+struct Domain {
+    number: u64,
+    /// Whether it executes another program, as the warden was told.
+    executes: bool,
 }
 
 impl Children {
@@ -265,7 +279,7 @@ impl Children {
             unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         assert!(signals >= 0, "a descriptor is free");
         // SAFETY: just made, and nobody else's.
-        Self { signals: unsafe { OwnedFd::from_raw_fd(signals) }, numbers: HashMap::new() }
+        Self { signals: unsafe { OwnedFd::from_raw_fd(signals) }, domains: HashMap::new() }
     }
 
     /// Takes the signals: what they say, `wait` says too.

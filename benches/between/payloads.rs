@@ -109,6 +109,8 @@ pub(crate) fn of<const N: usize>(system: &Sinv) -> Vec<Candidate<'static>> {
         all.push(ours::<N>(system, "Sinv, ZeroCopy, in place", echo_in_place::<N>, PIECE));
     }
     all.extend(peers::payloads(N, trips(N)));
+    #[cfg(feature = "iceoryx2")]
+    all.extend(super::iceoryx2_peer::payloads(N, trips(N)));
     all
 }
 
@@ -154,5 +156,10 @@ pub(crate) fn handed_over(system: &Sinv) -> Vec<Candidate<'static>> {
             done.recv().expect("it says so")
         })
     });
-    vec![ours, peers::ipc_shared_memory(WHOLE)]
+    vec![
+        ours,
+        peers::ipc_shared_memory(WHOLE),
+        #[cfg(feature = "iceoryx2")]
+        super::iceoryx2_peer::loans(WHOLE),
+    ]
 }

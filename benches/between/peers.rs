@@ -30,7 +30,7 @@ pub(crate) fn play() -> bool {
         "sink" => sink_stream(),
         "ipc" => echo_ipc(&detail),
         #[cfg(feature = "iceoryx2")]
-        "iceoryx2" => super::iceoryx2_peer::echo(&detail),
+        role if role.starts_with("iceoryx2") => super::iceoryx2_peer::play(role, &detail),
         "greets" => greet_descriptors(),
         "returns" => return_descriptors(),
         "ipc memory" => count_memory(&detail),
@@ -41,6 +41,7 @@ pub(crate) fn play() -> bool {
 }
 
 /// The other process; it ends with this.
+#[derive(Debug)]
 pub(crate) struct Other(Child);
 
 impl Drop for Other {

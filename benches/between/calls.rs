@@ -59,6 +59,8 @@ pub(crate) fn spinning(sinv: &Sinv, local: &Local) -> Vec<Candidate<'static>> {
         floors::two_words(sinv),
     ];
     all.extend(peers::blocking(64));
+    #[cfg(feature = "iceoryx2")]
+    all.push(super::iceoryx2_peer::invocation());
     all
 }
 
@@ -68,5 +70,11 @@ pub(crate) fn parked(sinv: &Sinv) -> Vec<Candidate<'static>> {
         let (caller, _) = connected.get_or_insert_with(|| server(&system, adds::<Sinv>));
         paused(|| add(caller, 1))
     });
-    vec![ours, floors::two_futexes_paused(sinv), peers::stream_paused(64)]
+    vec![
+        ours,
+        floors::two_futexes_paused(sinv),
+        peers::stream_paused(64),
+        #[cfg(feature = "iceoryx2")]
+        super::iceoryx2_peer::events_paused(),
+    ]
 }

@@ -28,87 +28,145 @@ fn trips(bytes: usize) -> u64 {
     (4_000_000 / bytes as u64).clamp(2, 2_000)
 }
 
-/// Reads what comes, and writes as much, so many bytes at a time.
-fn answers<const N: usize>(env: Env<Sinv>, piece: usize) -> Result<(), Fault> {
-    pin(1);
-    let (mut from, mut to) = (env.take(from::<N>())?, env.take(to::<N>())?);
-    let mut seen = vec![0; piece];
-    while let Ok(loan) = from.recv_loan() {
-        let mut answer = to.loan()?;
-        for at in (0..N).step_by(piece) {
-            loan.copy_out(at as u64, &mut seen)?;
-            answer.copy_in(at as u64, &seen)?;
+/// How a payload goes over.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Bytes of it.
+    whole: usize,
+    /// Bytes that its maker and its user have of it at a time: all of it, or a piece.
+    private: usize,
+    /// Slots of the channel. One holds all of it, or a part.
+    slots: u32,
+}
+
+impl Shape {
+    /// Both sides have a copy of all of it, as who uses a socket has.
+    const fn copied(whole: usize) -> Self {
+        Self { whole, private: whole, slots: 1 }
+    }
+
+    /// Made and used where it lies, piece by piece: nobody has a copy of it.
+    const fn in_place(whole: usize) -> Self {
+        Self { whole, private: PIECE, slots: 1 }
+    }
+
+    /// The same as [`Shape::copied`], in parts: one side reads what the other still writes.
+    const fn parts(whole: usize) -> Self {
+        Self { whole, private: whole, slots: SLOTS }
+    }
+}
+
+/// What fits the first cache.
+const PIECE: usize = 4096;
+/// A part of a payload, and how many may be on their way.
+const PART: usize = 16_384;
+const SLOTS: u32 = 4;
+
+/// Writes a payload, as slots of `N` bytes.
+fn write<const N: usize>(tx: &mut Snd<N>, shape: Shape, private: &[u8]) -> Result<(), Fault> {
+    for start in (0..shape.whole).step_by(N) {
+        let mut loan = tx.loan()?;
+        for at in (0..N).step_by(shape.private) {
+            let here = &private[(start + at) % shape.private..][..N.min(shape.private)];
+            loan.copy_in(at as u64, black_box(here))?;
         }
-        drop(loan);
-        to.send_loan(answer)?;
+        tx.send_loan(loan)?;
     }
     Ok(())
 }
 
-/// Has a copy of all of it, as who uses a socket has.
-fn echo<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
-    answers::<N>(env, N)
+/// Reads one.
+fn read<const N: usize>(rx: &mut Rcv<N>, shape: Shape, private: &mut [u8]) -> Result<(), Fault> {
+    for start in (0..shape.whole).step_by(N) {
+        let loan = rx.recv_loan()?;
+        for at in (0..N).step_by(shape.private) {
+            let here = &mut private[(start + at) % shape.private..][..N.min(shape.private)];
+            loan.copy_out(at as u64, here)?;
+        }
+    }
+    Ok(())
 }
 
-/// What fits the first cache: who makes or uses a payload piece by piece has no copy of it.
-const PIECE: usize = 4096;
+/// Reads what comes, and writes as much.
+fn answers<const N: usize>(env: &Env<Sinv>, shape: Shape) -> Result<(), Fault> {
+    pin(1);
+    let (mut from, mut to) = (env.take(from::<N>())?, env.take(to::<N>())?);
+    let mut private = vec![0; shape.private];
+    while read(&mut from, shape, &mut private).is_ok() {
+        write(&mut to, shape, &private)?;
+    }
+    Ok(())
+}
 
-fn echo_in_place<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
-    answers::<N>(env, PIECE)
+fn copied<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+    answers::<N>(&env, Shape::copied(N))
+}
+
+fn in_place<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+    answers::<N>(&env, Shape::in_place(N))
+}
+
+fn parts<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+    answers::<PART>(&env, Shape::parts(N))
 }
 
 struct Partner<const N: usize> {
     tx: Snd<N>,
     rx: Rcv<N>,
-    seen: Vec<u8>,
+    shape: Shape,
+    private: Vec<u8>,
     _component: Comp<Sinv>,
 }
 
 impl<const N: usize> Partner<N> {
-    fn new(system: &Sinv, entry: impl Entry<Sinv>, piece: usize) -> Self {
-        let (tx, theirs) = system.chan::<ZeroCopy, [u8; N]>(2).expect("memory is there");
-        let (back, rx) = system.chan::<ZeroCopy, [u8; N]>(2).expect("memory is there");
+    fn new(system: &Sinv, entry: impl Entry<Sinv>, shape: Shape) -> Self {
+        let channel = || system.chan::<ZeroCopy, [u8; N]>(shape.slots).expect("memory is there");
+        let ((tx, theirs), (back, rx)) = (channel(), channel());
         let component = system.component(const { Name::new("echo") }, entry).expect("made");
         component.endow(from(), theirs).expect("endowed");
         component.endow(to(), back).expect("endowed");
         component.start().expect("started");
-        Self { tx, rx, seen: vec![7; piece], _component: component }
+        Self { tx, rx, shape, private: vec![7; shape.private], _component: component }
     }
 
     /// Writes, waits, and reads.
     fn trip(&mut self) {
-        let mut loan = self.tx.loan().expect("it listens");
-        for at in (0..N).step_by(self.seen.len()) {
-            loan.copy_in(at as u64, black_box(&self.seen)).expect("it fits");
-        }
-        self.tx.send_loan(loan).expect("it listens");
-        let answer = self.rx.recv_loan().expect("it answers");
-        for at in (0..N).step_by(self.seen.len()) {
-            answer.copy_out(at as u64, &mut self.seen).expect("it fits");
-        }
+        write(&mut self.tx, self.shape, &self.private).expect("it listens");
+        read(&mut self.rx, self.shape, &mut self.private).expect("it answers");
     }
 }
 
+/// A payload in slots of `N` bytes.
 fn ours<const N: usize>(
     system: &Sinv,
     name: &'static str,
     entry: impl Entry<Sinv>,
-    piece: usize,
+    shape: Shape,
 ) -> Candidate<'static> {
     let (system, mut partner) = (system.clone(), None);
     Candidate::ours(name, move || {
-        let partner = partner.get_or_insert_with(|| Partner::<N>::new(&system, entry, piece));
-        time(trips(N), || (0..trips(N)).for_each(|_| partner.trip()))
+        let partner = partner.get_or_insert_with(|| Partner::<N>::new(&system, entry, shape));
+        let trips = trips(shape.whole);
+        // The caches are another candidate's.
+        partner.trip();
+        time(trips, || (0..trips).for_each(|_| partner.trip()))
     })
 }
 
 /// Payloads of `N` bytes, written and read by both sides.
 pub(crate) fn of<const N: usize>(system: &Sinv) -> Vec<Candidate<'static>> {
-    let mut all = vec![ours::<N>(system, "Sinv, ZeroCopy", echo::<N>, N)];
+    let mut all = vec![ours::<N>(system, "Sinv, ZeroCopy", copied::<N>, Shape::copied(N))];
     if N > PIECE {
-        all.push(ours::<N>(system, "Sinv, ZeroCopy, in place", echo_in_place::<N>, PIECE));
+        let name = "Sinv, ZeroCopy, in place";
+        all.push(ours::<N>(system, name, in_place::<N>, Shape::in_place(N)));
+    }
+    if N > PART {
+        let name = "Sinv, ZeroCopy, in parts of 16 KiB";
+        all.push(ours::<PART>(system, name, parts::<N>, Shape::parts(N)));
     }
     all.extend(peers::payloads(N, trips(N)));
+    #[cfg(feature = "iceoryx2")]
+    all.extend(super::iceoryx2_peer::payloads(N, trips(N)));
     all
 }
 
@@ -154,5 +212,10 @@ pub(crate) fn handed_over(system: &Sinv) -> Vec<Candidate<'static>> {
             done.recv().expect("it says so")
         })
     });
-    vec![ours, peers::ipc_shared_memory(WHOLE)]
+    vec![
+        ours,
+        peers::ipc_shared_memory(WHOLE),
+        #[cfg(feature = "iceoryx2")]
+        super::iceoryx2_peer::loans(WHOLE),
+    ]
 }

@@ -192,6 +192,8 @@ impl Systems {
             floors::two_words(&self.sinv),
             #[cfg(feature = "iceoryx2")]
             super::iceoryx2_peer::polling(),
+            #[cfg(feature = "iceoryx2")]
+            super::iceoryx2_peer::request_response(),
         ]
     }
 
@@ -206,6 +208,8 @@ impl Systems {
         ];
         all.push(floors::two_futexes(&self.sinv));
         all.extend(peers::blocking(8));
+        #[cfg(feature = "iceoryx2")]
+        all.push(super::iceoryx2_peer::events());
         all
     }
 
@@ -213,6 +217,8 @@ impl Systems {
         let mut all =
             vec![Candidate::ours("Sinv, Spsc of 1024", stream::<Sinv, Line>(&self.sinv, 1024))];
         all.extend(peers::one_way());
+        #[cfg(feature = "iceoryx2")]
+        all.push(super::iceoryx2_peer::one_way());
         all
     }
 

@@ -13,6 +13,7 @@ use res_api::{
     Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, Tx, kind_of,
 };
 use res_kernel::Sim;
+use res_kernel::sim::{Failure, Found};
 
 use each_step::Kill;
 
@@ -160,4 +161,55 @@ fn scene(sim: Sim) {
 fn killed_at_each_step_its_peers_are_told() {
     let runs = Kill { domain: 1, seeds: 3, stride: 1 }.at_each_step(scene);
     println!("{runs} runs");
+}
+
+/// Answers twice.
+fn twice(env: Env<System>) -> Result<(), Fault> {
+    let mut answers = env.take(ANSWERS)?;
+    answers.send(0)?;
+    Ok(answers.send(1)?)
+}
+
+/// A mistake: who gets the first of two answers, and not the second, never says so to a component that
+/// waits for that, and waits for its end.
+fn forgets_to_tell(sim: Sim) {
+    let system = System::on(sim, Limits::default()).expect("a system");
+    let (answers, mut rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let first = system.component(ECHO, twice).expect("a component");
+    first.endow(ANSWERS, answers).expect("endowed");
+    let started = first.start();
+    let (mut tx, numbers) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let (back, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let second = system.component(NEXT, next).expect("a component");
+    second.endow(NUMBERS, numbers).expect("endowed");
+    second.endow(ANSWERS, back).expect("endowed");
+    second.start().expect("started");
+    let told = started.is_err() || rx.recv().is_err() || rx.recv().is_ok();
+    if told {
+        tx.send(1).expect("it lives");
+        drop(tx);
+        second.wait(Deadline::NEVER).expect("it ends");
+    } else {
+        second.wait(Deadline::NEVER).expect("it ends");
+        drop(tx);
+    }
+}
+
+#[test]
+fn a_kill_that_fails_is_shrunk_and_found_again() {
+    let kill = Kill { domain: 1, seeds: 20, stride: 1 };
+    let killed = (0..kill.seeds).find_map(|seed| kill.with_seed(seed, None, forgets_to_tell).err());
+    let killed = killed.expect("it is found");
+    let Found { outcome, smallest } = &*killed.found;
+    println!("{killed}");
+    assert!(matches!(outcome.failure, Some(Failure::Deadlock(_))), "{outcome}");
+    assert!(matches!(smallest.failure, Some(Failure::Deadlock(_))), "{smallest}");
+    assert!(smallest.switches < outcome.switches, "{} switches", smallest.switches);
+    // What it says leads there again.
+    let again = kill.with_seed(outcome.seed, Some(killed.step), forgets_to_tell);
+    let again = again.expect_err("the same");
+    assert_eq!((again.step, &again.found), (killed.step, &killed.found));
+    let text = killed.to_string();
+    let command = format!("RES_SEED={} RES_STEP={} cargo test", outcome.seed, killed.step);
+    assert!(text.contains(&command), "{text}");
 }

@@ -4,10 +4,9 @@
 //! step alone.
 
 use res_kernel::Sim;
-use res_kernel::sim::{Faults, Outcome, Seeds, Simulation, Transcript};
+use std::fmt;
 
-/// Lines of a trace that are printed.
-const LINES: usize = 40;
+use res_kernel::sim::{Faults, Found, Outcome, Seeds, Simulation};
 
 /// Who is killed, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -37,21 +36,68 @@ fn faults(seed: u64) -> Faults {
     }
 }
 
+/// A kill that a scene does not stand.
+#[derive(Debug)]
+pub(crate) struct Killed {
+    domain: u32,
+    /// The step.
+    pub(crate) step: u64,
+    /// The run, and a smaller one that fails in the same way when it is killed at that step.
+    pub(crate) found: Box<Found>,
+}
+
+impl fmt::Display for Killed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { domain, step, found } = self;
+        let (seed, thread) = (found.outcome.seed, std::thread::current());
+        writeln!(f, "domain {domain} killed at step {step}, {found}")?;
+        let test = thread.name().unwrap_or_default();
+        write!(f, "again: RES_SEED={seed} RES_STEP={step} cargo test -p backend-sinv {test}")
+    }
+}
+
 impl Kill {
     /// Runs `scene` without a kill, and then with each; how many runs there were.
     ///
     /// # Panics
     ///
-    /// At the first that fails.
+    /// At the first that fails, with the smallest run that fails so, and how to run it again.
     pub(crate) fn at_each_step(self, scene: impl Fn(Sim) + Copy + 'static) -> u64 {
-        Seeds::from_env(self.seeds).into_iter().map(|seed| self.with_seed(seed, scene)).sum()
+        self.find(number("RES_STEP"), scene).unwrap_or_else(|killed| panic!("{killed}"))
     }
 
-    fn with_seed(self, seed: u64, scene: impl Fn(Sim) + Copy + 'static) -> u64 {
+    /// The same, at that step alone, if one is named.
+    ///
+    /// # Errors
+    ///
+    /// The first kill that makes a run fail.
+    ///
+    /// # Panics
+    ///
+    /// If a run fails without one.
+    pub(crate) fn find(
+        self,
+        step: Option<u64>,
+        scene: impl Fn(Sim) + Copy + 'static,
+    ) -> Result<u64, Killed> {
+        let mut runs = 0;
+        for seed in Seeds::from_env(self.seeds) {
+            runs += self.with_seed(seed, step, scene)?;
+        }
+        Ok(runs)
+    }
+
+    /// The same, in one order.
+    pub(crate) fn with_seed(
+        self,
+        seed: u64,
+        step: Option<u64>,
+        scene: impl Fn(Sim) + Copy + 'static,
+    ) -> Result<u64, Killed> {
         let whole = self.run(seed, 0, scene);
         assert_eq!(whole.failure, None, "{whole}");
         let stride = if long() { 1 } else { self.stride };
-        let (first, last, stride) = match number("RES_STEP") {
+        let (first, last, stride) = match step {
             Some(step) => (step, step, 1),
             // Other steps with another seed.
             None => (1 + seed % stride, whole.steps, stride),
@@ -65,10 +111,10 @@ impl Kill {
                 break;
             }
             if outcome.failure.is_some() {
-                self.explain(seed, step, scene);
+                return Err(self.killed(seed, step, scene));
             }
         }
-        runs
+        Ok(runs)
     }
 
     fn simulation(self, seed: u64, step: u64) -> Simulation {
@@ -79,14 +125,9 @@ impl Kill {
         self.simulation(seed, step).run(scene)
     }
 
-    /// Runs it once more, to say what happened.
-    fn explain(self, seed: u64, step: u64, scene: impl Fn(Sim) + 'static) -> ! {
-        let outcome = self.simulation(seed, step).record().run(scene);
-        outcome.draw(&format!("killed-{seed}-{step}"));
-        let text = Transcript(&outcome.events).to_string();
-        let lines: Vec<_> = text.lines().collect();
-        let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
-        let domain = self.domain;
-        panic!("domain {domain}, RES_SEED={seed} RES_STEP={step}: {outcome}{last}");
+    /// Runs it again, and makes it smaller.
+    fn killed(self, seed: u64, step: u64, scene: impl Fn(Sim) + Copy + 'static) -> Killed {
+        let again = Seeds::one(seed).find_with(|seed| self.simulation(seed, step), scene);
+        Killed { domain: self.domain, step, found: again.expect_err("the same run again") }
     }
 }

@@ -73,6 +73,21 @@ struct Spot {
     at: u64,
 }
 
+/// Numbers of processes begin here: a thread with the number of its process is the main thread, which no
+/// thread of a domain is.
+const PROCESSES: u32 = 1_000_000;
+
+impl Spot {
+    fn process(self) -> u32 {
+        PROCESSES + self.domain
+    }
+
+    /// Perfetto takes thread 0, which is the clock, for the main thread, whatever that is called. So it is.
+    fn track(self) -> u32 {
+        if self.thread == 0 { self.process() } else { self.thread }
+    }
+}
+
 /// What is known of a thread so far.
 #[derive(Default)]
 struct Track {
@@ -222,7 +237,13 @@ impl<'a, 'f> Drawing<'a, 'f> {
         }
         let process = format_args!(r#","args":{{"name":"domain {domain}"}}"#);
         self.line("M", "process_name", here, process)?;
-        self.line("M", "thread_name", here, format_args!(r#","args":{{"name":"thread {thread}"}}"#))
+        match thread {
+            0 => self.line("M", "thread_name", here, format_args!(r#","args":{{"name":"clock"}}"#)),
+            _ => {
+                let name = format_args!(r#","args":{{"name":"thread {thread}"}}"#);
+                self.line("M", "thread_name", here, name)
+            }
+        }
     }
 
     fn line(
@@ -234,8 +255,7 @@ impl<'a, 'f> Drawing<'a, 'f> {
     ) -> fmt::Result {
         let comma = if self.lines == 0 { "" } else { "," };
         self.lines += 1;
-        // Process 0 is not shown everywhere.
-        let (pid, tid, ts) = (spot.domain + 1, spot.thread, Micros(spot.at));
+        let (pid, tid, ts) = (spot.process(), spot.track(), Micros(spot.at));
         write!(
             self.out,
             "{comma}\n{{\"ph\":\"{kind}\",\"name\":\"{name}\",\"pid\":{pid},\"tid\":{tid},\"ts\":{ts}{more}}}"

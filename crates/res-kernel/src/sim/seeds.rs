@@ -115,11 +115,16 @@ impl Seeds {
         Self(0..count)
     }
 
+    /// That seed alone.
+    pub const fn one(seed: u64) -> Self {
+        Self(seed..seed.saturating_add(1))
+    }
+
     /// The seed `RES_SEED`; without it, the first `RES_SEEDS`, or those from one to below another
     /// (`RES_SEEDS=100..200`); without that, the first `count`.
     pub fn from_env(count: u64) -> Self {
         match number("RES_SEED") {
-            Some(seed) => Self(seed..seed.saturating_add(1)),
+            Some(seed) => Self::one(seed),
             None => {
                 let named = env::var("RES_SEEDS").ok().and_then(|named| range(&named));
                 named.map_or(Self::first(count), Self)

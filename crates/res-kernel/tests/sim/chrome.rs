@@ -170,6 +170,14 @@ fn what_happens_is_in_it() {
     assert_eq!(count("i", "killed"), 1);
     let names: Vec<_> = lines.iter().filter(|line| line["name"] == "process_name").collect();
     assert!(names.iter().any(|line| line["args"]["name"] == "domain 1"), "{names:?}");
+    // Readers take 0, and the number of the process, for its main thread: that is the clock only.
+    let clock = |line: &&Value| line["tid"] == 0 || line["tid"] == line["pid"];
+    let tracks: Vec<_> = lines.iter().filter(|line| line["name"] == "thread_name").collect();
+    assert!(
+        tracks.iter().filter(|line| clock(line)).all(|line| line["args"]["name"] == "clock"),
+        "{tracks:?}"
+    );
+    assert!(tracks.iter().any(clock) && lines.iter().all(|line| line["tid"] != 0), "{tracks:?}");
     let end = lines.iter().map(|line| nanos(&line["ts"])).max();
     assert!(end >= Some(1_000_000), "a millisecond passed: {end:?}");
 }

@@ -102,21 +102,28 @@ mod assembly {
     use core::arch::x86_64::__m128i;
 
     const PIECE: usize = 16;
-    /// Beyond this size one instruction is faster, though it takes a while to begin.
+    const BLOCK: usize = 4 * PIECE;
+    /// Beyond this size blocks are faster. Measured between two cores: so they are than one instruction
+    /// for all (`rep movsb`), of any size, by up to a sixth.
     const PIECES_UP_TO: usize = 128;
+
+    /// Bytes of the whole blocks of what is much.
+    #[inline(always)]
+    fn in_blocks(len: usize) -> usize {
+        if len > PIECES_UP_TO { len / BLOCK * BLOCK } else { 0 }
+    }
 
     /// # Safety
     ///
     /// `shared` is valid for writing and `from` for reading `len` bytes; they do not overlap.
     #[inline(always)]
     pub(super) unsafe fn put(shared: *mut u8, from: *const u8, len: usize) -> usize {
-        if len > PIECES_UP_TO {
+        let (blocks, whole) = (in_blocks(len), len / PIECE * PIECE);
+        if blocks != 0 {
             // SAFETY: the caller's promise.
-            unsafe { copy_all(shared, from, len) };
-            return len;
+            unsafe { copy_blocks(shared, from, blocks) };
         }
-        let whole = len / PIECE * PIECE;
-        for at in (0..whole).step_by(PIECE) {
+        for at in (blocks..whole).step_by(PIECE) {
             // SAFETY: 16 bytes within what the caller promises, on both sides.
             unsafe {
                 let piece = from.add(at).cast::<__m128i>().read_unaligned();
@@ -136,13 +143,12 @@ mod assembly {
     /// `to` is valid for writing and `shared` for reading `len` bytes; they do not overlap.
     #[inline(always)]
     pub(super) unsafe fn take(to: *mut u8, shared: *const u8, len: usize) -> usize {
-        if len > PIECES_UP_TO {
+        let (blocks, whole) = (in_blocks(len), len / PIECE * PIECE);
+        if blocks != 0 {
             // SAFETY: the caller's promise.
-            unsafe { copy_all(to, shared, len) };
-            return len;
+            unsafe { copy_blocks(to, shared, blocks) };
         }
-        let whole = len / PIECE * PIECE;
-        for at in (0..whole).step_by(PIECE) {
+        for at in (blocks..whole).step_by(PIECE) {
             let piece: __m128i;
             // SAFETY: 16 bytes within what the caller promises, on both sides.
             unsafe {
@@ -160,18 +166,35 @@ mod assembly {
 
     /// # Safety
     ///
-    /// `to` is valid for writing and `from` for reading `len` bytes; they do not overlap.
+    /// `to` is valid for writing and `from` for reading `len` bytes, which is a multiple of a block and
+    /// not 0; they do not overlap.
     #[inline(always)]
-    unsafe fn copy_all(to: *mut u8, from: *const u8, len: usize) {
-        // SAFETY: writes `len` bytes at `to`, reads `len` at `from`, changes the three registers
-        // and nothing else. The direction flag is clear on entry to assembly.
+    unsafe fn copy_blocks(to: *mut u8, from: *const u8, len: usize) {
+        // SAFETY: writes `len` bytes at `to`, reads `len` at `from`, block by block, and changes the
+        // registers that are named, and flags.
         unsafe {
             asm!(
-                "rep movsb",
-                inout("rcx") len => _,
-                inout("rdi") to => _,
-                inout("rsi") from => _,
-                options(nostack, preserves_flags),
+                "2:",
+                "movups {a}, [{from} + {at}]",
+                "movups {b}, [{from} + {at} + 16]",
+                "movups {c}, [{from} + {at} + 32]",
+                "movups {d}, [{from} + {at} + 48]",
+                "movups [{to} + {at}], {a}",
+                "movups [{to} + {at} + 16], {b}",
+                "movups [{to} + {at} + 32], {c}",
+                "movups [{to} + {at} + 48], {d}",
+                "add {at}, 64",
+                "cmp {at}, {len}",
+                "jb 2b",
+                a = out(xmm_reg) _,
+                b = out(xmm_reg) _,
+                c = out(xmm_reg) _,
+                d = out(xmm_reg) _,
+                from = in(reg) from,
+                to = in(reg) to,
+                at = inout(reg) 0_usize => _,
+                len = in(reg) len,
+                options(nostack),
             );
         }
     }
@@ -188,5 +211,32 @@ mod assembly {
     #[inline(always)]
     pub(super) unsafe fn take(_: *mut u8, _: *const u8, _: usize) -> usize {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Core;
+
+    /// More than some blocks, and all that may be left behind them.
+    const MOST: usize = 400;
+
+    /// Each length gets there and back, and nothing beyond its last word is touched.
+    #[test]
+    fn all_lengths() {
+        let from: [u8; MOST] = core::array::from_fn(|at| (at % 251) as u8);
+        for len in 0..=MOST {
+            let (mut memory, mut back) = ([u64::MAX; MOST / WORD + 1], [9; MOST + 1]);
+            let at = NonNull::from(&mut memory).cast();
+            // SAFETY: local arrays, of more than `len` bytes in whole words.
+            unsafe {
+                put::<Core>(at, from.as_ptr(), len);
+                take::<Core>(at, back.as_mut_ptr(), len);
+            }
+            assert_eq!(back[..len], from[..len]);
+            assert_eq!(back[len..], [9; MOST + 1][len..], "beyond {len}");
+            assert!(memory[len.div_ceil(WORD)..].iter().all(|word| *word == u64::MAX), "{len}");
+        }
     }
 }

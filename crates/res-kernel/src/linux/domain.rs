@@ -128,7 +128,8 @@ impl Drop for LinuxDomain {
     fn drop(&mut self) {
         if self.end.get().is_none() {
             self.kill();
-            let _ = self.wait(Deadline::NEVER);
+            self.ended(Deadline::NEVER);
+            fork_server::forget(self.number);
         }
     }
 }

@@ -13,7 +13,7 @@ mod warden;
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -56,6 +56,8 @@ struct ForkServer {
     answers: HashMap<u64, Result<Forked, KernelError>>,
     /// How domains ended that nobody has asked for yet.
     ends: HashMap<u64, DomainEnd>,
+    /// Domains that have ended, nobody cares how.
+    forgotten: HashSet<u64>,
 }
 
 /// A domain that was asked for.
@@ -134,6 +136,13 @@ pub(super) fn end_of(number: u64) -> DomainEnd {
     server().as_mut().map_or(with_it, |server| server.end_of(number).unwrap_or(with_it))
 }
 
+/// Nobody will ask how a domain ended whose pidfd says that it did.
+pub(super) fn forget(number: u64) {
+    if let Some(server) = server().as_mut() {
+        server.forget(number);
+    }
+}
+
 /// As many descriptors as this process may have at all (H15): each memory object is one, and so is
 /// each end of a socket. Behind that, `NoSlots`.
 fn raise_descriptor_limit() {
@@ -162,9 +171,16 @@ impl ForkServer {
         if confinement.has(Restriction::Calls) || confinement.has(Restriction::Files) {
             object::receivers_open_nothing();
         }
-        let (answers, ends) = (HashMap::new(), HashMap::new());
-        let first = next();
-        let mut server = Self { process, socket, confinement, first, spare: None, answers, ends };
+        let mut server = Self {
+            process,
+            socket,
+            confinement,
+            first: next(),
+            spare: None,
+            answers: HashMap::new(),
+            ends: HashMap::new(),
+            forgotten: HashSet::new(),
+        };
         server.order_spare();
         server.settle()?;
         Ok(server)
@@ -243,6 +259,14 @@ impl ForkServer {
         }
     }
 
+    /// Does not wait for what it says of the end: it is in the middle of something else.
+    fn forget(&mut self, number: u64) {
+        if number >= self.first && self.ends.remove(&number).is_none() {
+            self.forgotten.insert(number);
+        }
+        let _ = self.settle();
+    }
+
     /// Waits until the spare one is there: what this process holds when all domains have ended does
     /// not depend on who was faster.
     fn settle(&mut self) -> Result<(), KernelError> {
@@ -264,17 +288,21 @@ impl ForkServer {
                 let error = std::io::Error::from_raw_os_error(error as i32);
                 self.answers.insert(number, Err(refused(FORK)(error)));
             }
-            (Notice::Exited { number, code }, _) => {
-                self.ends.insert(number, end_with(code as i32));
-            }
+            (Notice::Exited { number, code }, _) => self.ended(number, end_with(code as i32)),
             (Notice::Killed { number, signal }, _) => {
-                self.ends.insert(number, DomainEnd::Killed(signal as i32));
+                self.ended(number, DomainEnd::Killed(signal as i32));
             }
             (Notice::Confined { .. } | Notice::Forked { .. }, _) => {
                 return Err(KernelError::new(FORK, ErrorKind::Misbehaved));
             }
         }
         Ok(())
+    }
+
+    fn ended(&mut self, number: u64, end: DomainEnd) {
+        if !self.forgotten.remove(&number) {
+            self.ends.insert(number, end);
+        }
     }
 }
 

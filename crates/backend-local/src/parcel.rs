@@ -138,12 +138,15 @@ impl Parcel {
     ///
     /// As [`Cap::pack`].
     pub fn of<K: Kernel>(cap: &Cap<K>) -> Result<Self, ErrorKind> {
-        let mut pieces = Vec::new();
-        let head = cap.pack(&mut |piece| {
-            pieces.push(piece);
+        let (mut head, mut pieces) = (None, Vec::new());
+        cap.pack(&mut |piece| {
+            match (head, piece) {
+                (None, Piece::End(first)) => head = Some(first),
+                _ => pieces.push(piece),
+            }
             Ok(())
         })?;
-        Ok(Self { head, pieces })
+        Ok(Self { head: head.ok_or(ErrorKind::Invalid)?, pieces })
     }
 }
 
@@ -194,8 +197,8 @@ impl OpenFile {
 }
 
 impl<K: Kernel> Cap<K> {
-    /// Takes it apart, for another component: its head, behind all pieces, one after the other. It
-    /// stays as it is: see [`sent`](Self::sent).
+    /// Takes it apart, for another component: calls `each` with it as an end, and then with what it
+    /// is made of, in a row. It stays as it is: see [`sent`](Self::sent).
     ///
     /// # Errors
     ///
@@ -204,8 +207,8 @@ impl<K: Kernel> Cap<K> {
     pub fn pack(
         &self,
         each: &mut dyn FnMut(Piece) -> Result<(), ErrorKind>,
-    ) -> Result<Head, ErrorKind> {
-        let head = self.packed_head()?;
+    ) -> Result<(), ErrorKind> {
+        each(Piece::End(self.packed_head()?))?;
         if let Some(memory) = self.memory() {
             each(memory_piece(memory)?)?;
         } else if let Some(number) = self.file_number() {
@@ -215,7 +218,7 @@ impl<K: Kernel> Cap<K> {
                 part.pack(each)?;
             }
         }
-        Ok(head)
+        Ok(())
     }
 
     fn packed_head(&self) -> Result<Head, ErrorKind> {
@@ -263,10 +266,7 @@ impl<K: Kernel> LocalPart<K> {
     fn pack(&self, each: &mut dyn FnMut(Piece) -> Result<(), ErrorKind>) -> Result<(), ErrorKind> {
         each(match self {
             Self::Mem(memory) => memory_piece(memory)?,
-            Self::Own(cap) => {
-                each(Piece::End(cap.packed_head()?))?;
-                return cap.pack(each).map(drop);
-            }
+            Self::Own(cap) => return cap.pack(each),
             Self::Distant(queue) => Piece::Queue(*queue),
             Self::Point(point, side) => {
                 let at = point.0.whereabouts(*side).ok_or(ErrorKind::Invalid)?;

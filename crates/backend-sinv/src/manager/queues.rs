@@ -94,8 +94,7 @@ impl<K: Isolation> State<K> {
         if let Some(object) = self.objects.get_mut(&object) {
             for offset in QUEUE_WORDS {
                 let word = object.word_or(offset, barrier);
-                word.put_on(Side::Waiters, client);
-                word.put_on(Side::Signallers, client);
+                word.ends.begin(client);
             }
         }
         let item = self.give(client, object, Access::ReadWrite)?;

@@ -2,7 +2,8 @@
 # imports functions of two that are the same program: `tally` and `peer` of the second, and `third`,
 # which is `peer` of the third. All three import `sinv` of the fourth, the manager. For each function that
 # the first one imports there is a symbol that says in which slot the capability is; the others have
-# theirs in `server.s`. For each that anybody imports there is the capability.
+# theirs in `server.s`. For each that anybody imports there is the capability. The stand-in is told where
+# the others have their stacks.
     .macro capability client, slot, server, entry
     .section .invocations, "aw", @progbits
     .quad \client, \slot, \server, \entry
@@ -34,9 +35,18 @@ invocations:
     invocation third_echo, 112, 3
     invocation third_forge, 116, 3
     invocation third_ask, 120, 3
+    invocation peer_serve, 128, 2
     invocation sinv_ask, 124, 4
     capability 2, 68, 4, __cosrt_s_sinv_ask
     capability 3, 68, 4, __cosrt_s_sinv_ask
     .section .invocations, "aw", @progbits
     .quad 0, 0, 0, 0
+
+    .section .served, "aw", @progbits
+    .globl served
+served:
+    .quad 2, second_stacks
+    .quad 3, third_stacks
+    .quad 4, manager_stacks
+    .quad 0, 0
     .section .note.GNU-stack, "", @progbits

@@ -11,6 +11,7 @@ unsafe extern "C" {
     static __cosrt_ucap_peer_echo: Stub;
     static __cosrt_ucap_peer_offer: Stub;
     static __cosrt_ucap_peer_lend: Stub;
+    static __cosrt_ucap_peer_serve: Stub;
     static __cosrt_ucap_peer_pass: Stub;
     static __cosrt_ucap_peer_hold: Stub;
     static __cosrt_ucap_peer_write: Stub;
@@ -32,6 +33,8 @@ impl Peer {
     pub(crate) const OFFER: Self = Self(addr_of!(__cosrt_ucap_peer_offer));
     /// The same with pages.
     pub(crate) const LEND: Self = Self(addr_of!(__cosrt_ucap_peer_lend));
+    /// Answers calls.
+    pub(crate) const SERVE: Self = Self(addr_of!(__cosrt_ucap_peer_serve));
     /// From one name to another.
     pub(crate) const PASS: Self = Self(addr_of!(__cosrt_ucap_peer_pass));
     /// Keeps what is under the name, and lets go of what it kept before; 0 is no name.

@@ -97,6 +97,8 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("channel of another component", isolated::offered),
         ("channel whose receiver leaves", isolated::receiver_leaves),
         ("channel of pages between components", isolated::pages),
+        ("calls between components", isolated::calls),
+        ("costs of the manager", isolated::costs),
         ("end in escrow", isolated::escrow),
         ("names of a component that ends", isolated::names_end),
         ("end given on to a third component", isolated::given_on),

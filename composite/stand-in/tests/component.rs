@@ -115,7 +115,7 @@ fn passes(machine: &mut Command) {
     assert_eq!(status, Some(0), "the machine came to its end");
     assert_eq!(lines(&output, "FAIL"), [""; 0]);
     let passed = lines(&output, "PASS").len();
-    assert!(passed >= 58, "{passed} scenarios");
+    assert!(passed >= 62, "{passed} scenarios");
     assert_eq!(lines(&output, "COUNTS"), [format!("COUNTS passed {passed} failed 0")]);
     assert_eq!(lines(&output, "END"), ["END 0"]);
 }
@@ -131,4 +131,10 @@ fn stacks_suffice() {
     // The first one, and 22 that it made.
     assert_eq!(used.len(), 23, "{output}");
     assert!(used.iter().all(|bytes| (1..=6 * 1024).contains(bytes)), "{used:?}");
+    let served = lines(&output, "SERVED");
+    let served: Vec<u32> =
+        served.iter().filter_map(|line| line.split(' ').nth(4)?.parse().ok()).collect();
+    // The other three components.
+    assert_eq!(served.len(), 3, "{output}");
+    assert!(served.iter().all(|bytes| (1..=6 * 1024).contains(bytes)), "{served:?}");
 }

@@ -6,10 +6,11 @@ use core::time::Duration;
 
 use backend_local::Region;
 use backend_sinv::composite::Sinv;
+use chan_impls::call::{self, Interface};
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
     AnyCap, Backend, BackendError, Deadline, ErrorKind, EvtGrp, Fault, Gone, IntoCap, Kind, Map,
-    Mem, Name, Receiver, RecvError, Rights, Rx, Sender, SharedMem, Trigger, Tx,
+    Mem, Name, Receiver, RecvError, Rights, Rx, Sender, SharedMem, Tag, Trigger, Tx,
 };
 use res_kernel::Composite;
 
@@ -182,6 +183,53 @@ pub(super) fn pages(machine: Composite) -> Result<(), Fault> {
     }
     drop(other);
     check!(sent? == COUNT);
+    Ok(())
+}
+
+/// What the calls are about, as the other component says it.
+struct Sum;
+
+impl Interface for Sum {
+    const TAG: Tag = Tag::of::<()>(Name::new("sum"), 1, 0);
+}
+
+/// Calls of another component, and what they cost.
+pub(super) fn calls(machine: Composite) -> Result<(), Fault> {
+    const ROUNDS: u32 = 500;
+    let own = attach(machine)?;
+    let (mut caller, callee) = call::pair::<_, Sum>(&own)?;
+    publish(&own, 13, callee.into_cap())?;
+    let mut served = Ok(0);
+    let mut body = || served = Peer::SERVE.get([13, 0, 0, 0]);
+    let other = started(machine, &mut body)?;
+    check!(caller.call(7, [1, 2, 3, 4], within(machine, LONG))? == [10, 7, 1]);
+    let mut wrong = 0;
+    cost("call between components", ROUNDS, || {
+        let answer = caller.call(8, [1, 0, 0, 0], Deadline::NEVER);
+        wrong += u32::from(!answer.is_ok_and(|words| words[..2] == [1, 8]));
+    });
+    check!(wrong == 0);
+    drop(caller);
+    drop(other);
+    check!(served? == 1 + u64::from(all_rounds(ROUNDS)));
+    Ok(())
+}
+
+/// What it costs to make something that can be given away, and to get it.
+pub(super) fn costs(machine: Composite) -> Result<(), Fault> {
+    const ROUNDS: u32 = 200;
+    let own = attach(machine)?;
+    let mut missing = 0;
+    cost("channel made and dropped", ROUNDS, || {
+        missing += u32::from(own.chan::<Spsc, u64>(4).is_err());
+    });
+    let memory = own.mem(64)?.share();
+    publish(&own, 14, memory.into_cap())?;
+    let name = name(14)?;
+    cost("lookup of memory", ROUNDS, || {
+        missing += u32::from(own.lookup(name).is_err());
+    });
+    check!(missing == 0);
     Ok(())
 }
 

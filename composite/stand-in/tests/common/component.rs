@@ -51,7 +51,7 @@ pub(crate) fn application() -> &'static PathBuf {
 }
 
 /// What the server exports.
-const SERVER: [&str; 12] = [
+const SERVER: [&str; 13] = [
     "__cosrt_s_tally_sum",
     "__cosrt_s_tally_who",
     "__cosrt_s_tally_more",
@@ -59,6 +59,7 @@ const SERVER: [&str; 12] = [
     "__cosrt_s_peer_echo",
     "__cosrt_s_peer_offer",
     "__cosrt_s_peer_lend",
+    "__cosrt_s_peer_serve",
     "__cosrt_s_peer_pass",
     "__cosrt_s_peer_hold",
     "__cosrt_s_peer_write",
@@ -92,8 +93,8 @@ fn assembly(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// A component of those objects, with its stacks; nothing but its entries is to be seen from outside,
-/// since other components have symbols of the same names.
+/// A component of those objects, with its stacks; nothing but these and its entries is to be seen from
+/// outside, since other components have symbols of the same names.
 fn isolated<'a>(
     name: &str,
     objects: &[&Path],
@@ -106,9 +107,12 @@ fn isolated<'a>(
     let mut rename = Command::new("objcopy");
     let names = entries.clone().filter(|[name, now]| name != now);
     rename.args(names.map(|[name, now]| format!("--redefine-sym={name}={now}")));
+    let stacks = format!("{name}_stacks");
+    rename.arg(format!("--redefine-sym=cos_static_stack={stacks}"));
     tool(rename.args([&whole, &renamed]));
     let mut hide = Command::new("objcopy");
-    hide.args(entries.map(|[_, now]| format!("--keep-global-symbol={now}")));
+    let seen = entries.map(|[_, now]| now).chain([&*stacks]);
+    hide.args(seen.map(|symbol| format!("--keep-global-symbol={symbol}")));
     tool(hide.args([&renamed, &component]));
     component
 }

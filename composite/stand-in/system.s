@@ -36,6 +36,8 @@ invocations:
     invocation third_forge, 116, 3
     invocation third_ask, 120, 3
     invocation peer_serve, 128, 2
+    invocation peer_collect, 132, 2
+    invocation peer_supply, 136, 2
     invocation sinv_ask, 124, 4
     capability 2, 68, 4, __cosrt_s_sinv_ask
     capability 3, 68, 4, __cosrt_s_sinv_ask

@@ -12,6 +12,8 @@ unsafe extern "C" {
     static __cosrt_ucap_peer_offer: Stub;
     static __cosrt_ucap_peer_lend: Stub;
     static __cosrt_ucap_peer_serve: Stub;
+    static __cosrt_ucap_peer_collect: Stub;
+    static __cosrt_ucap_peer_supply: Stub;
     static __cosrt_ucap_peer_pass: Stub;
     static __cosrt_ucap_peer_hold: Stub;
     static __cosrt_ucap_peer_write: Stub;
@@ -35,6 +37,10 @@ impl Peer {
     pub(crate) const LEND: Self = Self(addr_of!(__cosrt_ucap_peer_lend));
     /// Answers calls.
     pub(crate) const SERVE: Self = Self(addr_of!(__cosrt_ucap_peer_serve));
+    /// The sum of what comes first by each end that comes.
+    pub(crate) const COLLECT: Self = Self(addr_of!(__cosrt_ucap_peer_collect));
+    /// Sends so many ends.
+    pub(crate) const SUPPLY: Self = Self(addr_of!(__cosrt_ucap_peer_supply));
     /// From one name to another.
     pub(crate) const PASS: Self = Self(addr_of!(__cosrt_ucap_peer_pass));
     /// Keeps what is under the name, and lets go of what it kept before; 0 is no name.

@@ -18,6 +18,7 @@ mod shared;
 mod spsc;
 mod thread;
 mod timer;
+mod travel;
 
 use core::time::Duration;
 
@@ -106,6 +107,10 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("end of another type", isolated::wrong_type),
         ("memory between components", isolated::memory),
         ("event group between components", isolated::group),
+        ("ends sent to another component", travel::there),
+        ("ends that come from another component", travel::here),
+        ("ends lost in queues", travel::lost),
+        ("ends in a circle", travel::circles),
         ("manager's tables full", isolated::full),
         ("components say no", isolated::says_no),
         ("manager asked by who is not the holder", refused::not_the_holder),

@@ -21,7 +21,7 @@ use crate::component::ComponentObject;
 use crate::error::LocalError;
 use crate::file::FileObject;
 use crate::local::Local;
-use crate::mem::{MemObject, SharedMem};
+use crate::mem::{Mem, MemObject, SharedMem};
 use crate::outside::{Outside, WordId};
 use crate::policy::Policy;
 use crate::system::{Ref, SystemRef};
@@ -404,6 +404,15 @@ impl<K: Kernel> fmt::Debug for Bench<'_, K> {
 }
 
 impl<K: Kernel> Bench<'_, K> {
+    /// Private memory for what has come, until it is put together.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`, `NoSlots`.
+    pub fn room(&self, bytes: u64) -> Result<Mem<K>, LocalError> {
+        Mem::new(self.0, bytes)
+    }
+
     /// Puts it together. What cannot be put together is lost, and its ends have left.
     ///
     /// # Errors
@@ -432,6 +441,11 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         let cap = Cap::unpack(self.system(), parcel, contents)?;
         self.hold(&cap);
         Ok(cap)
+    }
+
+    /// Where what has come can be put together.
+    pub fn bench(&self) -> Bench<'_, K> {
+        Bench(self.system())
     }
 
     /// A file that the machine below has opened.

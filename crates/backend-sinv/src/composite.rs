@@ -30,6 +30,7 @@
 //! | components that have ever had one object | | 4 |
 //! | capabilities on their way, among them what is published | 32 | 16 |
 //! | names | 32 | 16 |
+//! | channels of capabilities | 32 | 16 |
 //! | sources with their signallers elsewhere, that groups watch | | 64 |
 
 pub mod ask;

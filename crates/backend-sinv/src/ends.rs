@@ -1,7 +1,7 @@
 //! Who is on which side of a word: the rules by which a manager knows who leaves last.
 
 use backend_local::outside::HEADER;
-use res_api::Side;
+use res_api::{Role, Side};
 
 /// A component of a system, as the manager knows it.
 pub(crate) type ComponentId = u32;
@@ -73,7 +73,6 @@ impl<H: Holders> Ends<H> {
     }
 
     /// Both sides are where the word was made.
-    #[cfg(feature = "linux")]
     pub(crate) fn begin(&mut self, maker: ComponentId) {
         self.put_on(Side::Waiters, maker);
         self.put_on(Side::Signallers, maker);
@@ -140,4 +139,47 @@ pub(crate) fn may_give<H: Holders>(
 /// Whether a word may lie there: in the places at the beginning of every object.
 pub(crate) const fn is_place(offset: u32) -> bool {
     offset.is_multiple_of(16) && (offset as usize) < HEADER
+}
+
+/// The ends of a queue of capabilities; one that is on its way is [`TRANSIT`]'s.
+#[derive(Default)]
+pub(crate) struct QueueEnds<H> {
+    pub(crate) senders: H,
+    /// None: nobody will ever receive anything.
+    pub(crate) receiver: Option<ComponentId>,
+}
+
+impl<H: Holders> QueueEnds<H> {
+    pub(crate) fn has(&self, role: Role, holder: ComponentId) -> bool {
+        match role {
+            Role::CapSnd => self.senders.has(holder),
+            Role::CapRcv => self.receiver == Some(holder),
+            _ => false,
+        }
+    }
+
+    /// An end leaves `holder`.
+    pub(crate) fn take_off(&mut self, role: Role, holder: ComponentId) {
+        match role {
+            Role::CapSnd => {
+                self.senders.remove(holder);
+            }
+            Role::CapRcv => self.receiver = self.receiver.filter(|receiver| *receiver != holder),
+            _ => {}
+        }
+    }
+
+    /// An end comes to `holder`.
+    pub(crate) fn put_on(&mut self, role: Role, holder: ComponentId) {
+        match role {
+            Role::CapSnd => self.senders.add(holder),
+            Role::CapRcv => self.receiver = Some(holder),
+            _ => {}
+        }
+    }
+
+    /// There are no ends any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.senders.is_empty() && self.receiver.is_none()
+    }
 }

@@ -129,6 +129,41 @@ pub(crate) fn serve(_: Client, [from, ..]: [u64; 4]) -> Answer {
     }))
 }
 
+/// Receives ends of channels by that channel, and one number by each, until it is closed; their sum.
+pub(crate) fn collect(_: Client, [from, ..]: [u64; 4]) -> Answer {
+    answer(own().and_then(|own| {
+        let mut ends = find(own, from)?.cast::<<Sinv as Backend>::CapRcv>()?;
+        let mut sum = 0;
+        while let Ok(end) = ends.recv() {
+            sum += first_of(own, end)?;
+        }
+        Ok(sum)
+    }))
+}
+
+#[inline(never)]
+fn first_of(own: &Sinv, end: Cap) -> Result<u64, Fault> {
+    Ok(own.cast::<Rx<Spsc, u64>>(end)?.recv()?)
+}
+
+/// Sends so many ends of channels by that channel, with a number in each.
+pub(crate) fn supply(_: Client, [to, count, ..]: [u64; 4]) -> Answer {
+    answer(own().and_then(|own| {
+        let mut ends = find(own, to)?.cast::<<Sinv as Backend>::CapSnd>()?;
+        for number in 0..count {
+            ends.send(full(own, number)?)?;
+        }
+        Ok(count)
+    }))
+}
+
+#[inline(never)]
+fn full(own: &Sinv, number: u64) -> Result<Cap, Fault> {
+    let (mut tx, rx) = own.chan::<Spsc, u64>(1)?;
+    tx.send(number)?;
+    Ok(rx.into_cap())
+}
+
 /// What is under one name goes under another one.
 pub(crate) fn pass(_: Client, [from, to, ..]: [u64; 4]) -> Answer {
     answer(own().and_then(|own| {

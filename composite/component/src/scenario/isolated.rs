@@ -32,7 +32,7 @@ pub(super) fn attach(machine: Composite) -> Result<Sinv, Fault> {
     Ok(Sinv::attach(machine, &REGION, 0, within(machine, LONG))?)
 }
 
-fn publish(own: &Sinv, number: u64, cap: Cap) -> Result<(), Fault> {
+pub(super) fn publish(own: &Sinv, number: u64, cap: Cap) -> Result<(), Fault> {
     own.publish(name(number)?, cap).map_err(|refused| refused.error.into())
 }
 

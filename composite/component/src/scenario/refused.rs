@@ -3,7 +3,7 @@
 use backend_local::outside::WordId;
 use backend_sinv::composite::ask::{Ask, answered};
 use chan_impls::Spsc;
-use res_api::{Backend, ErrorKind, Fault, Gone, IntoCap, Receiver, RecvError, Sender, Side};
+use res_api::{Backend, ErrorKind, Fault, Gone, IntoCap, Receiver, RecvError, Role, Sender, Side};
 use res_kernel::Composite;
 
 use super::isolated::attach;
@@ -18,7 +18,7 @@ fn asked(by: Peer, ask: Ask) -> Result<[u64; 3], ErrorKind> {
 /// Words that say nothing, and those of a component that has not come.
 pub(super) fn nonsense(_: Composite) -> Result<(), Fault> {
     let stranger = |ask| asked(Peer::THIRD_ASKS, ask);
-    for words in [[0; 4], [12, 0, 0, 0], [u64::MAX; 4], [2, 64, 1, 0], [5, 1, 1 << 32, 1]] {
+    for words in [[0; 4], [16, 0, 0, 0], [u64::MAX; 4], [2, 64, 1, 0], [5, 1, 1 << 32, 1]] {
         check!(answered(Peer::THIRD_ASKS.call(words)) == Err(ErrorKind::Invalid));
     }
     for ask in [Ask::Memory(64), Ask::Lookup, Ask::Publish(100), Ask::End, Ask::Forget(1)] {
@@ -47,10 +47,32 @@ pub(super) fn not_the_holder(machine: Composite) -> Result<(), Fault> {
     ] {
         check!(asked(Peer::ASK, ask) == Err(ErrorKind::Denied));
     }
+    queue_of_another()?;
     check!(asked(Peer::OWN_ASKS, Ask::Place(word)) == Ok(place));
     check!(asked(Peer::OWN_ASKS, Ask::Forget(object)) == Ok([0; 3]));
     check!(asked(Peer::ASK, Ask::Forget(object)) == Err(ErrorKind::Stale));
     check!(Peer::HOLD.get([0; 4])? == 0);
+    Ok(())
+}
+
+/// A queue, too, is for who has an end of it.
+fn queue_of_another() -> Result<(), Fault> {
+    let [queue, object, _] = asked(Peer::OWN_ASKS, Ask::Queue(2))?;
+    for ask in [
+        Ask::Receive(queue),
+        Ask::Send(queue, 100),
+        Ask::LeftQueue(queue, Role::CapRcv, Gone::Closed),
+        Ask::LeftQueue(queue, Role::CapSnd, Gone::Closed),
+        Ask::Forget(object),
+    ] {
+        check!(asked(Peer::ASK, ask) == Err(ErrorKind::Denied));
+    }
+    check!(asked(Peer::OWN_ASKS, Ask::Receive(queue)) == Ok([0; 3]));
+    for role in [Role::CapRcv, Role::CapSnd] {
+        check!(asked(Peer::OWN_ASKS, Ask::LeftQueue(queue, role, Gone::Closed)) == Ok([0; 3]));
+    }
+    check!(asked(Peer::OWN_ASKS, Ask::Receive(queue)) == Err(ErrorKind::Stale));
+    check!(asked(Peer::OWN_ASKS, Ask::Forget(object)) == Ok([0; 3]));
     Ok(())
 }
 

@@ -11,12 +11,15 @@
 //! | place | the blockpoint of the word, and what epoch the scheduler may have recorded for it |
 //! | publish | nothing; in the page: a name, behind it the capability |
 //! | lookup | how many objects and bytes; in the page before: the name, and then these |
+//! | queue | the queue, its object, the number of the buffer of that |
+//! | send | 1, or 0 where there is no room |
+//! | receive | as lookup, and 1; or 0 where there is nothing |
 //! | all others | nothing |
 //!
 //! A result of 0 is all right; a negative one is the code of an [`ErrorKind`].
 
 use backend_local::outside::WordId;
-use res_api::{ErrorKind, Gone, Side};
+use res_api::{ErrorKind, Gone, Role, Side};
 use res_kernel::composite::syscall::Answer;
 
 /// What is asked for.
@@ -36,6 +39,14 @@ pub enum Ask {
     Publish(u32),
     /// What was published under the name in the page.
     Lookup,
+    /// A queue of capabilities.
+    Queue(u32),
+    /// Puts the capability in the page, behind where a name would be, into that queue; so many bytes.
+    Send(u64, u32),
+    /// What is next in that queue.
+    Receive(u64),
+    /// An end of that queue has left.
+    LeftQueue(u64, Role, Gone),
     /// A group watches that word, and hears of it by that bit of its page.
     Watch(WordId, u32),
     /// No more.
@@ -90,6 +101,12 @@ impl Ask {
             Self::Unwatch(word) => of(9, 0, word, 0),
             Self::Ring(word) => of(10, 0, word, 0),
             Self::End => of(11, 0, NONE, 0),
+            Self::Queue(capacity) => of(12, capacity, NONE, 0),
+            Self::Send(queue, bytes) => of(13, bytes, number(queue), 0),
+            Self::Receive(queue) => of(14, 0, number(queue), 0),
+            Self::LeftQueue(queue, role, why) => {
+                of(15, role as u32, number(queue), why.code() as u64)
+            }
         }
     }
 
@@ -113,6 +130,13 @@ impl Ask {
             9 => Self::Unwatch(word),
             10 => Self::Ring(word),
             11 => Self::End,
+            12 => Self::Queue(small),
+            13 => Self::Send(object, small),
+            14 => Self::Receive(object),
+            15 => {
+                let why = u32::try_from(last).ok().and_then(Gone::from_code)?;
+                Self::LeftQueue(object, Role::from_code(small)?, why)
+            }
             _ => return None,
         };
         (ask.to_words() == words).then_some(ask)

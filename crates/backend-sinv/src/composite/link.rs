@@ -2,9 +2,9 @@
 
 use core::ptr::addr_of;
 
-use backend_local::parcel::Content;
-use backend_local::{Blockpoint, Cap, Local, LocalError, Mem, Static};
-use res_api::{Backend, Barrier, ErrorKind, Mem as _, Name};
+use backend_local::parcel::{Bench, Content};
+use backend_local::{Blockpoint, Cap, LocalError, Mem};
+use res_api::{Barrier, ErrorKind, Mem as _, Name};
 use res_kernel::composite::interface::memmgr::BufferId;
 use res_kernel::composite::syscall::{Invocation, Stub};
 use res_kernel::composite::{CompositeMemory, Once};
@@ -14,7 +14,7 @@ use res_sync::Mutex;
 use super::ask::{Ask, answered};
 use super::encoded::{Encoded, encode};
 use super::page::{OBJECT, OBJECTS, PARCEL, Page, SOURCES};
-use crate::wire::Wire;
+use crate::wire::{Sink, Wire};
 
 unsafe extern "C" {
     static __cosrt_ucap_sinv_ask: Stub;
@@ -97,6 +97,27 @@ impl Link {
         self.ask(Ask::Publish(bytes)).map(drop)
     }
 
+    /// Puts a capability into a queue; false where there is no room. It stays as it is.
+    pub(super) fn send(&self, queue: u64, cap: &Cap<Composite>) -> Result<bool, ErrorKind> {
+        let _line = self.line.lock();
+        let mut room = self.page.room();
+        room.append(&[0; Name::SIZE]);
+        let bytes = encode(cap, &mut room)?;
+        Ok(self.ask(Ask::Send(queue, bytes))?[0] != 0)
+    }
+
+    /// What is next in a queue; false where there is nothing.
+    #[inline(never)]
+    pub(super) fn receive(&self, queue: u64, into: &mut Inbox) -> Result<bool, ErrorKind> {
+        let _line = self.line.lock();
+        let answered = self.ask(Ask::Receive(queue))?;
+        if answered[2] == 0 {
+            return Ok(false);
+        }
+        into.fill(self.page, answered)?;
+        Ok(true)
+    }
+
     /// What is under a name. (By itself, as `Inbox::of`: what they need of the stack is not needed while
     /// that is put together.)
     #[inline(never)]
@@ -120,8 +141,8 @@ pub(super) struct Inbox {
 impl Inbox {
     /// Nothing has come yet. Its bytes are private memory: there are too many for a stack.
     #[inline(never)]
-    pub(super) fn of(local: &Local<Static, Composite>) -> Result<Self, LocalError> {
-        let bytes = local.mem((OBJECTS * OBJECT + PARCEL) as u64)?;
+    pub(super) fn of(bench: &Bench<'_, Composite>) -> Result<Self, LocalError> {
+        let bytes = bench.room((OBJECTS * OBJECT + PARCEL) as u64)?;
         Ok(Self { bytes, objects: 0, parcel: 0 })
     }
 

@@ -12,6 +12,7 @@ mod effects;
 mod names;
 mod objects;
 mod parcels;
+mod queues;
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -30,6 +31,7 @@ use clients::Clients;
 use names::Names;
 use objects::Objects;
 use parcels::Parcels;
+use queues::Queues;
 
 type Result<T> = core::result::Result<T, ErrorKind>;
 
@@ -88,6 +90,7 @@ struct State {
     clients: Clients,
     objects: Objects,
     parcels: Parcels,
+    queues: Queues,
     names: Names,
 }
 
@@ -96,6 +99,8 @@ struct State {
 struct Counts([u16; CLIENTS + 1]);
 
 impl Counts {
+    const NONE: Self = Self([0; CLIENTS + 1]);
+
     const fn place(who: ComponentId) -> usize {
         if who == TRANSIT || who as usize > CLIENTS { CLIENTS } else { who as usize }
     }
@@ -134,6 +139,7 @@ impl Manager {
             clients: Clients::new(),
             objects: Objects::new(),
             parcels: Parcels::new(),
+            queues: Queues::new(),
             names: Names::new(),
         };
         Self { open: Once::new(), state: UnsafeCell::new(state) }
@@ -179,6 +185,7 @@ impl Open {
             Ask::Attach => self.attach(token),
             Ask::Memory(bytes) => self.make_memory(token, bytes),
             Ask::Place(word) => self.place(token, word),
+            Ask::Queue(capacity) => self.make_queue(token, capacity),
             ask => self.within(|state| {
                 let (who, page) = state.clients.attached(token)?;
                 state.answer(who, page, ask)
@@ -194,12 +201,17 @@ impl State {
             Ask::Left(word, side, why) => self.objects.left(who, word, side, why)?,
             Ask::Publish(bytes) => self.publish(who, page, bytes as usize)?,
             Ask::Lookup => return self.lookup(who, page),
+            Ask::Send(queue, bytes) => return self.send(who, page, (queue, bytes as usize)),
+            Ask::Receive(queue) => return self.receive(who, page, queue),
+            Ask::LeftQueue(queue, role, why) => self.left_queue(who, (queue, role), why)?,
             Ask::Watch(word, bit) => self.objects.watch(who, word, bit)?,
             Ask::Unwatch(word) => return Ok([self.objects.unwatch(who, word)?.into(), 0, 0]),
             Ask::Ring(word) => self.objects.ring(who, word)?,
             Ask::End => self.end(who),
             // Not under the lock.
-            Ask::Attach | Ask::Memory(_) | Ask::Place(_) => return Err(ErrorKind::Invalid),
+            Ask::Attach | Ask::Memory(_) | Ask::Place(_) | Ask::Queue(_) => {
+                return Err(ErrorKind::Invalid);
+            }
         }
         Ok([0; 3])
     }

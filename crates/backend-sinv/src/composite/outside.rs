@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use backend_local::outside::{Outside, Received, WordId};
 use backend_local::parcel::Bench;
 use backend_local::{Blockpoint, Cap, LocalError};
-use res_api::{ErrorKind, Exit, Gone, Role, Side, WaitError};
+use res_api::{BackendError, ErrorKind, Exit, Gone, Role, Side, WaitError};
 use res_kernel::composite::interface::memmgr::BufferId;
 use res_kernel::composite::{CompositeMemory, CompositePoint};
 use res_kernel::{Composite, Kernel};
@@ -13,7 +13,7 @@ use res_sync::event::EPOCH_SHIFT;
 use res_sync::{Deadline, Event, Park};
 
 use super::ask::Ask;
-use super::link::Link;
+use super::link::{Inbox, Link};
 use super::page::{SLEEPERS, Sleeper};
 
 impl Outside<Composite> for Link {
@@ -36,14 +36,26 @@ impl Outside<Composite> for Link {
         self.say(Ask::Left(word, side, why));
     }
 
-    fn left_queue(&self, _: u64, _: Role, _: Gone) {}
-
-    fn send(&self, _: u64, _: &Cap<Composite>) -> Result<bool, ErrorKind> {
-        Err(ErrorKind::Invalid)
+    fn left_queue(&self, queue: u64, role: Role, why: Gone) {
+        self.say(Ask::LeftQueue(queue, role, why));
     }
 
-    fn receive(&self, _: u64, _: &Bench<'_, Composite>) -> Result<Received<Composite>, ErrorKind> {
-        Err(ErrorKind::Invalid)
+    fn send(&self, queue: u64, cap: &Cap<Composite>) -> Result<bool, ErrorKind> {
+        Link::send(self, queue, cap)
+    }
+
+    fn receive(
+        &self,
+        queue: u64,
+        bench: &Bench<'_, Composite>,
+    ) -> Result<Received<Composite>, ErrorKind> {
+        // First of all: where there is no memory for it, it stays where it is.
+        let mut inbox = Inbox::of(bench).map_err(|error| error.kind())?;
+        if !Link::receive(self, queue, &mut inbox)? {
+            return Ok(Received::Nothing);
+        }
+        let parcel = inbox.parcel().ok_or(ErrorKind::Misbehaved)?;
+        Ok(Received::One(bench.unpack(&parcel, inbox.contents(self))))
     }
 
     /// The bit is taken first: whoever rings from then on is heard.

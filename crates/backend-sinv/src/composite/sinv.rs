@@ -3,16 +3,18 @@
 use core::fmt;
 use core::time::Duration;
 
+use backend_local::distant::{DistantRcv, DistantSnd};
 use backend_local::{
-    Blockpoint, Cap, CapRcv, CapSnd, Group, Local, LocalError, Map, Mem, Region, SharedMem, Static,
-    Thread, Timer,
+    Blockpoint, Cap, Group, Local, LocalError, Map, Mem, Region, SharedMem, Static, Thread, Timer,
 };
 use res_api::{
-    AnyCap, Backend, Barrier, Deadline, Desc, Entry, ErrorKind, Exit, Instant, Name, Part, Refused,
-    Rights, Source, SourceKind, ThreadId, WaitError,
+    AnyCap, Backend, Barrier, Deadline, Desc, Entry, ErrorKind, Exit, Gone, Instant, Name, Part,
+    Refused, Rights, Role, Source, SourceKind, ThreadId, WaitError,
 };
 use res_kernel::Composite;
+use res_kernel::composite::interface::memmgr::BufferId;
 
+use super::ask::Ask;
 use super::link::{Inbox, Link};
 
 /// A component of a system of isolated ones, on Composite.
@@ -96,8 +98,8 @@ impl Backend for Sinv {
     type Blockpoint = Blockpoint<Composite>;
     type Timer = Timer<Composite>;
     type EvtGrp = Group<Composite>;
-    type CapSnd = CapSnd<Static, Composite>;
-    type CapRcv = CapRcv<Static, Composite>;
+    type CapSnd = DistantSnd<Self, Composite>;
+    type CapRcv = DistantRcv<Self, Composite>;
     type Thread = Thread<Composite>;
     type Component = NoComponent;
 
@@ -134,7 +136,20 @@ impl Backend for Sinv {
     }
 
     fn chanchan(&self, capacity: u32) -> Result<(Self::CapSnd, Self::CapRcv), LocalError> {
-        self.local.chanchan(capacity)
+        self.local.admit()?;
+        let [queue, object, buffer] = self.link.ask(Ask::Queue(capacity))?;
+        let made = match self.link.open(buffer as BufferId) {
+            Ok(memory) => self.local.distant_pair(queue, capacity, object, memory),
+            Err(error) => {
+                self.link.say(Ask::Forget(object));
+                Err(error.into())
+            }
+        };
+        made.inspect_err(|_| {
+            for role in [Role::CapSnd, Role::CapRcv] {
+                self.link.say(Ask::LeftQueue(queue, role, Gone::Closed));
+            }
+        })
     }
 
     fn thread_in<F: FnOnce() + Send + 'static>(
@@ -172,7 +187,7 @@ impl Backend for Sinv {
     }
 
     fn lookup(&self, name: Name) -> Result<Self::Cap, LocalError> {
-        let mut inbox = Inbox::of(&self.local)?;
+        let mut inbox = Inbox::of(&self.local.bench())?;
         self.link.lookup(name, &mut inbox)?;
         let parcel = inbox.parcel().ok_or(ErrorKind::Misbehaved)?;
         self.local.unpack(&parcel, inbox.contents(self.link))

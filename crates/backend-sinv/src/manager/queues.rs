@@ -17,7 +17,8 @@ use res_sync::model::Atomic;
 use super::effects::What;
 use super::{Result, State};
 use crate::bell::word_at;
-use crate::request::{Answer, ComponentId, Said};
+use crate::ends::{ComponentId, QueueEnds};
+use crate::request::{Answer, Said};
 
 /// A queue.
 pub(super) struct Queue {
@@ -27,43 +28,10 @@ pub(super) struct Queue {
     items: VecDeque<Parcel>,
     pushed: u64,
     popped: u64,
-    /// Who holds sending ends; one that is on its way is nobody's.
-    senders: Vec<ComponentId>,
-    receiver: Option<ComponentId>,
+    ends: QueueEnds<Vec<ComponentId>>,
     made_by: ComponentId,
     /// The queue that the receiving end is in.
     home: Option<u64>,
-}
-
-impl Queue {
-    fn has(&self, role: Role, holder: ComponentId) -> bool {
-        match role {
-            Role::CapSnd => self.senders.contains(&holder),
-            Role::CapRcv => self.receiver == Some(holder),
-            _ => false,
-        }
-    }
-
-    /// An end leaves `holder`.
-    fn take_off(&mut self, role: Role, holder: ComponentId) {
-        match role {
-            Role::CapSnd => {
-                let at = self.senders.iter().position(|sender| *sender == holder);
-                at.map(|at| self.senders.swap_remove(at));
-            }
-            Role::CapRcv => self.receiver = self.receiver.filter(|receiver| *receiver != holder),
-            _ => {}
-        }
-    }
-
-    /// An end comes to `holder`.
-    fn put_on(&mut self, role: Role, holder: ComponentId) {
-        match role {
-            Role::CapSnd => self.senders.push(holder),
-            Role::CapRcv => self.receiver = Some(holder),
-            _ => {}
-        }
-    }
 }
 
 /// Calls `each` with every queue that the capability receives from.
@@ -104,8 +72,7 @@ impl<K: Isolation> State<K> {
             items: VecDeque::new(),
             pushed: 0,
             popped: 0,
-            senders: Vec::from([client]),
-            receiver: Some(client),
+            ends: QueueEnds { senders: Vec::from([client]), receiver: Some(client) },
             made_by: client,
             home: None,
         };
@@ -116,7 +83,7 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn holds_end(&self, client: ComponentId, queue: u64, role: Role) -> Result<()> {
         let queue = self.queues.get(&queue).ok_or(ErrorKind::Stale)?;
-        if queue.has(role, client) { Ok(()) } else { Err(ErrorKind::Denied) }
+        if queue.ends.has(role, client) { Ok(()) } else { Err(ErrorKind::Denied) }
     }
 
     /// An end of a queue goes from one to another.
@@ -129,16 +96,16 @@ impl<K: Isolation> State<K> {
     ) {
         if let Some(queue) = self.queues.get_mut(&queue) {
             if let Some(from) = from {
-                queue.take_off(role, from);
+                queue.ends.take_off(role, from);
             }
-            queue.put_on(role, to);
+            queue.ends.put_on(role, to);
         }
     }
 
     pub(super) fn push(&mut self, client: ComponentId, id: u64, parcel: Parcel) -> Result<Said> {
         self.holds_end(client, id, Role::CapSnd)?;
         let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
-        if queue.receiver.is_none() {
+        if queue.ends.receiver.is_none() {
             // Its word says why, or will in a moment.
             return Err(ErrorKind::Closed);
         }
@@ -235,12 +202,12 @@ impl<K: Isolation> State<K> {
     /// An end has left; what nobody will receive any more.
     pub(super) fn end_left(&mut self, id: u64, role: Role, holder: ComponentId) -> Vec<Parcel> {
         let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
-        queue.take_off(role, holder);
+        queue.ends.take_off(role, holder);
         let mut lost = Vec::new();
-        if queue.receiver.is_none() {
+        if queue.ends.receiver.is_none() {
             lost.extend(queue.items.drain(..));
         }
-        if queue.senders.is_empty() && queue.receiver.is_none() {
+        if queue.ends.is_over() {
             self.queues.remove(&id);
         }
         lost.iter().for_each(|parcel| self.leave_home(parcel));
@@ -251,9 +218,9 @@ impl<K: Isolation> State<K> {
     pub(super) fn leave_queues(&mut self, client: ComponentId, why: Gone) {
         let mut ends = Vec::new();
         for (id, queue) in &self.queues {
-            let sends = queue.senders.iter().filter(|sender| **sender == client);
+            let sends = queue.ends.senders.iter().filter(|sender| **sender == client);
             ends.extend(sends.map(|_| (*id, Role::CapSnd)));
-            if queue.receiver == Some(client) {
+            if queue.ends.receiver == Some(client) {
                 ends.push((*id, Role::CapRcv));
             }
         }

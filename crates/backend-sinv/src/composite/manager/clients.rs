@@ -98,6 +98,8 @@ impl State {
     /// All that the component had leaves, and its names are free.
     pub(super) fn end(&mut self, who: ComponentId) {
         self.unpublish(who);
+        self.queues.bury(who);
+        self.lose_all(Gone::Closed);
         self.objects.bury(who, Gone::Closed);
         if let Some(client) = self.clients.0.get_mut(who as usize) {
             client.stage = Stage::Away;

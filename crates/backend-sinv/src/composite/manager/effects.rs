@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::SeqCst;
 use res_api::{Barrier, Side};
 use res_kernel::composite::CompositePoint;
 use res_kernel::composite::interface::sched::{BlockpointId, sched_blkpt_trigger};
-use res_sync::Event;
+use res_sync::{Event, Wake};
 
 use super::objects::{Notice, Watch};
 use super::{Open, Page};
@@ -30,6 +30,9 @@ impl Open {
                 if let Some(gone) = gone {
                     event.tell(side, gone);
                 }
+            }
+            if news.changed {
+                let _ = event.trigger(Wake::All);
             }
         }
         // Whether or not the word says that somebody watches: its peer can write it.

@@ -52,7 +52,9 @@ impl State {
             return Err(ErrorKind::Exists);
         }
         let vacant = self.names.vacant(owner)?;
-        let parcel = self.parcels.accept(&mut self.objects, owner, (page, Name::SIZE, len))?;
+        let all = (&mut self.objects, &mut self.queues);
+        let parcel = self.parcels.accept(all, owner, (page, len))?;
+        self.parcels.set_out((&mut self.objects, &mut self.queues), owner, parcel)?;
         *vacant = Some(Published { name, owner, parcel: Some(parcel) });
         Ok(())
     }
@@ -61,13 +63,14 @@ impl State {
         let published = self.names.find(name_in(page)?).ok_or(ErrorKind::NotFound)?;
         let parcel = published.parcel.ok_or(ErrorKind::NotFound)?;
         let taken = match self.parcels.look(&mut self.objects, parcel, who)? {
-            Role::Mem => Taken::Another,
+            Role::Mem | Role::CapSnd => Taken::Another,
             _ => Taken::It,
         };
         if taken == Taken::It {
             published.parcel = None;
         }
-        self.parcels.deliver(&mut self.objects, (parcel, taken), (who, page))
+        let all = (&mut self.objects, &mut self.queues);
+        self.parcels.deliver(all, (parcel, taken), (who, page))
     }
 
     /// The names of a component go with it.
@@ -75,8 +78,9 @@ impl State {
         for place in &mut self.names.0 {
             let gone = place.take_if(|published| published.owner == owner);
             if let Some(parcel) = gone.and_then(|published| published.parcel) {
-                self.parcels.lose(&mut self.objects, parcel, Gone::Closed);
+                self.parcels.give_up(parcel);
             }
         }
+        self.lose_all(Gone::Closed);
     }
 }

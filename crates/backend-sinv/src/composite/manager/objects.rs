@@ -1,7 +1,8 @@
 //! Memory objects: who has them, and who is on which side of the words in them.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Relaxed, Release};
 
+use backend_local::distant::{QUEUE_NUMBERS, QUEUE_WORDS};
 use backend_local::outside::{HEADER, WordId};
 use res_api::{ErrorKind, Gone, Side};
 use res_kernel::KernelMemory;
@@ -82,6 +83,8 @@ pub(super) struct News {
     pub(super) gone: [Option<Gone>; 2],
     /// That its bell is rung.
     pub(super) rung: bool,
+    /// That something has changed.
+    pub(super) changed: bool,
 }
 
 /// What is to be told, where.
@@ -99,7 +102,7 @@ impl Place {
         last: 0,
         ends: None,
         watch: None,
-        news: News { gone: [None; 2], rung: false },
+        news: News { gone: [None; 2], rung: false, changed: false },
     };
 
     /// Nobody has it any more; its word was as it says.
@@ -334,6 +337,36 @@ impl Objects {
         }
     }
 
+    /// Both sides of the word are the component's, from the beginning on.
+    pub(super) fn begin(&mut self, who: ComponentId, id: WordId) {
+        if let Ok(place) = self.find(id.object).and_then(|object| object.place(id.offset)) {
+            place.ends.get_or_insert_default().begin(who);
+        }
+    }
+
+    /// A side of a word is told why the others are gone.
+    pub(super) fn tell(&mut self, id: WordId, side: Side, why: Gone) {
+        if let Ok(object) = self.find(id.object) {
+            object.tell_gone(id.offset as usize / 16, side, why);
+            self.news = true;
+        }
+    }
+
+    /// Writes how many capabilities were pushed (0) or popped (1) into the object of a queue, and
+    /// triggers the word that goes with it.
+    pub(super) fn announce(&mut self, number: u64, which: usize, count: u64) {
+        let Ok(object) = self.find(number) else { return };
+        if let Some(memory) = &object.memory {
+            // SAFETY: the object has `QUEUE_BYTES`, and is mapped for ever; everybody uses it by atomics.
+            let word: &U64 =
+                unsafe { memory.base().add(QUEUE_NUMBERS[which] as usize).cast().as_ref() };
+            // Release: partners the Acquire of an end that looks.
+            word.store(count, Release);
+        }
+        object.tell(QUEUE_WORDS[which] as usize / 16, |news| news.changed = true);
+        self.news = true;
+    }
+
     /// Something on its way needs the object.
     pub(super) fn need(&mut self, number: u64) {
         if let Ok(object) = self.find(number) {
@@ -399,7 +432,10 @@ impl Objects {
             self.news = told.is_some();
             let index = told?;
             let object = &mut self.all[index];
-            let has_news = |place: &Place| place.news.rung || place.news.gone != [None; 2];
+            let has_news = |place: &Place| {
+                let News { gone, rung, changed } = place.news;
+                rung || changed || gone != [None; 2]
+            };
             let Some(at) = object.places.iter().position(has_news) else {
                 object.told = false;
                 object.sweep();
@@ -463,17 +499,26 @@ impl Open {
         }
     }
 
-    /// Writes zeroes over what was there.
+    /// Writes zeroes over what was there, and the words of places as they begin.
     fn clear(&self, index: usize) {
-        let mapped = self.state.lock().objects.all[index].memory.as_ref().map(|memory| {
-            let words = memory.len() as usize / size_of::<U64>();
-            (memory.base().cast::<U64>(), words)
-        });
+        let (mapped, last) = {
+            let object = &self.state.lock().objects.all[index];
+            let mapped = object.memory.as_ref().map(|memory| {
+                let words = memory.len() as usize / size_of::<U64>();
+                (memory.base().cast::<U64>(), words)
+            });
+            (mapped, object.places.each_ref().map(|place| place.last))
+        };
         let Some((base, words)) = mapped else { return };
         for word in 0..words {
             // SAFETY: within the pages, which are mapped for ever; who had them may write meanwhile,
             // so it is done by atomics.
             unsafe { base.add(word).as_ref() }.store(0, Relaxed);
+        }
+        for (place, last) in last.into_iter().enumerate() {
+            // Behind what the scheduler may have recorded (H4).
+            // SAFETY: within the first page; as above.
+            unsafe { base.add(2 * place).as_ref() }.store((last + 1) << EPOCH_SHIFT, Relaxed);
         }
     }
 

@@ -2,27 +2,33 @@
 //! (H10).
 
 use backend_local::parcel::{AnyParcel, Piece};
-use res_api::{ErrorKind, Gone, Rights};
+use res_api::{ErrorKind, Gone, Name, Rights};
 
 use super::objects::Objects;
-use super::{Page, Result};
+use super::queues::Queues;
+use super::{Page, Result, State};
 use crate::composite::encoded::{Encoded, Over};
 use crate::composite::page::{OBJECT, OBJECTS, PARCEL};
 use crate::ends::{ComponentId, Parting, TRANSIT};
 use crate::wire::Wire;
 
 /// Those of a system.
-const PARCELS: usize = 32;
+pub(super) const PARCELS: usize = 32;
 /// Those that one component has given.
 const OF_ONE: usize = 16;
 
 /// Which one.
 pub(super) type ParcelId = usize;
 
+/// What capabilities are made of.
+pub(super) type All<'a> = (&'a mut Objects, &'a mut Queues);
+
 /// Room for a capability on its way.
 struct Parcel {
     /// None: it is free.
     giver: Option<ComponentId>,
+    /// Nobody will have it.
+    is_lost: bool,
     len: usize,
     bytes: [u8; PARCEL],
 }
@@ -76,16 +82,20 @@ fn references(parcel: &Encoded<'_>, each: &mut dyn FnMut(u64)) {
 }
 
 /// Whether all of it is the component's to give.
-fn check(objects: &mut Objects, giver: ComponentId, parcel: &Encoded<'_>) -> Result<()> {
+fn check(all: All<'_>, giver: ComponentId, parcel: &Encoded<'_>) -> Result<()> {
+    let (objects, queues) = all;
     let head = parcel.head();
     if head.desc.local || !head.rights.contains(Rights::TRANSFER) {
         return Err(ErrorKind::Denied);
     }
     Needed::of(parcel)?;
     let mut verdict = Ok(());
-    parcel.each(&mut |_, piece| {
+    parcel.each(&mut |desc, piece| {
         if verdict.is_ok() {
-            verdict = check_piece(objects, giver, piece);
+            verdict = match piece {
+                Piece::Queue(queue) => queues.holds_end(giver, *queue, desc.role),
+                piece => check_piece(objects, giver, piece),
+            };
         }
     });
     verdict
@@ -97,8 +107,9 @@ fn check_piece(objects: &mut Objects, giver: ComponentId, piece: &Piece) -> Resu
         // Whoever gets it can write: there is no other mapping.
         Piece::Memory { rights, .. } if !rights.contains(Rights::WRITE) => Err(ErrorKind::Invalid),
         Piece::Memory { object, .. } => objects.has(giver, *object),
-        Piece::Queue(_) | Piece::File(_) => Err(ErrorKind::Invalid),
-        Piece::End(_) => Ok(()),
+        Piece::File(_) => Err(ErrorKind::Invalid),
+        // Whoever calls this has looked at those.
+        Piece::Queue(_) | Piece::End(_) => Ok(()),
     }
 }
 
@@ -113,16 +124,17 @@ pub(super) enum Taken {
 
 impl Parcels {
     pub(super) const fn new() -> Self {
-        const FREE: Parcel = Parcel { giver: None, len: 0, bytes: [0; PARCEL] };
+        const FREE: Parcel = Parcel { giver: None, is_lost: false, len: 0, bytes: [0; PARCEL] };
         Self([const { FREE }; PARCELS])
     }
 
-    /// What a component gives away, which lies in its page at that place: from now on it is nobody's.
+    /// Copies what a component wants to give away, which lies in its page behind a name. It is the
+    /// component's until it [sets out](Self::set_out).
     pub(super) fn accept(
         &mut self,
-        objects: &mut Objects,
+        all: All<'_>,
         giver: ComponentId,
-        (page, at, len): (Page, usize, usize),
+        (page, len): (Page, usize),
     ) -> Result<ParcelId> {
         if self.0.iter().filter(|parcel| parcel.giver == Some(giver)).count() >= OF_ONE {
             return Err(ErrorKind::NoSlots);
@@ -131,19 +143,31 @@ impl Parcels {
         let id = id.ok_or(ErrorKind::NoSlots)?;
         let parcel = &mut self.0[id];
         // Copied first: the giver can write to the page while it is looked at.
-        page.take_from(at, parcel.bytes.get_mut(..len).ok_or(ErrorKind::Invalid)?);
+        page.take_from(Name::SIZE, parcel.bytes.get_mut(..len).ok_or(ErrorKind::Invalid)?);
         parcel.len = len;
-        let encoded = parcel.encoded().ok_or(ErrorKind::Invalid)?;
-        check(objects, giver, &encoded)?;
-        encoded.each(&mut |_, piece| {
-            if let Piece::Word { word, side: Some(side), kept, peer_here, .. } = piece {
+        check(all, giver, &parcel.encoded().ok_or(ErrorKind::Invalid)?)?;
+        Ok(id)
+    }
+
+    /// From now on it is nobody's.
+    pub(super) fn set_out(
+        &mut self,
+        (objects, queues): All<'_>,
+        giver: ComponentId,
+        id: ParcelId,
+    ) -> Result<()> {
+        let encoded = self.encoded(id)?;
+        encoded.each(&mut |desc, piece| match piece {
+            Piece::Word { word, side: Some(side), kept, peer_here, .. } => {
                 let parting = Parting { side: *side, kept: *kept, peer_here: *peer_here };
                 objects.depart(giver, *word, parting);
             }
+            Piece::Queue(queue) => queues.move_end((*queue, desc.role), Some(giver), TRANSIT),
+            _ => {}
         });
         references(&encoded, &mut |object| objects.need(object));
-        parcel.giver = Some(giver);
-        Ok(id)
+        self.0[id].giver = Some(giver);
+        Ok(())
     }
 
     /// Whether the component can have it; what it is.
@@ -160,7 +184,7 @@ impl Parcels {
         Ok(encoded.head().desc.role)
     }
 
-    fn encoded(&self, id: ParcelId) -> Result<Encoded<'_>> {
+    pub(super) fn encoded(&self, id: ParcelId) -> Result<Encoded<'_>> {
         self.0.get(id).and_then(Parcel::encoded).ok_or(ErrorKind::NotFound)
     }
 
@@ -168,20 +192,23 @@ impl Parcels {
     /// is. Somebody has looked at it.
     pub(super) fn deliver(
         &mut self,
-        objects: &mut Objects,
+        (objects, queues): All<'_>,
         (id, taken): (ParcelId, Taken),
         (taker, page): (ComponentId, Page),
     ) -> Result<[u64; 3]> {
         let encoded = self.encoded(id)?;
-        encoded.each(&mut |_, piece| {
-            if let Piece::Word { word, side: Some(side), .. } = piece
-                && let Some(ends) = objects.ends(*word)
-            {
-                if taken == Taken::Another {
-                    ends.put_on(*side, TRANSIT);
+        let from = if taken == Taken::It { Some(TRANSIT) } else { None };
+        encoded.each(&mut |desc, piece| match piece {
+            Piece::Word { word, side: Some(side), .. } => {
+                if let Some(ends) = objects.ends(*word) {
+                    if taken == Taken::Another {
+                        ends.put_on(*side, TRANSIT);
+                    }
+                    ends.arrive(*side, taker);
                 }
-                ends.arrive(*side, taker);
             }
+            Piece::Queue(queue) => queues.move_end((*queue, desc.role), from, taker),
+            _ => {}
         });
         let needed = Needed::of(&encoded)?;
         let mut bytes = [0; OBJECTS * OBJECT + PARCEL];
@@ -218,13 +245,20 @@ impl Parcels {
         }
     }
 
-    /// It is lost on its way.
-    pub(super) fn lose(&mut self, objects: &mut Objects, id: ParcelId, why: Gone) {
+    /// Nobody will have it: to be [lost](State::lose_all) soon.
+    pub(super) fn give_up(&mut self, id: ParcelId) {
+        if let Some(parcel) = self.0.get_mut(id) {
+            parcel.is_lost = true;
+        }
+    }
+
+    fn lose(&mut self, (objects, queues): All<'_>, id: ParcelId, why: Gone) {
         if let Ok(encoded) = self.encoded(id) {
-            encoded.each(&mut |_, piece| {
-                if let Piece::Word { word, side: Some(side), .. } = piece {
-                    objects.lose(*word, *side, why);
-                }
+            queues.leave_home(&encoded);
+            encoded.each(&mut |desc, piece| match piece {
+                Piece::Word { word, side: Some(side), .. } => objects.lose(*word, *side, why),
+                Piece::Queue(queue) => queues.end_left(*queue, desc.role, TRANSIT),
+                _ => {}
             });
         }
         self.free(objects, id);
@@ -236,7 +270,18 @@ impl Parcels {
             references(&encoded, &mut |object| objects.release(object));
         }
         if let Some(parcel) = self.0.get_mut(id) {
-            (parcel.giver, parcel.len) = (None, 0);
+            (parcel.giver, parcel.is_lost, parcel.len) = (None, false, 0);
+        }
+    }
+}
+
+impl State {
+    /// Loses all that nobody will have, and what is in the queues that only that could have emptied.
+    pub(super) fn lose_all(&mut self, why: Gone) {
+        loop {
+            let lost = self.parcels.0.iter().position(|parcel| parcel.is_lost);
+            let Some(id) = lost.or_else(|| self.queues.next_lost()) else { return };
+            self.parcels.lose((&mut self.objects, &mut self.queues), id, why);
         }
     }
 }

@@ -23,6 +23,8 @@ const OBJECTS: usize = 128;
 const OF_ONE: usize = 48;
 /// Components that can ever have had an object: the memory manager maps it five times, and once here.
 const MAPPINGS: u32 = 4;
+/// How far no word moves in the life of an object.
+const LIVELY: u64 = 1 << 40;
 /// Places for words in an object.
 const PLACES: usize = HEADER / 16;
 
@@ -105,10 +107,15 @@ impl Place {
         news: News { gone: [None; 2], rung: false, changed: false },
     };
 
-    /// Nobody has it any more; its word was as it says.
+    /// Nobody has it any more; its word was as it says. Whoever had it may have written anything there:
+    /// with what nobody can have counted up to, the blockpoint is not used again.
     fn recycle(&mut self, word: u64) {
         let last = self.last.max(word >> EPOCH_SHIFT);
-        *self = Self { point: self.point, last, ..Self::EMPTY };
+        *self = if last - self.last < LIVELY {
+            Self { point: self.point, last, ..Self::EMPTY }
+        } else {
+            Self::EMPTY
+        };
     }
 }
 
@@ -242,7 +249,7 @@ impl Objects {
     }
 
     /// One of so many pages that is about to be the component's: one that was used before, or a bare
-    /// one.
+    /// one, or a larger one.
     fn reserve(&mut self, who: ComponentId, pages: u64) -> Result<usize> {
         let made = self.all.iter().filter(|it| it.stage != Stage::Free && it.maker == who).count();
         if made >= OF_ONE {
@@ -253,7 +260,10 @@ impl Objects {
         };
         let again = find(&|it| it.pages() == pages && it.mapped == 1 << who)
             .or_else(|| find(&|it| it.pages() == pages && it.is_for(who)));
-        let index = again.or_else(|| find(&|it| it.buffer == 0)).ok_or(ErrorKind::NoSlots)?;
+        let index = again
+            .or_else(|| find(&|it| it.buffer == 0))
+            .or_else(|| find(&|it| it.pages() > pages && it.is_for(who)))
+            .ok_or(ErrorKind::NoSlots)?;
         let object = &mut self.all[index];
         (object.stage, object.maker) = (Stage::Reserved, who);
         Ok(index)

@@ -106,6 +106,7 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("end that comes back", isolated::comes_back),
         ("end of another type", isolated::wrong_type),
         ("memory between components", isolated::memory),
+        ("manager asked by two threads", isolated::threads),
         ("event group between components", isolated::group),
         ("ends sent to another component", travel::there),
         ("ends that come from another component", travel::here),

@@ -329,6 +329,29 @@ pub(super) fn memory(machine: Composite) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Two threads of this component ask at a time, each for something else.
+pub(super) fn threads(machine: Composite) -> Result<(), Fault> {
+    let own = attach(machine)?;
+    publish(&own, 42, own.mem(100)?.share().into_cap())?;
+    publish(&own, 43, own.mem(9_000)?.share().into_cap())?;
+    let mut other = Ok(());
+    let mut body = || other = asks_for(&own, 42, 128);
+    let beside = started(machine, &mut body)?;
+    asks_for(&own, 43, 9_024)?;
+    drop(beside);
+    other
+}
+
+/// What is under that name has so many bytes, each time.
+fn asks_for(own: &Sinv, number: u64, bytes: u64) -> Result<(), Fault> {
+    for _ in 0..300 {
+        let memory = own.lookup(name(number)?)?.cast::<<Sinv as Backend>::SharedMem>()?;
+        check!(memory.len() == bytes);
+        own.yield_now();
+    }
+    Ok(())
+}
+
 /// A group that watches what comes from another component, and from this one.
 pub(super) fn group(machine: Composite) -> Result<(), Fault> {
     const COUNT: u64 = 200;

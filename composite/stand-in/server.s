@@ -1,7 +1,7 @@
-# What a component's C part has that serves others: its stacks, one for each thread of the system.
-    .bss
-    .balign 8192
-    .globl cos_static_stack
-cos_static_stack:
-    .skip 32 * 8192
+# What the composer makes for a component that imports `sinv`: by what symbol it finds the capability.
+    .section .ucap, "aw", @progbits
+    .balign 4
+    .globl __cosrt_ucap_sinv_ask
+__cosrt_ucap_sinv_ask:
+    .quad 0, 68, 0
     .section .note.GNU-stack, "", @progbits

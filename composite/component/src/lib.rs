@@ -6,8 +6,8 @@
 #![no_std]
 
 mod cost;
-mod echo;
 mod panics;
+mod peer;
 mod report;
 mod scenario;
 mod tally;
@@ -18,9 +18,9 @@ use res_kernel::Composite;
 
 use report::Report;
 
-/// Threads of the pool. With the ones for deadlines, here and in the server, they are all that an
-/// application gets.
-const THREADS: u32 = 20;
+/// Threads of the pool. With the one for deadlines, they are all that an application gets; the other
+/// components have none.
+const THREADS: u32 = 21;
 
 /// Middling.
 const PRIORITY: u32 = 16;

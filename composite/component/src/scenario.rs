@@ -4,19 +4,21 @@ pub(crate) mod beside;
 mod blockpoint;
 mod channel_manager;
 mod component;
-mod crossing;
 mod event_manager;
 mod ground;
 mod group;
 mod invocation;
 mod ipc;
+mod isolated;
 mod kernel;
 mod memory;
 mod mutex;
+mod refused;
 mod shared;
 mod spsc;
 mod thread;
 mod timer;
+mod travel;
 
 use core::time::Duration;
 
@@ -75,6 +77,7 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("memory with a name", memory::shared),
         ("shared places to sleep at", shared::wakes),
         ("shared places are left to others", shared::is_left_to_others),
+        ("buffer opened twice", shared::opened_twice),
         ("channel manager", channel_manager::numbers),
         ("channel manager's mappings", channel_manager::mappings),
         ("channel manager's events", channel_manager::events),
@@ -89,9 +92,32 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("workers", component::workers),
         ("component", component::endowed),
         ("component stops", component::stops),
+        ("manager asked in nonsense", refused::nonsense),
+        ("manager asked for what is forged", refused::forged),
+        ("channel between components", isolated::numbers),
+        ("channel of another component", isolated::offered),
+        ("channel whose receiver leaves", isolated::receiver_leaves),
+        ("channel of pages between components", isolated::pages),
+        ("calls between components", isolated::calls),
+        ("costs of the manager", isolated::costs),
+        ("end in escrow", isolated::escrow),
+        ("names of a component that ends", isolated::names_end),
+        ("end given on to a third component", isolated::given_on),
+        ("end that comes back", isolated::comes_back),
+        ("end of another type", isolated::wrong_type),
+        ("memory between components", isolated::memory),
+        ("manager asked by two threads", isolated::threads),
+        ("event group between components", isolated::group),
+        ("ends sent to another component", travel::there),
+        ("ends that come from another component", travel::here),
+        ("ends lost in queues", travel::lost),
+        ("ends in a circle", travel::circles),
+        ("manager's tables full", isolated::full),
+        ("components say no", isolated::says_no),
+        ("manager asked by who is not the holder", refused::not_the_holder),
+        ("manager asked wrongly about one's own", refused::one_s_own),
         ("costs", cost::all),
         // What can be done once, and what loses a thread.
-        ("channel between components", crossing::numbers),
         ("thread that panics", thread::panics),
         ("synchronous ipc", ipc::calls),
     ];

@@ -38,6 +38,7 @@ mod world;
 
 pub use compose::{APPLICATION, ComponentId, Invocation, connect, stand_in_connect};
 pub use halt::{DEADLOCKED, FAILED, HALTED};
+pub use stack::{Served, stand_in_served};
 pub use world::{FIRST, Function, MOST_THREADS, ThreadId};
 
 use std::ffi::c_long;

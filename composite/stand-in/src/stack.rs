@@ -1,8 +1,9 @@
 //! Stacks: slots of 8 KiB in one row, without anything between them.
 
 use std::ptr::null_mut;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::compose::ComponentId;
 use crate::world::{MOST_THREADS, ThreadId};
 
 /// Bytes of a slot.
@@ -66,4 +67,55 @@ impl Slot {
             .count();
         SLOT - untouched - RESERVED.min(SLOT - untouched)
     }
+}
+
+/// The stacks of a component that is invoked: one for each thread, all 0 before it comes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Served {
+    /// Which component.
+    pub component: ComponentId,
+    /// Where they are.
+    pub base: usize,
+}
+
+static SERVED: Mutex<Vec<Served>> = Mutex::new(Vec::new());
+
+/// Tells where such stacks are, by a table that ends with a component 0, or that is not there: so that
+/// the machine says at its end how much of them was used.
+///
+/// # Safety
+///
+/// There is such a table, or the address is null; the stacks are there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stand_in_served(mut table: *const Served) {
+    if table.is_null() {
+        return;
+    }
+    let mut all = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: up to the one that ends it, the caller says that they are there.
+    while let Some(served) = unsafe { table.as_ref() }.filter(|served| served.component != 0) {
+        all.push(*served);
+        // SAFETY: it was not the last one.
+        table = unsafe { table.add(1) };
+    }
+}
+
+/// How much of a stack each component has used that was invoked, at most.
+pub(crate) fn used_where_invoked() -> Vec<(ComponentId, usize)> {
+    let all = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    let most = |served: &Served| {
+        let slots = (0..MOST_THREADS as usize).map(|slot| served.base + slot * SLOT);
+        slots.map(used_of_zeroes).max().unwrap_or(0)
+    };
+    all.iter().map(|served| (served.component, most(served))).collect()
+}
+
+/// Bytes from the first that is not 0.
+fn used_of_zeroes(base: usize) -> usize {
+    let untouched = (0..SLOT)
+        // SAFETY: a stack, says who told of it; a byte that a thread is writing meanwhile is either.
+        .take_while(|at| unsafe { ((base + at) as *const u8).read_volatile() } == 0)
+        .count();
+    SLOT - untouched
 }

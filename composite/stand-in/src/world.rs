@@ -14,7 +14,7 @@ use crate::baton::Baton;
 use crate::blockpoint::Blockpoint;
 use crate::compose::ComponentId;
 use crate::halt::{DEADLOCKED, FAILED, end, halt};
-use crate::stack::Slot;
+use crate::stack::{Slot, used_where_invoked};
 use crate::{host, path, preempt, switch, trap};
 
 /// Names a thread: from 1 on, never used again.
@@ -333,6 +333,9 @@ pub(crate) fn finish(result: c_long) -> ! {
     let mut world = world();
     for thread in &mut world.threads {
         println!("STACK thread {} used {} of 8192", thread.id, Slot::of(thread.id).used());
+    }
+    for (component, used) in used_where_invoked() {
+        println!("SERVED component {component} used {used} of 8192");
     }
     let code = if result == 0 { 0 } else { FAILED };
     end(code, &format!("END {result}"))

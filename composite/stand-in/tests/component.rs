@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use component::{application, machine, server, tool};
+use component::{application, machine, manager, server, tool};
 
 /// What a component may be linked with: functions of the interfaces, and those of the C library
 /// that the compiler calls.
@@ -79,8 +79,8 @@ fn needs(object: &Path) -> Vec<String> {
 
 #[test]
 fn libraries_need_nothing_but_the_interfaces() {
-    let (component, server) = (needs(application()), needs(server()));
-    for undefined in [&component, &server] {
+    let (component, server, manager) = (needs(application()), needs(server()), needs(manager()));
+    for undefined in [&component, &server, &manager] {
         assert!(
             undefined.contains(&"sched_blkpt_block".to_owned()),
             "it was linked: {undefined:?}"
@@ -88,7 +88,12 @@ fn libraries_need_nothing_but_the_interfaces() {
         let others: Vec<_> = undefined.iter().filter(|symbol| !is_allowed(symbol)).collect();
         assert!(others.is_empty(), "what else it needs: {others:?}");
     }
-    assert!(server.contains(&STACKS.to_owned()) && !component.contains(&STACKS.to_owned()));
+    let serves = |component: &Vec<String>| component.contains(&STACKS.to_owned());
+    assert!(serves(&server) && serves(&manager) && !serves(&component));
+    // It makes no threads, and keeps no time.
+    assert!(!manager.contains(&"sched_thd_create".to_owned()), "{manager:?}");
+    let asks = |component: &Vec<String>| component.contains(&"__cosrt_ucap_sinv_ask".to_owned());
+    assert!(asks(&component) && asks(&server) && !asks(&manager));
 }
 
 #[test]
@@ -110,7 +115,7 @@ fn passes(machine: &mut Command) {
     assert_eq!(status, Some(0), "the machine came to its end");
     assert_eq!(lines(&output, "FAIL"), [""; 0]);
     let passed = lines(&output, "PASS").len();
-    assert!(passed >= 43, "{passed} scenarios");
+    assert!(passed >= 67, "{passed} scenarios");
     assert_eq!(lines(&output, "COUNTS"), [format!("COUNTS passed {passed} failed 0")]);
     assert_eq!(lines(&output, "END"), ["END 0"]);
 }
@@ -126,4 +131,10 @@ fn stacks_suffice() {
     // The first one, and 22 that it made.
     assert_eq!(used.len(), 23, "{output}");
     assert!(used.iter().all(|bytes| (1..=6 * 1024).contains(bytes)), "{used:?}");
+    let served = lines(&output, "SERVED");
+    let served: Vec<u32> =
+        served.iter().filter_map(|line| line.split(' ').nth(4)?.parse().ok()).collect();
+    // The other three components.
+    assert_eq!(served.len(), 3, "{output}");
+    assert!(served.iter().all(|bytes| (1..=6 * 1024).contains(bytes)), "{served:?}");
 }

@@ -69,15 +69,8 @@ impl<K: Kernel> Linked for Point<K> {
 
 impl<K: Kernel> Point<K> {
     fn new(system: &SystemRef<K>, barrier: Barrier) -> Result<Self, LocalError> {
-        Self::at(system, barrier, system.kernel.point()?)
-    }
-
-    pub(crate) fn at(
-        system: &SystemRef<K>,
-        barrier: Barrier,
-        place: K::Point,
-    ) -> Result<Self, LocalError> {
         let kernel = &system.kernel;
+        let place = kernel.point()?;
         Ok(Self {
             word: MovableWord::new(kernel.first_word(&place)),
             barrier,
@@ -205,9 +198,6 @@ impl<K: Kernel> Point<K> {
             if let Some(home) = &*self.home.lock() {
                 home.memory.set_bell(word.offset, bell);
             }
-        } else if self.home.lock().is_some() {
-            // The other system knows of no group here.
-            return Err(ErrorKind::Invalid.into());
         }
         self.event().watch(true);
         Ok(())

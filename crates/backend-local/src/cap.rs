@@ -284,6 +284,18 @@ impl<K: Kernel> Cap<K> {
             let node = chain.vacant(system)?;
             chain.fill(node, part?);
         }
+        Self::of_parts(system, desc, from.map_or(Rights::all(), |from| from.rights), chain)
+    }
+
+    /// An end of such parts. (By itself: what it needs of the stack is not needed while parts, which
+    /// may be ends of their own, are made.)
+    #[inline(never)]
+    fn of_parts(
+        system: &SystemRef<K>,
+        desc: Desc,
+        rights: Rights,
+        mut chain: Chain<K>,
+    ) -> Result<Self, LocalError> {
         let end = system.create(EndObject {
             desc,
             state: Atomic::new(0),
@@ -312,8 +324,7 @@ impl<K: Kernel> Cap<K> {
                 _ => {}
             }
         }
-        let rights = from.map_or(Rights::all(), |from| from.rights) & rights_of(&desc);
-        Ok(Self { what: What::End(end), rights, owner: true })
+        Ok(Self { what: What::End(end), rights: rights & rights_of(&desc), owner: true })
     }
 
     /// A part as a kind gives it.

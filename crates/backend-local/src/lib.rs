@@ -24,7 +24,6 @@ extern crate std;
 mod any_chan;
 pub mod bitmap;
 mod blockpoint;
-mod bridge;
 mod cap;
 mod chanchan;
 mod component;
@@ -48,7 +47,6 @@ mod timer;
 #[cfg(feature = "alloc")]
 pub use any_chan::{AnyRcv, AnySnd};
 pub use blockpoint::Blockpoint;
-pub use bridge::Bridge;
 pub use cap::Cap;
 pub use chanchan::{CapPop, CapPush, CapRcv, CapSnd};
 pub use component::Component;

@@ -21,7 +21,7 @@ use crate::component::ComponentObject;
 use crate::error::LocalError;
 use crate::file::FileObject;
 use crate::local::Local;
-use crate::mem::{MemObject, SharedMem};
+use crate::mem::{Mem, MemObject, SharedMem};
 use crate::outside::{Outside, WordId};
 use crate::policy::Policy;
 use crate::system::{Ref, SystemRef};
@@ -138,12 +138,15 @@ impl Parcel {
     ///
     /// As [`Cap::pack`].
     pub fn of<K: Kernel>(cap: &Cap<K>) -> Result<Self, ErrorKind> {
-        let mut pieces = Vec::new();
-        let head = cap.pack(&mut |piece| {
-            pieces.push(piece);
+        let (mut head, mut pieces) = (None, Vec::new());
+        cap.pack(&mut |piece| {
+            match (head, piece) {
+                (None, Piece::End(first)) => head = Some(first),
+                _ => pieces.push(piece),
+            }
             Ok(())
         })?;
-        Ok(Self { head, pieces })
+        Ok(Self { head: head.ok_or(ErrorKind::Invalid)?, pieces })
     }
 }
 
@@ -196,8 +199,8 @@ impl OpenFile {
 }
 
 impl<K: Kernel> Cap<K> {
-    /// Takes it apart, for another component: its head, behind all pieces, one after the other. It
-    /// stays as it is: see [`sent`](Self::sent).
+    /// Takes it apart, for another component: calls `each` with it as an end, and then with what it
+    /// is made of, in a row. It stays as it is: see [`sent`](Self::sent).
     ///
     /// # Errors
     ///
@@ -206,8 +209,8 @@ impl<K: Kernel> Cap<K> {
     pub fn pack(
         &self,
         each: &mut dyn FnMut(Piece) -> Result<(), ErrorKind>,
-    ) -> Result<Head, ErrorKind> {
-        let head = self.packed_head()?;
+    ) -> Result<(), ErrorKind> {
+        each(Piece::End(self.packed_head()?))?;
         if let Some(memory) = self.memory() {
             each(memory_piece(memory)?)?;
         } else if let Some(number) = self.file_number() {
@@ -217,7 +220,7 @@ impl<K: Kernel> Cap<K> {
                 part.pack(each)?;
             }
         }
-        Ok(head)
+        Ok(())
     }
 
     fn packed_head(&self) -> Result<Head, ErrorKind> {
@@ -265,10 +268,7 @@ impl<K: Kernel> LocalPart<K> {
     fn pack(&self, each: &mut dyn FnMut(Piece) -> Result<(), ErrorKind>) -> Result<(), ErrorKind> {
         each(match self {
             Self::Mem(memory) => memory_piece(memory)?,
-            Self::Own(cap) => {
-                each(Piece::End(cap.packed_head()?))?;
-                return cap.pack(each).map(drop);
-            }
+            Self::Own(cap) => return cap.pack(each),
             Self::Distant(queue) => Piece::Queue(*queue),
             Self::Point(point, side) => {
                 let at = point.0.whereabouts(*side).ok_or(ErrorKind::Invalid)?;
@@ -426,6 +426,15 @@ impl<K: Kernel> fmt::Debug for Bench<'_, K> {
 }
 
 impl<K: Kernel> Bench<'_, K> {
+    /// Private memory for what has come, until it is put together.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`, `NoSlots`.
+    pub fn room(&self, bytes: u64) -> Result<Mem<K>, LocalError> {
+        Mem::new(self.0, bytes)
+    }
+
     /// Puts it together. What cannot be put together is lost, and its ends have left.
     ///
     /// # Errors
@@ -454,6 +463,11 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         let cap = Cap::unpack(self.system(), parcel, contents)?;
         self.hold(&cap);
         Ok(cap)
+    }
+
+    /// Where what has come can be put together.
+    pub fn bench(&self) -> Bench<'_, K> {
+        Bench(self.system())
     }
 
     /// A file that the machine below has opened.

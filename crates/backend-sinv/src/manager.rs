@@ -34,8 +34,6 @@ use effects::Effect;
 use objects::Object;
 use queues::Queue;
 
-/// Nobody: what it has is on its way.
-const TRANSIT: ComponentId = ComponentId::MAX;
 /// The manager itself, as a party of an arena.
 const MANAGER: ComponentId = 0;
 /// The component that composes the system.

@@ -10,8 +10,7 @@ use res_kernel::{Access, Isolation};
 
 use crate::wire::{Bytes, Wire, records, variants};
 
-/// A component of a system, as the manager knows it.
-pub(crate) type ComponentId = u32;
+pub(crate) use crate::ends::ComponentId;
 
 /// Where a capability is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::eprintln;
 use std::process::ExitCode;
 use std::sync::Arc;
 

@@ -3,15 +3,19 @@
 //! Both sides are the same program, and neither believes the other: whatever does not decode, to
 //! the last byte, is refused.
 
+#[cfg(feature = "linux")]
 use std::vec::Vec;
 
 use backend_local::outside::WordId;
-use backend_local::parcel::{Head, Parcel, Piece};
+#[cfg(feature = "linux")]
+use backend_local::parcel::Parcel;
+use backend_local::parcel::{Head, Piece};
 use core::time::Duration;
 use res_api::{
-    Barrier, Desc, ErrorKind, Exit, Fault, Gone, KindId, Name, Notify, Rights, Role, Side, Tag,
-    Trust,
+    Barrier, Desc, ErrorKind, Gone, KindId, Name, Notify, Rights, Role, Side, Tag, Trust,
 };
+#[cfg(feature = "linux")]
+use res_api::{Exit, Fault};
 
 /// How deep ends may be within ends.
 const DEPTH: u32 = 8;
@@ -20,9 +24,10 @@ const PIECES: u32 = 64;
 
 /// What can travel.
 pub(crate) trait Wire: Sized {
-    fn put(&self, to: &mut Vec<u8>);
+    fn put(&self, to: &mut impl Sink);
     fn get(from: &mut Bytes<'_>) -> Option<Self>;
 
+    #[cfg(feature = "linux")]
     fn encoded(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.put(&mut bytes);
@@ -30,10 +35,23 @@ pub(crate) trait Wire: Sized {
     }
 
     /// All of the bytes, and no more.
+    #[cfg(feature = "linux")]
     fn decoded(bytes: &[u8]) -> Option<Self> {
-        let mut from = Bytes { left: bytes };
+        let mut from = Bytes::of(bytes);
         let value = Self::get(&mut from)?;
         from.left.is_empty().then_some(value)
+    }
+}
+
+/// Where bytes are put, one behind the other.
+pub(crate) trait Sink {
+    fn append(&mut self, bytes: &[u8]);
+}
+
+#[cfg(feature = "linux")]
+impl Sink for Vec<u8> {
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
 }
 
@@ -42,7 +60,17 @@ pub(crate) struct Bytes<'a> {
     left: &'a [u8],
 }
 
-impl Bytes<'_> {
+impl<'a> Bytes<'a> {
+    pub(crate) const fn of(left: &'a [u8]) -> Self {
+        Self { left }
+    }
+
+    /// How many are left.
+    #[cfg(feature = "composite")]
+    pub(crate) const fn left(&self) -> usize {
+        self.left.len()
+    }
+
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, left) = self.left.split_first_chunk::<N>()?;
         self.left = left;
@@ -53,8 +81,8 @@ impl Bytes<'_> {
 macro_rules! numbers {
     ($($number:ty)*) => { $(
         impl Wire for $number {
-            fn put(&self, to: &mut Vec<u8>) {
-                to.extend_from_slice(&self.to_le_bytes());
+            fn put(&self, to: &mut impl $crate::wire::Sink) {
+                to.append(&self.to_le_bytes());
             }
 
             fn get(from: &mut Bytes<'_>) -> Option<Self> {
@@ -67,7 +95,7 @@ macro_rules! numbers {
 numbers! { u8 u32 u64 }
 
 impl Wire for bool {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         u8::from(*self).put(to);
     }
 
@@ -84,7 +112,7 @@ impl Wire for bool {
 macro_rules! records {
     ($($record:ident { $($field:ident),* })*) => { $(
         impl Wire for $record {
-            fn put(&self, to: &mut Vec<u8>) {
+            fn put(&self, to: &mut impl $crate::wire::Sink) {
                 $(self.$field.put(to);)*
             }
 
@@ -97,10 +125,11 @@ macro_rules! records {
 }
 
 /// A number that says which variant, then its fields.
+#[cfg(feature = "linux")]
 macro_rules! variants {
     ($($of:ident { $($code:literal => $variant:ident($($field:ident),*),)* })*) => { $(
         impl Wire for $of {
-            fn put(&self, to: &mut Vec<u8>) {
+            fn put(&self, to: &mut impl $crate::wire::Sink) {
                 match self {
                     $(Self::$variant($($field),*) => {
                         u8::put(&$code, to);
@@ -122,6 +151,7 @@ macro_rules! variants {
     )* };
 }
 
+#[cfg(feature = "linux")]
 pub(crate) use {records, variants};
 
 records! {
@@ -131,7 +161,7 @@ records! {
 }
 
 impl<A: Wire, B: Wire> Wire for (A, B) {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.0.put(to);
         self.1.put(to);
     }
@@ -141,8 +171,9 @@ impl<A: Wire, B: Wire> Wire for (A, B) {
     }
 }
 
+#[cfg(feature = "linux")]
 impl<T: Wire> Wire for Vec<T> {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         (self.len() as u64).put(to);
         self.iter().for_each(|item| item.put(to));
     }
@@ -154,7 +185,7 @@ impl<T: Wire> Wire for Vec<T> {
 }
 
 impl<T: Wire> Wire for Option<T> {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.is_some().put(to);
         if let Some(value) = self {
             value.put(to);
@@ -167,8 +198,8 @@ impl<T: Wire> Wire for Option<T> {
 }
 
 impl Wire for Name {
-    fn put(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.to_bytes());
+    fn put(&self, to: &mut impl Sink) {
+        to.append(&self.to_bytes());
     }
 
     fn get(from: &mut Bytes<'_>) -> Option<Self> {
@@ -177,7 +208,7 @@ impl Wire for Name {
 }
 
 impl Wire for KindId {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.to_bits().put(to);
     }
 
@@ -187,7 +218,7 @@ impl Wire for KindId {
 }
 
 impl Wire for Role {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         (*self as u32).put(to);
     }
 
@@ -197,7 +228,7 @@ impl Wire for Role {
 }
 
 impl Wire for Trust {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         (*self as u32).put(to);
     }
 
@@ -207,7 +238,7 @@ impl Wire for Trust {
 }
 
 impl Wire for Rights {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.bits().put(to);
     }
 
@@ -217,7 +248,7 @@ impl Wire for Rights {
 }
 
 impl Wire for ErrorKind {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.code().put(to);
     }
 
@@ -227,7 +258,7 @@ impl Wire for ErrorKind {
 }
 
 impl Wire for Gone {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.code().put(to);
     }
 
@@ -237,7 +268,7 @@ impl Wire for Gone {
 }
 
 impl Wire for Side {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         (*self == Self::Signallers).put(to);
     }
 
@@ -247,7 +278,7 @@ impl Wire for Side {
 }
 
 impl Wire for Barrier {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         (*self == Self::Asymmetric).put(to);
     }
 
@@ -257,7 +288,7 @@ impl Wire for Barrier {
 }
 
 impl Wire for Duration {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         u64::try_from(self.as_nanos()).unwrap_or(u64::MAX).put(to);
     }
 
@@ -267,7 +298,7 @@ impl Wire for Duration {
 }
 
 impl Wire for Notify {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         match self {
             Self::OnReady => 0u8.put(to),
             Self::Never { poll } => {
@@ -297,7 +328,7 @@ impl Wire for Notify {
 }
 
 impl Wire for Head {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.desc.put(to);
         self.rights.put(to);
         self.state.put(to);
@@ -311,21 +342,25 @@ impl Wire for Head {
     }
 }
 
+#[cfg(feature = "linux")]
 impl Wire for Parcel {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         self.head.put(to);
         self.pieces.iter().for_each(|piece| piece.put(to));
     }
 
     fn get(from: &mut Bytes<'_>) -> Option<Self> {
         let (head, mut pieces) = (Head::get(from)?, Vec::new());
-        get_within(&head, from, DEPTH - 1, &mut |piece| pieces.push(piece))?;
+        get_within(&head, from, WITHIN, &mut |piece| pieces.push(piece))?;
         Some(Self { head, pieces })
     }
 }
 
+/// How deep ends may be within the one that travels.
+pub(crate) const WITHIN: u32 = DEPTH - 1;
+
 /// Decodes the pieces that are behind a head; none where ends within it are deeper than that.
-fn get_within(
+pub(crate) fn get_within(
     head: &Head,
     from: &mut Bytes<'_>,
     depth: u32,
@@ -342,7 +377,7 @@ fn get_within(
 }
 
 impl Wire for Piece {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         match self {
             Self::Memory { object, bytes, rights } => {
                 0u8.put(to);
@@ -393,8 +428,9 @@ impl Wire for Piece {
 }
 
 /// A fault travels as its kind and its text, without the place where it was made.
+#[cfg(feature = "linux")]
 impl Wire for Exit {
-    fn put(&self, to: &mut Vec<u8>) {
+    fn put(&self, to: &mut impl Sink) {
         match self {
             Self::Success => 0u8.put(to),
             Self::Died => 1u8.put(to),

@@ -164,31 +164,47 @@ impl<B: Backend> Kind<B> for ZeroCopy {
             return Err(Refused::new(Some(memory), ErrorKind::NoMemory));
         }
         let pool = memory.share();
-        let ends = create_snd::<B, T>(b, &pool, capacity, attr).and_then(|(snd, far)| {
-            let rcv = create_rcv::<B, T>(b, &pool, capacity, attr, far)?;
-            Ok((attach_own(snd)?, attach_own(rcv)?))
-        });
+        let caps = create_snd::<B, T>(b, &pool, capacity, attr)
+            .and_then(|(snd, far)| Ok((snd, create_rcv::<B, T>(b, &pool, capacity, attr, far)?)));
+        let ends = caps.and_then(|(snd, rcv)| Ok((attach_own(snd)?, attach_own(rcv)?)));
         ends.map_err(|error| Refused { value: pool.unshare().ok(), error })
     }
 }
 
-/// The far ends of the two rings.
-type FarEnds<B> = (NumberRcv<B>, NumberSnd<B>);
+// Ends are large, and capabilities are not: so the rings are kept as those until all is there, and what
+// makes a ring, or attaches an end, has a frame of its own. On a machine of short stacks it would not fit
+// otherwise.
 
+/// A ring for numbers of slots: its sending end, and its receiving one.
+#[inline(never)]
+fn ring<B: Backend>(
+    b: &B,
+    capacity: u32,
+    attr: &ZeroCopyAttr,
+) -> Result<(B::Cap, B::Cap), B::Error> {
+    let (snd, rcv) = b.chan_with::<Spsc, u32>(capacity, &attr.of_rings())?;
+    Ok((snd.into_cap(), rcv.into_cap()))
+}
+
+/// The far ends of the two rings.
+type FarEnds<B> = (<B as Backend>::Cap, <B as Backend>::Cap);
+
+#[inline(never)]
 fn create_snd<B: Backend, T: Message>(
     b: &B,
     pool: &B::SharedMem,
     capacity: u32,
     attr: &ZeroCopyAttr,
 ) -> Result<(B::Cap, FarEnds<B>), B::Error> {
-    let (sent, sent_far) = b.chan_with::<Spsc, u32>(capacity, &attr.of_rings())?;
-    let (returned_far, returned) = b.chan_with::<Spsc, u32>(capacity, &attr.of_rings())?;
+    let (sent, sent_far) = ring(b, capacity, attr)?;
+    let (returned_far, returned) = ring(b, capacity, attr)?;
     let record = Record::<B>::create(b, capacity, Place::Free)?;
-    let parts = parts::<B>(pool, record, sent.into_cap(), returned.into_cap())?;
+    let parts = parts::<B>(pool, record, sent, returned)?;
     let cap = b.bundle(desc::<T>(Role::Snd, capacity, attr.notify), None, parts)?;
     Ok((cap, (sent_far, returned_far)))
 }
 
+#[inline(never)]
 fn create_rcv<B: Backend, T: Message>(
     b: &B,
     pool: &B::SharedMem,
@@ -197,7 +213,7 @@ fn create_rcv<B: Backend, T: Message>(
     (sent, returned): FarEnds<B>,
 ) -> Result<B::Cap, B::Error> {
     let record = Record::<B>::create(b, capacity, Place::Away)?;
-    let parts = parts::<B>(pool, record, sent.into_cap(), returned.into_cap())?;
+    let parts = parts::<B>(pool, record, sent, returned)?;
     b.bundle(desc::<T>(Role::Rcv, capacity, attr.notify), None, parts)
 }
 
@@ -221,6 +237,7 @@ fn parts<B: Backend>(
     Ok([Part::Mem(pool), Part::Mem(record), Part::Own(sent), Part::Own(returned)])
 }
 
+#[inline(never)]
 fn attach_own<C: AnyCap, H: FromCap<C>, E: From<ErrorKind>>(cap: C) -> Result<H, E> {
     H::attach(cap).map_err(|error| error.reason.kind().into())
 }

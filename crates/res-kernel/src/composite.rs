@@ -23,8 +23,10 @@
 //!
 //! # Between components
 //!
-//! Others enter through [entries](crate::composite_entries). [`Composite::share`] makes memory with two
-//! places to sleep at that another component may have, too; it is for ever.
+//! Others enter through [entries](crate::composite_entries). [`Composite::share`] makes memory that
+//! other components may [open](Composite::open), and [`CompositePoint::share_as`] makes a place to
+//! sleep at one that others have, too; both are for ever. Who joins components by that is
+//! `backend-sinv`.
 //!
 //! # What it does not do
 //!
@@ -45,6 +47,7 @@ mod free_list;
 mod identity;
 pub mod interface;
 mod memory;
+mod once;
 mod park;
 mod point;
 mod pool;
@@ -64,9 +67,9 @@ use res_sync::model::{Core, MemoryModel};
 use crate::{Kernel, KernelError, Panicked, ThreadEntry};
 
 pub use memory::CompositeMemory;
+pub use once::Once;
 pub use point::CompositePoint;
 pub use pool::MOST_THREADS;
-pub use shared::{Shared, SharedName};
 pub use thread::CompositeThread;
 
 /// A 32-bit word that threads share.
@@ -106,16 +109,11 @@ impl Composite {
     /// `Exists` the second time; `Invalid` for a priority out of range; `NoSlots` for too many
     /// threads.
     pub fn boot(threads: u32, priority: u32) -> Result<Self, KernelError> {
-        static BOOTED: U32 = U32::new(0);
-
         let priority = priority::Priority::new(priority)?;
         if threads >= MOST_THREADS {
             return Err(KernelError::new("make so many threads", ErrorKind::NoSlots));
         }
-        // AcqRel: one of several callers goes on.
-        if BOOTED.swap(1, AcqRel) != 0 {
-            return Err(KernelError::new("boot twice", ErrorKind::Exists));
-        }
+        Self::claim()?;
         clock::measure();
         let machine = Self(());
         timeout::start()?;
@@ -124,6 +122,30 @@ impl Composite {
         // The clock thread gets to where it sleeps.
         interface::sched::sched_thd_yield();
         Ok(machine)
+    }
+
+    /// Prepares the machine for a component that is only invoked: it has no threads, not even one
+    /// for deadlines, so whoever waits here with a deadline does not sleep, but yields until it has
+    /// passed.
+    ///
+    /// # Errors
+    ///
+    /// `Exists` if it was prepared before, by this or by [`boot`](Self::boot).
+    pub fn boot_to_serve() -> Result<Self, KernelError> {
+        Self::claim()?;
+        clock::measure();
+        Ok(Self(()))
+    }
+
+    /// One of several callers goes on, once.
+    fn claim() -> Result<(), KernelError> {
+        static BOOTED: U32 = U32::new(0);
+
+        // AcqRel: one of several callers goes on.
+        if BOOTED.swap(1, AcqRel) != 0 {
+            return Err(KernelError::new("boot twice", ErrorKind::Exists));
+        }
+        Ok(())
     }
 
     /// For a panic handler, which has printed what it has to say: whoever joins the calling thread

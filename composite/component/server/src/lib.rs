@@ -1,9 +1,10 @@
-//! A Composite component that others invoke, by the interfaces `tally` and `echo`. Its functions run
-//! on the threads of its clients; of its own there is one for deadlines.
+//! A Composite component that others invoke, by the interfaces `tally` and `peer`. Its functions run
+//! on the threads of its clients; it has none of its own.
 #![no_std]
 
 mod count;
-mod echo;
+mod hostile;
+mod peer;
 
 use core::fmt::Write;
 use core::panic::PanicInfo;
@@ -16,8 +17,17 @@ res_kernel::composite_entries! {
     __cosrt_s_tally_who = who;
     __cosrt_s_tally_more = count::more;
     __cosrt_s_tally_wait = count::wait;
-    __cosrt_s_echo_open = echo::open;
-    __cosrt_s_echo_serve = echo::serve;
+    __cosrt_s_peer_echo = peer::echo;
+    __cosrt_s_peer_offer = peer::offer;
+    __cosrt_s_peer_lend = peer::lend;
+    __cosrt_s_peer_serve = peer::serve;
+    __cosrt_s_peer_collect = peer::collect;
+    __cosrt_s_peer_supply = peer::supply;
+    __cosrt_s_peer_pass = peer::pass;
+    __cosrt_s_peer_hold = peer::hold;
+    __cosrt_s_peer_write = peer::write;
+    __cosrt_s_peer_ask = hostile::ask;
+    __cosrt_s_peer_forge = hostile::forge;
 }
 
 /// The sum of four words, each as often as its place says; the least, the greatest, and how many are

@@ -51,36 +51,83 @@ pub(crate) fn application() -> &'static PathBuf {
 }
 
 /// What the server exports.
-const ENTRIES: [&str; 6] = [
+const SERVER: [&str; 15] = [
     "__cosrt_s_tally_sum",
     "__cosrt_s_tally_who",
     "__cosrt_s_tally_more",
     "__cosrt_s_tally_wait",
-    "__cosrt_s_echo_open",
-    "__cosrt_s_echo_serve",
+    "__cosrt_s_peer_echo",
+    "__cosrt_s_peer_offer",
+    "__cosrt_s_peer_lend",
+    "__cosrt_s_peer_serve",
+    "__cosrt_s_peer_collect",
+    "__cosrt_s_peer_supply",
+    "__cosrt_s_peer_pass",
+    "__cosrt_s_peer_hold",
+    "__cosrt_s_peer_write",
+    "__cosrt_s_peer_ask",
+    "__cosrt_s_peer_forge",
 ];
+
+/// What is used of the same program as a third component, under names of its own.
+const THIRD: [[&str; 2]; 3] = [
+    ["__cosrt_s_peer_echo", "__cosrt_s_third_echo"],
+    ["__cosrt_s_peer_forge", "__cosrt_s_third_forge"],
+    ["__cosrt_s_peer_ask", "__cosrt_s_third_ask"],
+];
+
+/// What the manager exports.
+const MANAGER: [&str; 1] = ["__cosrt_s_sinv_ask"];
 
 /// The server, linked once.
 pub(crate) fn server() -> &'static PathBuf {
-    static SERVER: OnceLock<PathBuf> = OnceLock::new();
-    SERVER.get_or_init(|| linked("rust_server", &ENTRIES))
+    static LINKED: OnceLock<PathBuf> = OnceLock::new();
+    LINKED.get_or_init(|| linked("rust_server", &SERVER))
+}
+
+/// The manager, linked once.
+pub(crate) fn manager() -> &'static PathBuf {
+    static LINKED: OnceLock<PathBuf> = OnceLock::new();
+    LINKED.get_or_init(|| linked("rust_manager", &MANAGER))
 }
 
 fn assembly(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The server with its stacks; nothing but its entries is to be seen from outside, since other
-/// components have symbols of the same names.
-fn server_with_stacks() -> PathBuf {
-    let (whole, server) = (scratch("server_and_stacks.o"), scratch("server.o"));
+/// A component of those objects, with its stacks; nothing but these and its entries is to be seen from
+/// outside, since other components have symbols of the same names.
+fn isolated<'a>(
+    name: &str,
+    objects: &[&Path],
+    entries: impl Iterator<Item = [&'a str; 2]> + Clone,
+) -> PathBuf {
+    let [whole, renamed, component] =
+        ["whole", "renamed", "component"].map(|stage| scratch(&format!("{name}_{stage}.o")));
     let mut cc = Command::new("cc");
-    cc.args(["-nostdlib", "-r", "-o"]).args([&whole, &assembly("server.s"), self::server()]);
-    tool(&mut cc);
-    let mut objcopy = Command::new("objcopy");
-    objcopy.args(ENTRIES.map(|entry| format!("--keep-global-symbol={entry}")));
-    tool(objcopy.args([&whole, &server]));
-    server
+    tool(cc.args(["-nostdlib", "-r", "-o"]).arg(&whole).arg(assembly("stacks.s")).args(objects));
+    let mut rename = Command::new("objcopy");
+    let names = entries.clone().filter(|[name, now]| name != now);
+    rename.args(names.map(|[name, now]| format!("--redefine-sym={name}={now}")));
+    let stacks = format!("{name}_stacks");
+    rename.arg(format!("--redefine-sym=cos_static_stack={stacks}"));
+    tool(rename.args([&whole, &renamed]));
+    let mut hide = Command::new("objcopy");
+    let seen = entries.map(|[_, now]| now).chain([&*stacks]);
+    hide.args(seen.map(|symbol| format!("--keep-global-symbol={symbol}")));
+    tool(hide.args([&renamed, &component]));
+    component
+}
+
+/// All components but the first.
+fn others() -> [PathBuf; 3] {
+    let same = |entry| [entry, entry];
+    let program: [&Path; 2] = [server(), &assembly("server.s")];
+    [
+        isolated("second", &program, SERVER.into_iter().map(same)),
+        isolated("third", &program, THIRD.into_iter()),
+        isolated("manager", &[manager()], MANAGER.into_iter().map(same)),
+    ]
 }
 
 /// The executable of components and stand-in, linked once.
@@ -93,7 +140,7 @@ pub(crate) fn machine() -> &'static PathBuf {
         let libraries = libraries.parent().expect("in a directory");
         let mut cc = Command::new("cc");
         cc.arg("-no-pie").arg("-o").args([&machine, &assembly("boot.s"), &assembly("system.s")]);
-        cc.arg(application()).arg(server_with_stacks());
+        cc.arg(application()).args(others());
         cc.arg("-L").arg(libraries).arg("-lcomposite_stand_in");
         cc.arg(format!("-Wl,-rpath,{}", libraries.display()));
         tool(&mut cc);

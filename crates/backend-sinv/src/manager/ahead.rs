@@ -9,9 +9,10 @@ use res_api::{ErrorKind, Role};
 use res_kernel::Isolation;
 
 use super::components::say;
-use super::{Result, State, TRANSIT};
+use super::{Result, State};
 use crate::board;
-use crate::request::{Answer, ComponentId, Said};
+use crate::ends::{ComponentId, TRANSIT};
+use crate::request::{Answer, Said};
 
 /// How much may be under way to a component that it has not taken: with an answer, less than any
 /// machine's socket holds, or it would not get that.
@@ -22,7 +23,8 @@ impl<K: Isolation> State<K> {
     /// received in that order, too: behind it nothing is sent ahead.
     pub(super) fn send_ahead(&mut self, id: u64) {
         let Some(queue) = self.queues.get_mut(&id) else { return };
-        let (Some(receiver), false, 1) = (queue.receiver, queue.recalled, queue.items.len()) else {
+        let (Some(receiver), false, 1) = (queue.ends.receiver, queue.recalled, queue.items.len())
+        else {
             return;
         };
         let Some(parcel) = queue.items.pop_front() else { return };

@@ -8,9 +8,10 @@ use res_kernel::{Access, Isolation};
 
 use super::effects::{Effect, What};
 use super::objects::Watch;
-use super::{MANAGER, Result, State, TRANSIT};
+use super::{MANAGER, Result, State};
 use crate::bell::{ARENA, SOURCES, half_of};
-use crate::request::{Answer, ComponentId, Notice, Said};
+use crate::ends::{ComponentId, TRANSIT};
+use crate::request::{Answer, Notice, Said};
 
 /// Bits of a bell's number that say which source.
 pub(crate) const BIT_BITS: u32 = 24;
@@ -61,13 +62,12 @@ impl<K: Isolation> State<K> {
         let word = object.word_or(id.offset, barrier);
         if is_new {
             // It has not travelled: both of its sides are where it was made.
-            word.put_on(Side::Waiters, client);
-            word.put_on(Side::Signallers, client);
+            word.ends.begin(client);
         }
         if word.watch.is_some() {
             return Err(ErrorKind::Exists);
         }
-        let others = word.side(Side::Signallers).iter();
+        let others = word.ends.side(Side::Signallers).iter();
         let mut others = others.filter(|other| **other != client && **other != TRANSIT);
         let peer = others.next().copied().unwrap_or(MANAGER);
         let arena = self.arena_between(client, peer)?;

@@ -17,8 +17,9 @@ use res_sync::model::Atomic;
 
 use super::components::Stage;
 use super::objects::{Object, Word};
-use super::{Manager, State, TRANSIT};
+use super::{Manager, State};
 use crate::bell::word_at;
+use crate::ends::TRANSIT;
 use crate::inspection::{Channel, Inspection, Member, Memory};
 use crate::request::ComponentId;
 
@@ -97,10 +98,10 @@ impl<K: Isolation> State<K> {
             } else {
                 (Side::Waiters, Side::Signallers)
             };
-            add(&mut senders, word.side(from));
-            add(&mut receivers, word.side(to));
+            add(&mut senders, word.ends.side(from));
+            add(&mut receivers, word.ends.side(to));
             if self.sleeps(object, offset, word, point) {
-                add(&mut waiting, word.side(Side::Waiters));
+                add(&mut waiting, word.ends.side(Side::Waiters));
             }
         }
         Channel {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use backend_local::outside::{HEADER, WordId};
+use backend_local::outside::WordId;
 use res_api::{Barrier, Desc, ErrorKind, Gone, Side};
 use res_kernel::{Access, Isolation, KernelMemory};
 
 use super::effects::What;
-use super::{MAIN, Result, State, TRANSIT};
-use crate::request::{Answer, ComponentId, Item, Said};
+use super::{MAIN, Result, State};
+use crate::ends::{ComponentId, Ends, Holders, Parting, is_place, may_give};
+use crate::request::{Answer, Item, Said};
 
 /// A memory object or a file.
 pub(super) struct Object<K: Isolation> {
@@ -41,10 +42,34 @@ struct Grant {
 /// A word of which an end has travelled.
 pub(super) struct Word {
     pub(super) barrier: Barrier,
-    /// Who holds ends of it; one that is on its way is nobody's.
-    waiters: Vec<ComponentId>,
-    signallers: Vec<ComponentId>,
+    /// Who holds ends of it.
+    pub(super) ends: Ends<Vec<ComponentId>>,
     pub(super) watch: Option<Watch>,
+}
+
+impl Holders for Vec<ComponentId> {
+    fn has(&self, who: ComponentId) -> bool {
+        self.contains(&who)
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn add(&mut self, who: ComponentId) {
+        self.push(who);
+    }
+
+    fn remove(&mut self, who: ComponentId) -> bool {
+        let at = self.iter().position(|holder| *holder == who);
+        at.map(|at| self.swap_remove(at)).is_some()
+    }
+
+    fn remove_all(&mut self, who: ComponentId) -> bool {
+        let before = self.len();
+        self.retain(|holder| *holder != who);
+        self.len() < before
+    }
 }
 
 /// A group that watches a word.
@@ -53,38 +78,6 @@ pub(super) struct Watch {
     pub(super) by: ComponentId,
     pub(super) arena: u64,
     pub(super) bit: u32,
-}
-
-impl Word {
-    pub(super) fn side(&self, side: Side) -> &Vec<ComponentId> {
-        match side {
-            Side::Waiters => &self.waiters,
-            Side::Signallers => &self.signallers,
-        }
-    }
-
-    fn side_mut(&mut self, side: Side) -> &mut Vec<ComponentId> {
-        match side {
-            Side::Waiters => &mut self.waiters,
-            Side::Signallers => &mut self.signallers,
-        }
-    }
-
-    /// Takes `who` off a side, once; true if that leaves nobody there.
-    pub(super) fn take_off(&mut self, side: Side, who: ComponentId) -> bool {
-        let holders = self.side_mut(side);
-        match holders.iter().position(|holder| *holder == who) {
-            None => false,
-            Some(at) => {
-                holders.swap_remove(at);
-                holders.is_empty()
-            }
-        }
-    }
-
-    pub(super) fn put_on(&mut self, side: Side, who: ComponentId) {
-        self.side_mut(side).push(who);
-    }
 }
 
 impl<K: Isolation> Object<K> {
@@ -105,8 +98,7 @@ impl<K: Isolation> Object<K> {
 
     /// The word, which has not travelled before: what is known of it says who holds it.
     pub(super) fn word_or(&mut self, offset: u32, barrier: Barrier) -> &mut Word {
-        let (waiters, signallers) = (Vec::new(), Vec::new());
-        let new = Word { barrier, waiters, signallers, watch: None };
+        let new = Word { barrier, ends: Ends::default(), watch: None };
         self.words.entry(offset).or_insert(new)
     }
 
@@ -145,8 +137,8 @@ impl<K: Isolation> Object<K> {
     /// forgotten it by the time that it hears of this.
     pub(super) fn is_used(&self, client: ComponentId, access: Access) -> bool {
         let enough = |has| has == Access::ReadWrite || access == Access::Read;
-        let holds =
-            |word: &Word| word.waiters.contains(&client) || word.signallers.contains(&client);
+        let both = [Side::Waiters, Side::Signallers];
+        let holds = |word: &Word| both.iter().any(|side| word.ends.side(*side).has(client));
         self.access_of(client).is_some_and(enough) && self.words.values().any(holds)
     }
 
@@ -157,11 +149,6 @@ impl<K: Isolation> Object<K> {
             Thing::File(file) => Item::File(id, Arc::clone(file)),
         }
     }
-}
-
-/// Whether a word may lie there: in the places at the beginning of every object.
-pub(super) fn is_place(offset: u32) -> bool {
-    offset.is_multiple_of(16) && (offset as usize) < HEADER
 }
 
 impl<K: Isolation> State<K> {
@@ -251,12 +238,11 @@ impl<K: Isolation> State<K> {
         for (offset, word) in &mut object.words {
             let at = WordId { object: id, offset: *offset };
             for side in [Side::Waiters, Side::Signallers] {
-                let was = word.side(side).len();
-                word.side_mut(side).retain(|holder| *holder != client);
-                if word.side(side).is_empty() && was > 0 {
+                let had = word.ends.side(side).has(client);
+                if word.ends.leave(side, client) {
                     told.push((at, side.other()));
                 }
-                if word.side(side).len() < was && held.last() != Some(&at) {
+                if had && held.last() != Some(&at) {
                     held.push(at);
                 }
             }
@@ -295,13 +281,9 @@ impl<K: Isolation> State<K> {
     /// it has not told those on the other side; where it was, telling them again changes nothing.
     pub(super) fn left(&mut self, client: ComponentId, id: WordId, side: Side, why: Gone) -> Said {
         let object = self.objects.get_mut(&id.object);
-        if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
-            let holders = word.side_mut(side);
-            let held = holders.contains(&client);
-            holders.retain(|holder| *holder != client);
-            if held && holders.is_empty() {
-                self.tell(id, What::Tell(side.other(), why));
-            }
+        let word = object.and_then(|object| object.word_mut(id.offset));
+        if word.is_some_and(|word| word.ends.leave(side, client)) {
+            self.tell(id, What::Tell(side.other(), why));
         }
         Said::Done()
     }
@@ -313,11 +295,8 @@ impl<K: Isolation> State<K> {
         if object.memory().is_none() || !is_place(id.offset) {
             return Err(ErrorKind::Invalid);
         }
-        let holds = match (object.word(id.offset), side) {
-            (_, None) => true,
-            (Some(word), Some(side)) => word.side(side).contains(&client),
-            (None, Some(_)) => object.owner() == client,
-        };
+        let ends = object.word(id.offset).map(|word| &word.ends);
+        let holds = may_give(ends, side, client, object.owner() == client);
         if writes && holds { Ok(()) } else { Err(ErrorKind::Denied) }
     }
 
@@ -326,24 +305,13 @@ impl<K: Isolation> State<K> {
         &mut self,
         client: ComponentId,
         id: WordId,
-        side: Side,
-        (barrier, kept, peer_here): (Barrier, bool, bool),
+        barrier: Barrier,
+        parting: Parting,
     ) {
         let Some(object) = self.objects.get_mut(&id.object) else { return };
-        let is_new = object.word(id.offset).is_none();
-        let word = object.word_or(id.offset, barrier);
-        if is_new {
-            word.put_on(side, client);
-            if peer_here {
-                word.put_on(side.other(), client);
-            }
-        } else if !peer_here {
-            // The end of the other side left there, and has told this one by itself.
-            word.side_mut(side.other()).retain(|holder| *holder != client);
+        match object.word_mut(id.offset) {
+            Some(word) => word.ends.depart(client, parting),
+            None => object.word_or(id.offset, barrier).ends.depart_first(client, parting),
         }
-        if !kept {
-            word.take_off(side, client);
-        }
-        word.put_on(side, TRANSIT);
     }
 }

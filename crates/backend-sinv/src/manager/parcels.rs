@@ -10,8 +10,9 @@ use res_kernel::{Access, Isolation, Socket};
 
 use super::components::Stage;
 use super::effects::What;
-use super::{Published, Result, State, TRANSIT};
-use crate::request::{Answer, ComponentId, Destination, Item, Said};
+use super::{Published, Result, State};
+use crate::ends::{ComponentId, Parting, TRANSIT};
+use crate::request::{Answer, Destination, Item, Said};
 
 /// How many endowments, or notices, go into one answer.
 pub(super) const IN_ONE: usize = 64;
@@ -139,7 +140,8 @@ impl<K: Isolation> State<K> {
     pub(super) fn depart_all(&mut self, client: ComponentId, parcel: &Parcel) {
         parcel.each(&mut |desc, piece| match piece {
             Piece::Word { word, side: Some(side), barrier, kept, peer_here } => {
-                self.depart(client, *word, *side, (*barrier, *kept, *peer_here));
+                let parting = Parting { side: *side, kept: *kept, peer_here: *peer_here };
+                self.depart(client, *word, *barrier, parting);
                 if let Some(object) = self.objects.get_mut(&word.object) {
                     object.end = Some(*desc);
                 }
@@ -156,7 +158,7 @@ impl<K: Isolation> State<K> {
             Piece::Word { word: id, side: Some(side), .. } => {
                 let object = self.objects.get_mut(&id.object);
                 if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
-                    word.put_on(*side, TRANSIT);
+                    word.ends.put_on(*side, TRANSIT);
                 }
             }
             Piece::Queue(queue) => self.move_end(*queue, desc.role, None, TRANSIT),
@@ -227,8 +229,7 @@ impl<K: Isolation> State<K> {
             Piece::Word { word: id, side: Some(side), .. } => {
                 let object = self.objects.get_mut(&id.object);
                 if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
-                    word.take_off(*side, from);
-                    word.put_on(*side, to);
+                    word.ends.change_hands(*side, from, to);
                 }
             }
             Piece::Queue(queue) => self.move_end(*queue, desc.role, Some(from), to),
@@ -242,7 +243,7 @@ impl<K: Isolation> State<K> {
             if let Piece::Word { word: id, side: Some(side), kept, .. } = piece {
                 let object = self.objects.get(&id.object);
                 let word = object.and_then(|object| object.word(id.offset));
-                *kept = word.is_some_and(|word| word.side(*side).len() > 1);
+                *kept = word.is_some_and(|word| word.ends.is_shared(*side));
             }
         }
     }
@@ -256,7 +257,7 @@ impl<K: Isolation> State<K> {
                 Piece::Word { word: id, side: Some(side), .. } => {
                     let object = self.objects.get_mut(&id.object);
                     let word = object.and_then(|object| object.word_mut(id.offset));
-                    if word.is_some_and(|word| word.take_off(*side, TRANSIT)) {
+                    if word.is_some_and(|word| word.ends.take_off(*side, TRANSIT)) {
                         told.push((*id, side.other()));
                     }
                 }

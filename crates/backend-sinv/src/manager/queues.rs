@@ -17,7 +17,8 @@ use res_sync::model::Atomic;
 use super::effects::What;
 use super::{Result, State};
 use crate::bell::word_at;
-use crate::request::{Answer, ComponentId, Said};
+use crate::ends::{ComponentId, QueueEnds};
+use crate::request::{Answer, Said};
 
 /// Where the numbers of what was pushed and popped are.
 const PUSHED: u64 = QUEUE_NUMBERS[0];
@@ -30,48 +31,12 @@ pub(super) struct Queue {
     pub(super) capacity: u32,
     pub(super) items: VecDeque<Parcel>,
     pushed: u64,
-    /// Who holds sending ends; one that is on its way is nobody's.
-    senders: Vec<ComponentId>,
-    pub(super) receiver: Option<ComponentId>,
+    pub(super) ends: QueueEnds<Vec<ComponentId>>,
     made_by: ComponentId,
     /// The queue that the receiving end is in.
     home: Option<u64>,
     /// Whether its receiver has asked to get nothing ahead.
     pub(super) recalled: bool,
-}
-
-impl Queue {
-    fn has(&self, role: Role, holder: ComponentId) -> bool {
-        match role {
-            Role::CapSnd => self.senders.contains(&holder),
-            Role::CapRcv => self.receiver == Some(holder),
-            _ => false,
-        }
-    }
-
-    /// An end leaves `holder`.
-    fn take_off(&mut self, role: Role, holder: ComponentId) {
-        match role {
-            Role::CapSnd => {
-                let at = self.senders.iter().position(|sender| *sender == holder);
-                at.map(|at| self.senders.swap_remove(at));
-            }
-            Role::CapRcv => self.receiver = self.receiver.filter(|receiver| *receiver != holder),
-            _ => {}
-        }
-    }
-
-    /// An end comes to `holder`.
-    fn put_on(&mut self, role: Role, holder: ComponentId) {
-        match role {
-            Role::CapSnd => self.senders.push(holder),
-            Role::CapRcv => {
-                self.receiver = Some(holder);
-                self.recalled = false;
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Calls `each` with every queue that the capability receives from.
@@ -102,8 +67,7 @@ impl<K: Isolation> State<K> {
         if let Some(object) = self.objects.get_mut(&object) {
             for offset in QUEUE_WORDS {
                 let word = object.word_or(offset, barrier);
-                word.put_on(Side::Waiters, client);
-                word.put_on(Side::Signallers, client);
+                word.ends.begin(client);
             }
         }
         let item = self.give(client, object, Access::ReadWrite)?;
@@ -112,8 +76,7 @@ impl<K: Isolation> State<K> {
             capacity,
             items: VecDeque::new(),
             pushed: 0,
-            senders: Vec::from([client]),
-            receiver: Some(client),
+            ends: QueueEnds { senders: Vec::from([client]), receiver: Some(client) },
             made_by: client,
             home: None,
             recalled: false,
@@ -125,7 +88,7 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn holds_end(&self, client: ComponentId, queue: u64, role: Role) -> Result<()> {
         let queue = self.queues.get(&queue).ok_or(ErrorKind::Stale)?;
-        if queue.has(role, client) { Ok(()) } else { Err(ErrorKind::Denied) }
+        if queue.ends.has(role, client) { Ok(()) } else { Err(ErrorKind::Denied) }
     }
 
     /// An end of a queue goes from one to another.
@@ -138,16 +101,17 @@ impl<K: Isolation> State<K> {
     ) {
         if let Some(queue) = self.queues.get_mut(&queue) {
             if let Some(from) = from {
-                queue.take_off(role, from);
+                queue.ends.take_off(role, from);
             }
-            queue.put_on(role, to);
+            queue.ends.put_on(role, to);
+            queue.recalled &= role != Role::CapRcv;
         }
     }
 
     pub(super) fn push(&mut self, client: ComponentId, id: u64, parcel: Parcel) -> Result<Said> {
         self.holds_end(client, id, Role::CapSnd)?;
         let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
-        if queue.receiver.is_none() {
+        if queue.ends.receiver.is_none() {
             // Its word says why, or will in a moment.
             return Err(ErrorKind::Closed);
         }
@@ -255,12 +219,12 @@ impl<K: Isolation> State<K> {
     /// An end has left; what nobody will receive any more.
     pub(super) fn end_left(&mut self, id: u64, role: Role, holder: ComponentId) -> Vec<Parcel> {
         let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
-        queue.take_off(role, holder);
+        queue.ends.take_off(role, holder);
         let mut lost = Vec::new();
-        if queue.receiver.is_none() {
+        if queue.ends.receiver.is_none() {
             lost.extend(queue.items.drain(..));
         }
-        if queue.senders.is_empty() && queue.receiver.is_none() {
+        if queue.ends.is_over() {
             self.queues.remove(&id);
         }
         lost.iter().for_each(|parcel| self.leave_home(parcel));
@@ -271,9 +235,9 @@ impl<K: Isolation> State<K> {
     pub(super) fn leave_queues(&mut self, client: ComponentId, why: Gone) {
         let mut ends = Vec::new();
         for (id, queue) in &self.queues {
-            let sends = queue.senders.iter().filter(|sender| **sender == client);
+            let sends = queue.ends.senders.iter().filter(|sender| **sender == client);
             ends.extend(sends.map(|_| (*id, Role::CapSnd)));
-            if queue.receiver == Some(client) {
+            if queue.ends.receiver == Some(client) {
                 ends.push((*id, Role::CapRcv));
             }
         }

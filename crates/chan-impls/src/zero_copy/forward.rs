@@ -3,8 +3,8 @@
 use core::fmt;
 
 use res_api::{
-    AnyCap, Backend, Deadline, ErrorKind, EvtGrp, Gone, Message, Receiver, RecvError, Refused,
-    Sender, Trigger, TryRecvError, TrySendError, WaitError,
+    AnyCap, Backend, Deadline, ErrorKind, EvtGrp, Gone, IntoCap, Message, Receiver, RecvError,
+    Refused, Sender, Trigger, TryRecvError, TrySendError, WaitError,
 };
 
 use super::loan::Loan;
@@ -81,7 +81,7 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
             [group.add(&upstream.sent, Trigger::Edge, 0)?, group.add(&back, Trigger::Edge, 1)?];
         // SAFETY: a capability of this kind.
         let pool = unsafe { upstream.cap.mem(0) }.ok_or(ErrorKind::Invalid)?;
-        let far = (onward_far, back_far);
+        let far = (onward_far.into_cap(), back_far.into_cap());
         let below = attach_own(create_rcv::<B, T>(b, &pool, capacity, &attr, far)?)?;
         Ok((Links { onward, back, group, _registered }, below))
     }

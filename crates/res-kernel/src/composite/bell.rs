@@ -1,7 +1,7 @@
 //! An event count in a `static`, for the crate's own threads.
 
 use core::mem::ManuallyDrop;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use res_sync::{Barrier, Deadline, Event, Park, Wake};
 
@@ -10,7 +10,9 @@ use crate::KernelError;
 
 /// A word and a place to sleep at, which it keeps for ever.
 pub(super) struct Bell {
+    /// 0 until it has a place to sleep at.
     word: U64,
+    /// Which place, by its index and one.
     point: U32,
 }
 
@@ -19,23 +21,42 @@ impl Bell {
         Self { word: U64::new(0), point: U32::new(0) }
     }
 
-    /// Gives it a place to sleep at. Nobody rings or waits before.
+    /// Whether it has a place to sleep at.
+    pub(super) fn is_installed(&self) -> bool {
+        self.word.load(Relaxed) != 0
+    }
+
+    /// Gives it a place to sleep at, if it has none. Nobody rings or waits before.
     ///
     /// # Errors
     ///
     /// `NoSlots`.
     pub(super) fn install(&self) -> Result<(), KernelError> {
+        if self.is_installed() {
+            return Ok(());
+        }
         let point = CompositePoint::take()?;
-        // Relaxed: the Release below is what others see both by.
-        self.word.store(Composite(()).first_word(&point), Relaxed);
-        self.point.store(point.into_index(), Release);
+        let index = point.into_index();
+        // AcqRel: partners the Acquire of `point`; what is in the place was written before.
+        if self.point.compare_exchange(0, index + 1, AcqRel, Relaxed).is_err() {
+            drop(CompositePoint::from_index(index));
+        }
+        let first = Composite(()).first_word(&self.point());
+        // AcqRel: another one may have been faster, and its word have moved since.
+        let _ = self.word.compare_exchange(0, first, AcqRel, Relaxed);
         Ok(())
+    }
+
+    /// Its place to sleep at, which it keeps for ever: so this one is not given back to the pool.
+    fn point(&self) -> ManuallyDrop<CompositePoint> {
+        // Acquire: partners the AcqRel of `install`.
+        let number = self.point.load(Acquire);
+        ManuallyDrop::new(CompositePoint::from_index(number.saturating_sub(1)))
     }
 
     fn with<R>(&self, body: impl FnOnce(Event<'_, Composite>) -> R) -> R {
         let park = Composite(());
-        // The bell has it for ever, so this one is not given back to the pool.
-        let point = ManuallyDrop::new(CompositePoint::from_index(self.point.load(Acquire)));
+        let point = self.point();
         body(Event { park: &park, point: &point, word: &self.word, barrier: Barrier::Fence })
     }
 

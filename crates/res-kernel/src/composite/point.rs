@@ -54,12 +54,45 @@ impl CompositePoint {
         }
     }
 
-    /// That blockpoint, which another component has, too.
-    pub(super) fn shared(id: BlockpointId) -> Result<Self, KernelError> {
+    /// That blockpoint, which other components have, too.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`.
+    pub fn shared(id: BlockpointId) -> Result<Self, KernelError> {
         let point = Self::bare()?;
-        // Relaxed: it is looked at by whoever has the point.
-        point.place().shared.store(1, Relaxed);
-        point.with(id)
+        point.become_shared(id, 0)?;
+        Ok(point)
+    }
+
+    /// From now on it is that blockpoint, which other components have, too, and for which the
+    /// scheduler may have recorded `last`. The one that it was goes back to the pool: nobody sleeps
+    /// there, or is about to.
+    ///
+    /// # Errors
+    ///
+    /// `NoSlots`.
+    pub fn share_as(&self, id: BlockpointId, last: u64) -> Result<(), KernelError> {
+        let place = self.place();
+        // Relaxed: whoever asks for this is the only one who uses it.
+        if place.shared.load(Relaxed) == 0 {
+            // The pool gets another place, with what this one has been.
+            let own = Self::bare()?.with(place.id.load(Relaxed))?;
+            own.may_record(place.last.load(Relaxed));
+        }
+        self.become_shared(id, last)
+    }
+
+    fn become_shared(&self, id: BlockpointId, last: u64) -> Result<(), KernelError> {
+        if id == 0 {
+            return Err(NONE);
+        }
+        let place = self.place();
+        // Relaxed: looked at by whoever has the point, and given to others by a Release of theirs.
+        place.shared.store(1, Relaxed);
+        place.last.store(last, Relaxed);
+        place.id.store(id, Release);
+        Ok(())
     }
 
     /// A place without a blockpoint. Dropped like that, it is one again.
@@ -93,12 +126,12 @@ impl CompositePoint {
     }
 
     /// What the scheduler calls it.
-    pub(super) fn id(&self) -> BlockpointId {
+    pub fn id(&self) -> BlockpointId {
         self.place().id.load(Acquire)
     }
 
     /// The scheduler may record this epoch from now on.
-    pub(super) fn may_record(&self, epoch: u64) {
+    pub fn may_record(&self, epoch: u64) {
         // AcqRel: orders it before the call, and before the place's next life.
         self.place().last.fetch_max(epoch, AcqRel);
     }

@@ -1,86 +1,90 @@
-//! What two components share: pages, and two places to sleep at.
+//! What components share: pages, by the number of a buffer, and blockpoints, by theirs.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use res_api::ErrorKind;
 
 use super::interface::memmgr::{BufferId, PAGE, memmgr_shared_page_allocn, memmgr_shared_page_map};
-use super::interface::sched::{BlockpointId, sched_blkpt_alloc};
-use super::{Composite, CompositeMemory, CompositePoint};
+use super::{Composite, CompositeMemory, U32, U64};
 use crate::KernelError;
 
-/// Pages and two places to sleep at, as one of the components has them. They are the system's for
-/// ever: nothing of it goes back to a pool.
-#[derive(Debug)]
-pub struct Shared {
-    /// The pages, all 0 at first.
-    pub memory: CompositeMemory,
-    /// Places for words in that memory.
-    pub points: [CompositePoint; 2],
+/// Buffers that a component can have mapped.
+const MOST: usize = 256;
+
+/// A buffer that was mapped here. It stays so: the memory manager takes nothing back.
+struct Mapping {
+    /// 0: there is none.
+    buffer: U32,
+    pages: U64,
+    base: U64,
 }
 
-/// By what another component finds it. It says so to anybody: the managers ask nobody who he is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SharedName {
-    buffer: BufferId,
-    points: [BlockpointId; 2],
-}
+static MAPPINGS: [Mapping; MOST] =
+    [const { Mapping { buffer: U32::new(0), pages: U64::new(0), base: U64::new(0) } }; MOST];
 
-impl SharedName {
-    /// As an invocation returns it, besides the result.
-    pub fn to_words(self) -> [u64; 3] {
-        [self.buffer.into(), self.points[0].into(), self.points[1].into()]
-    }
-
-    /// From such words.
-    pub const fn from_words([buffer, one, two]: [u64; 3]) -> Self {
-        Self { buffer: buffer as BufferId, points: [one as BlockpointId, two as BlockpointId] }
+impl Mapping {
+    fn memory(&self) -> Option<CompositeMemory> {
+        CompositeMemory::of_pages(self.base.load(Relaxed), self.pages.load(Relaxed) as usize)
     }
 }
 
 impl Composite {
-    /// Makes pages that others may have, too, and two places to sleep at.
+    /// Makes pages that other components may have, too, all 0: for ever. Whoever is told the number
+    /// of the buffer can [`open`](Self::open) it, and whoever guesses it: the memory manager asks
+    /// nobody who he is.
     ///
     /// # Errors
     ///
-    /// `NoMemory`, `NoSlots`.
-    pub fn share(&self, bytes: u64) -> Result<(Shared, SharedName), KernelError> {
-        const MAKE: &str = "make shared memory";
+    /// `NoMemory`.
+    pub fn share(&self, bytes: u64) -> Result<(CompositeMemory, BufferId), KernelError> {
         let pages = bytes.div_ceil(PAGE as u64).max(1);
-        let points = [sched_blkpt_alloc(), sched_blkpt_alloc()];
         let mut at = 0;
         // SAFETY: the place is ours.
         let buffer = unsafe { memmgr_shared_page_allocn(pages, &raw mut at) };
-        if buffer == 0 {
-            return Err(KernelError::new(MAKE, ErrorKind::NoMemory));
-        }
-        Ok((shared(at, pages, points, MAKE)?, SharedName { buffer, points }))
+        let memory = CompositeMemory::of_pages(at, pages as usize).filter(|_| buffer != 0);
+        let memory = memory.ok_or(KernelError::new("make shared memory", ErrorKind::NoMemory))?;
+        Ok((memory, buffer))
     }
 
-    /// The same, made by another component.
+    /// The pages of a buffer, which are mapped here when they are asked for the first time, and stay
+    /// so.
     ///
     /// # Safety
     ///
-    /// The name is one that [`share`](Self::share) has made, and was told by who can be believed: a
-    /// wrong one is the end of the memory manager. It has been opened less than four times in the
-    /// whole system. Whoever opens it can write to the memory at any time, and so can this one.
+    /// There is a buffer of that number, says somebody who can be believed: a wrong one is the end of
+    /// the memory manager. Less than five components have it, its maker among them, or this one has
+    /// opened it before. No two threads open the same one at a time. Whoever has it can write to it
+    /// at any time.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `NoSlots`.
-    pub unsafe fn open(&self, name: SharedName) -> Result<Shared, KernelError> {
+    /// `NoSlots` if this component has mapped too many; `NotFound`.
+    pub unsafe fn open(&self, buffer: BufferId) -> Result<CompositeMemory, KernelError> {
+        const OPEN: &str = "open shared memory";
+        // Acquire: partners the Release below, behind which the rest is written.
+        let known = MAPPINGS.iter().find(|known| known.buffer.load(Acquire) == buffer);
+        if let Some(memory) = known.and_then(Mapping::memory) {
+            return Ok(memory);
+        }
+        let place = MAPPINGS.iter().find(|free| free.reserve());
+        let place = place.ok_or(KernelError::new(OPEN, ErrorKind::NoSlots))?;
         let mut at = 0;
         // SAFETY: the place is ours; the rest is the caller's promise.
-        let pages = unsafe { memmgr_shared_page_map(name.buffer, &raw mut at) };
-        shared(at, pages, name.points, "open shared memory")
+        let pages = unsafe { memmgr_shared_page_map(buffer, &raw mut at) };
+        place.pages.store(pages, Relaxed);
+        place.base.store(at, Relaxed);
+        place.buffer.store(buffer, Release);
+        place.memory().ok_or(KernelError::new(OPEN, ErrorKind::NotFound))
     }
 }
 
-fn shared(
-    at: u64,
-    pages: u64,
-    [one, two]: [BlockpointId; 2],
-    operation: &'static str,
-) -> Result<Shared, KernelError> {
-    let memory = CompositeMemory::of_pages(at, pages as usize);
-    let memory = memory.ok_or(KernelError::new(operation, ErrorKind::NotFound))?;
-    Ok(Shared { memory, points: [CompositePoint::shared(one)?, CompositePoint::shared(two)?] })
+/// Of a mapping that is being made.
+const RESERVED: BufferId = BufferId::MAX;
+
+impl Mapping {
+    /// Takes it, if it is free.
+    fn reserve(&self) -> bool {
+        // Relaxed: its taker alone writes it until it has a number.
+        self.buffer.compare_exchange(0, RESERVED, Relaxed, Relaxed).is_ok()
+    }
 }

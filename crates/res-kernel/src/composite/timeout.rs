@@ -86,8 +86,11 @@ impl Entry {
 pub(super) struct Registered(u32);
 
 /// From now on the clock thread wakes who sleeps at `point` with `epoch`, once `at` has passed.
-/// None where too many sleep with a deadline.
+/// None where too many sleep with a deadline, or nobody keeps the time.
 pub(super) fn register(point: &CompositePoint, epoch: u64, at: Instant) -> Option<Registered> {
+    if !BELL.is_installed() {
+        return None;
+    }
     let index = FREE.pop(0).or_else(|| next_fresh(&USED, MOST))?;
     // The clock thread's trigger records it.
     point.may_record(epoch);

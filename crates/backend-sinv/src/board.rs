@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use res_api::{Barrier, Deadline, Wake};
-use res_kernel::{Isolation, KernelError, KernelMemory};
+use res_kernel::{Isolation, KernelError};
 use res_sync::Event;
 use res_sync::model::Atomic;
 
@@ -31,22 +31,6 @@ pub(crate) fn taken<K: Isolation>(board: &K::Memory) -> u64 {
     // SAFETY: within the board.
     // Relaxed: a number; nothing that is read behind it depends on it.
     unsafe { word_at::<K>(board, TAKEN) }.load(Relaxed)
-}
-
-/// Makes it what a new one is.
-///
-/// # Safety
-///
-/// Nobody else uses it.
-pub(crate) unsafe fn wipe<K: Isolation>(board: &K::Memory) {
-    let (words, len) = (BOARD as usize, board.len() as usize);
-    // SAFETY: behind the words, within the memory, which is nobody else's, says the caller.
-    unsafe { board.base().add(words).write_bytes(0, len - words) };
-    for word in (0..BOARD).step_by(8) {
-        // SAFETY: within the board.
-        // Relaxed: whoever gets it does so by a message.
-        unsafe { word_at::<K>(board, word) }.store(0, Relaxed);
-    }
 }
 
 /// The component's side: so much has been taken.

@@ -24,8 +24,6 @@ mod component;
 #[cfg(feature = "composite")]
 pub mod composite;
 #[cfg(feature = "linux")]
-mod crew;
-#[cfg(feature = "linux")]
 mod ears;
 #[cfg(any(feature = "linux", feature = "composite"))]
 mod ends;

@@ -23,7 +23,6 @@ use res_api::{ErrorKind, Exit, Name};
 use res_kernel::{Confinement, Isolation, KernelError};
 use res_sync::Mutex;
 
-use crate::crew::Crew;
 use crate::limits::Limits;
 use crate::request::{Answer, ComponentId, Request, Said};
 
@@ -46,8 +45,6 @@ pub(crate) struct Manager<K: Isolation> {
     point: K::Point,
     /// What components are kept from.
     confinement: Confinement,
-    /// The threads that serve components.
-    crew: Crew<K>,
     state: Mutex<K, State<K>>,
 }
 
@@ -60,8 +57,6 @@ struct State<K: Isolation> {
     /// The last number that was given.
     last: u64,
     components: BTreeMap<ComponentId, Client<K>>,
-    /// Boards of components that are gone.
-    boards: Vec<Arc<K::Memory>>,
     objects: BTreeMap<u64, Object<K>>,
     queues: BTreeMap<u64, Queue>,
     arenas: BTreeMap<u64, Arena>,
@@ -91,7 +86,6 @@ impl<K: Isolation> Manager<K> {
             stopping: false,
             last: u64::from(MAIN),
             components: BTreeMap::from([(MAIN, Client::main(kernel)?)]),
-            boards: Vec::new(),
             objects: BTreeMap::new(),
             queues: BTreeMap::new(),
             arenas: BTreeMap::new(),
@@ -99,8 +93,7 @@ impl<K: Isolation> Manager<K> {
             effects: Vec::new(),
         };
         let state = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), state);
-        let crew = Crew::new(kernel)?;
-        Ok(Arc::new(Self { kernel: kernel.clone(), point, confinement, crew, state }))
+        Ok(Arc::new(Self { kernel: kernel.clone(), point, confinement, state }))
     }
 
     /// Does what a component asks for.

@@ -12,13 +12,11 @@ use res_kernel::{Access, Domain, EntryCode, Isolation, KernelError, KernelMemory
 use super::effects::Effect;
 use super::parcels::IN_ONE;
 use super::{MAIN, Manager, Result, State};
-use crate::board::{self, BOARD};
+use crate::board::BOARD;
 use crate::protocol::PROTOCOL;
 use crate::request::{Answer, ComponentId, Hello, Item, Notice, Request, Said, Told};
+use crate::spawn::spawn;
 use crate::wire::Wire;
-
-/// How many boards are kept for components to come.
-const MOST_BOARDS: usize = 4;
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,26 +127,11 @@ impl<K: Isolation> State<K> {
         if made.count() >= self.limits_of(client).components as usize {
             return Err(ErrorKind::NoSlots);
         }
-        let board = self.vacant_board().map_err(|error| error.kind)?;
+        let board = Arc::new(self.kernel.memory(BOARD).map_err(|error| error.kind)?);
         let new = Client::new(name, client, beginning, board);
         let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
         self.components.insert(id, new);
         Ok(id)
-    }
-
-    /// A board that nobody else has: a new one, or of a component that is gone, with nothing left of
-    /// what was on it.
-    fn vacant_board(&mut self) -> core::result::Result<Arc<K::Memory>, KernelError> {
-        // What was to be told to that component may be under way still.
-        let unused = self.boards.iter().position(|board| Arc::strong_count(board) == 1);
-        match unused.map(|at| self.boards.swap_remove(at)) {
-            Some(board) => {
-                // SAFETY: its component is gone, and nobody else has it.
-                unsafe { board::wipe::<K>(&board) };
-                Ok(board)
-            }
-            None => Ok(Arc::new(self.kernel.memory(BOARD)?)),
-        }
     }
 
     /// One that begins at an entry which the client names, of the program that it executes itself:
@@ -257,9 +240,7 @@ impl<K: Isolation> State<K> {
                 self.effects.push(Effect::Board(board));
             }
         } else {
-            let gone = self.components.remove(&id);
-            let board = gone.map(|gone| gone.board).filter(|_| self.boards.len() < MOST_BOARDS);
-            self.boards.extend(board);
+            self.components.remove(&id);
             self.notify(creator, Notice::Ended(id, exit));
         }
     }
@@ -354,7 +335,7 @@ impl<K: Isolation> Manager<K> {
         let (manager, (domain, socket)) = (Arc::clone(self), begun.clone());
         // One that has died meanwhile is found dead by the next look.
         let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
-        self.crew.run(move || serve(&manager, hello.id, &socket, &domain))?;
+        spawn(&self.kernel, move || serve(&manager, hello.id, &socket, &domain))?;
         Ok(begun)
     }
 }

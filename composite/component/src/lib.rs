@@ -32,6 +32,7 @@ pub extern "C" fn rust_main() -> c_long {
     match Composite::boot(THREADS, PRIORITY) {
         Ok(machine) => {
             scenario::all(machine, &mut report);
+            scenario::conformance::all(machine, &mut report);
         }
         Err(error) => report.result("boot", Err(error.into())),
     }

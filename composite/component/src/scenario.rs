@@ -4,6 +4,7 @@ pub(crate) mod beside;
 mod blockpoint;
 mod channel_manager;
 mod component;
+pub(crate) mod conformance;
 mod event_manager;
 mod ground;
 mod group;

@@ -115,12 +115,17 @@ fn passes(machine: &mut Command) {
     assert_eq!(status, Some(0), "the machine came to its end");
     assert_eq!(lines(&output, "FAIL"), [""; 0]);
     let passed = lines(&output, "PASS").len();
-    assert!(passed >= 67, "{passed} scenarios");
-    assert_eq!(lines(&output, "COUNTS"), [format!("COUNTS passed {passed} failed 0")]);
+    assert!(passed >= 195, "{passed} scenarios, and cases of the conformance suite");
+    // Cases that die, or need more stack than there is: no others.
+    let skipped = lines(&output, "SKIPPED-BY-BUDGET").len();
+    assert!(skipped <= 10, "{skipped} cases");
+    let counts = format!("COUNTS passed {passed} failed 0 skipped {skipped}");
+    assert_eq!(lines(&output, "COUNTS"), [counts]);
     assert_eq!(lines(&output, "END"), ["END 0"]);
 }
 
-/// Stacks have 8 KiB, and nothing behind them: a quarter has to stay free.
+/// Stacks have 8 KiB, and nothing behind them: a quarter has to stay free. Of that of the first thread
+/// an eighth: it runs the conformance suite, whose cases are not written for small stacks.
 #[test]
 fn stacks_suffice() {
     let (_, output) = process::run(&mut Command::new(machine()), Duration::from_secs(40));
@@ -130,7 +135,9 @@ fn stacks_suffice() {
         .collect();
     // The first one, and 22 that it made.
     assert_eq!(used.len(), 23, "{output}");
-    assert!(used.iter().all(|bytes| (1..=6 * 1024).contains(bytes)), "{used:?}");
+    let most = |thread| if thread == 0 { 7 * 1024 } else { 6 * 1024 };
+    let suffices = |(thread, bytes): (usize, &u32)| (1..=most(thread)).contains(bytes);
+    assert!(used.iter().enumerate().all(suffices), "{used:?}");
     let served = lines(&output, "SERVED");
     let served: Vec<u32> =
         served.iter().filter_map(|line| line.split(' ').nth(4)?.parse().ok()).collect();

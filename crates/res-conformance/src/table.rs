@@ -502,12 +502,21 @@ macro_rules! __tests {
 /// }
 /// ```
 pub fn cases<H: Harness>() -> impl Iterator<Item = Case<H>> {
-    let all = __cases!(channel: __array ()).into_iter().chain(__cases!(backend: __array ()));
-    #[cfg(feature = "std")]
-    let all = all.chain(__cases!(shared: __array ()));
-    #[cfg(feature = "proptest")]
-    let all = all.chain(__cases!(model: __array ()));
-    all
+    Table::<H>::ALL.iter().flat_map(|group| group.iter()).copied()
+}
+
+/// The cases for a harness: constants, which take no room on a stack.
+struct Table<H>(core::marker::PhantomData<H>);
+
+impl<H: Harness> Table<H> {
+    const ALL: &[&[Case<H>]] = &[
+        &__cases!(channel: __array ()),
+        &__cases!(backend: __array ()),
+        #[cfg(feature = "std")]
+        &__cases!(shared: __array ()),
+        #[cfg(feature = "proptest")]
+        &__cases!(model: __array ()),
+    ];
 }
 
 /// Instantiates every case for a [`Harness`], each as a `#[test]` named for what it checks.

@@ -1,8 +1,9 @@
 //! A Composite component that shows that the `composite` kernel, and the library backend on it, do
 //! what they say.
 //!
-//! A C `main` calls [`rust_main`]. It prints a line `PASS name` or `FAIL name` for each scenario, a
-//! line `COST name cycles` for each measured loop, and a line of counts at the end.
+//! A C `main` calls [`rust_main`]. It prints a line `PASS name` or `FAIL name` for each scenario and each
+//! case of the conformance suite (`SKIPPED name` for those that this machine is not for), a line
+//! `COST name cycles` for each measured loop, and a line of counts at the end.
 #![no_std]
 
 mod cost;

@@ -33,10 +33,10 @@ impl Report {
         };
     }
 
-    /// Prints the line of a case that needs more than there is.
+    /// Prints the line of a case that is not run.
     pub(crate) fn skipped(&mut self, name: &str) {
         self.skipped += 1;
-        let _ = writeln!(Console, "SKIPPED-BY-BUDGET {name}");
+        let _ = writeln!(Console, "SKIPPED {name}");
     }
 
     /// Prints the counts; 0 if nothing failed.

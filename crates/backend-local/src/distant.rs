@@ -22,7 +22,7 @@ use crate::error::LocalError;
 use crate::local::Local;
 use crate::mem::{Map, PLACE, SharedMem};
 use crate::outside::Received;
-use crate::parcel::Bench;
+use crate::parcel::Unpacker;
 use crate::policy::Policy;
 use crate::system::{Ref, SystemRef};
 
@@ -173,8 +173,8 @@ impl<K: Kernel> PopQueue for DistantPop<K> {
             return Ok(None);
         }
         let outside = self.from.system.outside().ok_or(Misbehaved)?;
-        let bench = Bench(&self.from.system);
-        let received = outside.receive(self.from.queue, &bench).map_err(|_| Misbehaved)?;
+        let unpacker = Unpacker(&self.from.system);
+        let received = outside.receive(self.from.queue, &unpacker).map_err(|_| Misbehaved)?;
         // There is something, said the numbers, and only this end takes it out.
         let Received::One(cap) = received else { return Err(Misbehaved) };
         self.popped += 1;

@@ -13,7 +13,7 @@ use res_sync::{Deadline, Event};
 use crate::blockpoint::Blockpoint;
 use crate::cap::Cap;
 use crate::error::LocalError;
-use crate::parcel::Bench;
+use crate::parcel::Unpacker;
 
 /// Bytes at the beginning of every memory object, for words: one at every 16 bytes.
 pub const HEADER: usize = crate::mem::HEADER;
@@ -81,12 +81,12 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// waits on says why, or will.
     fn send(&self, queue: u64, cap: &Cap<K>) -> Result<bool, ErrorKind>;
 
-    /// What is next in a queue of capabilities, put together at the bench.
+    /// What is next in a queue of capabilities, put together by the unpacker.
     ///
     /// # Errors
     ///
     /// `NoMemory`; `Denied`.
-    fn receive(&self, queue: u64, bench: &Bench<'_, K>) -> Result<Received<K>, ErrorKind>;
+    fn receive(&self, queue: u64, unpacker: &Unpacker<'_, K>) -> Result<Received<K>, ErrorKind>;
 
     /// Which bell others have to ring when they trigger the word, because a group here watches. Who
     /// hears it marks the point as pending.

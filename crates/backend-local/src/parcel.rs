@@ -323,20 +323,26 @@ impl<K: Kernel> Arrived<K> {
     ) -> Result<(), LocalError> {
         match content {
             Content::Memory(id, memory) => {
-                // First of all: where there is no memory for it, nobody has begun to use the object.
-                let node = self.memories.vacant(system)?;
-                let object = system.object_or_new(id, memory, bytes_of(parcel, id))?;
-                self.memories.fill(node, LocalPart::Mem(SharedMem::of(object, Rights::all())));
+                self.keep(system, || system.object_or_new(id, memory, bytes_of(parcel, id)))?;
             }
             #[cfg(feature = "alloc")]
             Content::File(_, OpenFile(file)) => self.file = Some(system.create(file)?),
-            Content::Known(id) => {
-                let node = self.memories.vacant(system)?;
-                let object = known(system, parcel, id)?;
-                self.memories.fill(node, LocalPart::Mem(SharedMem::of(object, Rights::all())));
-            }
+            Content::Known(id) => self.keep(system, || known(system, parcel, id))?,
             Content::Missing(_) => return Err(ErrorKind::NoMemory.into()),
         }
+        Ok(())
+    }
+
+    /// Keeps an object until the parcel is put together. Where there is no memory for that, nobody has
+    /// begun to use it.
+    fn keep(
+        &mut self,
+        system: &SystemRef<K>,
+        object: impl FnOnce() -> Result<Ref<MemObject<K>, K>, LocalError>,
+    ) -> Result<(), LocalError> {
+        let node = self.memories.vacant(system)?;
+        let object = object()?;
+        self.memories.fill(node, LocalPart::Mem(SharedMem::of(object, Rights::all())));
         Ok(())
     }
 
@@ -417,15 +423,15 @@ fn known<K: Kernel>(
 /// Where what has come from another component is put together: see [`Outside::receive`].
 ///
 /// [`Outside::receive`]: crate::outside::Outside::receive
-pub struct Bench<'a, K: Kernel>(pub(crate) &'a SystemRef<K>);
+pub struct Unpacker<'a, K: Kernel>(pub(crate) &'a SystemRef<K>);
 
-impl<K: Kernel> fmt::Debug for Bench<'_, K> {
+impl<K: Kernel> fmt::Debug for Unpacker<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Bench")
+        f.write_str("Unpacker")
     }
 }
 
-impl<K: Kernel> Bench<'_, K> {
+impl<K: Kernel> Unpacker<'_, K> {
     /// Private memory for what has come, until it is put together.
     ///
     /// # Errors
@@ -466,8 +472,8 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     }
 
     /// Where what has come can be put together.
-    pub fn bench(&self) -> Bench<'_, K> {
-        Bench(self.system())
+    pub fn unpacker(&self) -> Unpacker<'_, K> {
+        Unpacker(self.system())
     }
 
     /// A file that the machine below has opened.

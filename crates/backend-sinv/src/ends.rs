@@ -1,6 +1,8 @@
-//! Who is on which side of a word: the rules by which a manager knows who leaves last.
+//! Who is on which side of a word, and who has the ends of a queue: the rules by which a manager knows
+//! who leaves last.
 
 use backend_local::outside::HEADER;
+use backend_local::parcel::{AnyParcel, Piece};
 use res_api::{Role, Side};
 
 /// A component of a system, as the manager knows it.
@@ -139,6 +141,30 @@ pub(crate) fn may_give<H: Holders>(
 /// Whether a word may lie there: in the places at the beginning of every object.
 pub(crate) const fn is_place(offset: u32) -> bool {
     offset.is_multiple_of(16) && (offset as usize) < HEADER
+}
+
+/// Calls `each` with every queue that the capability receives from.
+pub(crate) fn each_receiving(parcel: &impl AnyParcel, each: &mut dyn FnMut(u64)) {
+    parcel.each(&mut |desc, piece| match piece {
+        Piece::Queue(queue) if desc.role == Role::CapRcv => each(*queue),
+        _ => {}
+    });
+}
+
+/// Whether the capability itself is an end of that queue.
+pub(crate) fn is_end_of(parcel: &impl AnyParcel, queue: u64) -> bool {
+    let is_end = matches!(parcel.head().desc.role, Role::CapSnd | Role::CapRcv);
+    is_end && parcel.pieces().any(|piece| piece == Piece::Queue(queue))
+}
+
+/// Whether `queue` is `other`, or its receiving end is in the queue of that, and so on; `home` says in
+/// which queue that of a queue is. Nobody could ever receive what is in a circle, so there is none (H10).
+pub(crate) fn is_within<Q: Copy + PartialEq>(
+    queue: Q,
+    other: Q,
+    home: impl Fn(Q) -> Option<Q>,
+) -> bool {
+    core::iter::successors(Some(queue), |at| home(*at)).any(|at| at == other)
 }
 
 /// The ends of a queue of capabilities; one that is on its way is [`TRANSIT`]'s.

@@ -128,6 +128,33 @@ fn watches(_: Linux, socket: LinuxSocket) {
     ask(&socket, &Request::Ends(Exit::Success));
 }
 
+/// Gives back what never came to it, so that two queues would be in one another.
+fn closes_a_circle(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    let queue = || match ask(&socket, &Request::Queue(2)) {
+        Some(Said::Number(queue)) => queue,
+        other => panic!("a queue: {other:?}"),
+    };
+    let (one, two) = (queue(), queue());
+    let receiver = |queue| {
+        let desc = Desc::plain(Role::CapRcv, 2);
+        let head = Head { desc, rights: Rights::all(), state: 0, pieces: 1 };
+        Parcel { head, pieces: Vec::from([Piece::Queue(queue)]) }
+    };
+    assert_eq!(ask(&socket, &Request::Recall(one)), Some(Said::Done()));
+    // Over its own channel it does not go.
+    ask(&socket, &Request::Return(one, receiver(one)));
+    ask(&socket, &Request::Return(one, receiver(two)));
+    let closes = Request::Export(Destination::Queue(two), receiver(one));
+    assert_eq!(ask(&socket, &closes), Some(Said::Refused(ErrorKind::Invalid)));
+    // It was the only one that came back.
+    let received = ask(&socket, &Request::Receive(one));
+    assert_eq!(received, Some(Said::Parcel(receiver(two))));
+    assert_eq!(ask(&socket, &Request::Receive(one)), Some(Said::NotNow()));
+    assert_eq!(ask(&socket, &closes), Some(Said::Done()), "there is no circle any more");
+    ask(&socket, &Request::Ends(Exit::Success));
+}
+
 /// Says what means nothing.
 fn babbles(_: Linux, socket: LinuxSocket) {
     let (hello, _) = begin(&socket);
@@ -202,6 +229,11 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
 #[test]
 fn what_was_never_given_cannot_be_had() {
     beside_an_honest_pair(forges, 3, |exit| exit == Exit::Success);
+}
+
+#[test]
+fn what_is_given_back_closes_no_circle() {
+    beside_an_honest_pair(closes_a_circle, 1, |exit| exit == Exit::Success);
 }
 
 #[test]

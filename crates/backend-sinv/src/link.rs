@@ -197,11 +197,12 @@ impl<K: Isolation> Link<K> {
     }
 }
 
-/// What came, as the backend takes it.
+/// A parcel that came, and its items, as the backend takes them.
 fn arrival<K: Isolation>(parcel: Parcel, items: Vec<Item<K>>) -> Arrival<K> {
     (parcel, items.into_iter().map(content).collect())
 }
 
+/// What came, as the backend takes it.
 fn content<K: Isolation>(item: Item<K>) -> Content<K::Memory> {
     match item {
         Item::File(number, file) => Content::File(number, open_file(file, number)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backend_local::outside::{Outside, Received, WordId};
-use backend_local::parcel::{Bench, Parcel};
+use backend_local::parcel::{Parcel, Unpacker};
 use backend_local::{Blockpoint, Cap, Dynamic, Local, LocalError};
 use res_api::{ErrorKind, Exit, Gone, Role, Side, WaitError};
 use res_kernel::{Isolation, KernelError};
@@ -142,9 +142,9 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         Ok(self.0.link.export(Destination::Queue(queue), parcel)? == Said::Done())
     }
 
-    fn receive(&self, queue: u64, bench: &Bench<'_, K>) -> Result<Received<K>, ErrorKind> {
+    fn receive(&self, queue: u64, unpacker: &Unpacker<'_, K>) -> Result<Received<K>, ErrorKind> {
         Ok(match self.0.link.receive(queue)? {
-            Some((parcel, contents)) => Received::One(bench.unpack(&parcel, contents)),
+            Some((parcel, contents)) => Received::One(unpacker.unpack(&parcel, contents)),
             None => Received::Nothing,
         })
     }

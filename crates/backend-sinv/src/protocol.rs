@@ -4,12 +4,11 @@
 /// remember to count. A component that was built by itself has to speak its system's. What lies in
 /// shared memory is not part of it.
 pub(crate) const PROTOCOL: u64 = {
-    let files: [&[u8]; 5] = [
+    let files: [&[u8]; 4] = [
         include_bytes!("request.rs"),
         include_bytes!("wire.rs"),
         include_bytes!("bell.rs"),
         include_bytes!("board.rs"),
-        include_bytes!("line.rs"),
     ];
     let (mut hash, mut file) = (0xcbf2_9ce4_8422_2325, 0);
     while file < files.len() {

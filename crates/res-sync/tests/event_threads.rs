@@ -62,6 +62,21 @@ fn a_look_that_succeeds_at_once_asks_nothing_of_the_machine() {
     assert_eq!(ground.machine.calls(), 0);
 }
 
+/// What it has been told stays, and its epoch goes forward only.
+#[test]
+fn a_word_that_goes_on_elsewhere_begins_behind_what_was_there() {
+    let ground = ground();
+    ground.event().tell(Side::Waiters, Gone::Closed);
+    let told = ground.word.load(Relaxed);
+    ground.event().begin_at(told & !(EPOCH_ONE - 1));
+    assert_eq!(ground.word.load(Relaxed), told, "it is not behind that");
+    ground.event().begin_at(told + 7 * EPOCH_ONE);
+    assert_eq!(ground.word.load(Relaxed), told + 7 * EPOCH_ONE);
+    ground.event().begin_at(0);
+    assert_eq!(ground.word.load(Relaxed), told + 7 * EPOCH_ONE, "nor does it go back");
+    assert_eq!(ground.event().told(Side::Waiters), Some(Gone::Closed));
+}
+
 #[test]
 fn a_trigger_that_nobody_waits_for_asks_nothing_of_the_machine() {
     let ground = ground();

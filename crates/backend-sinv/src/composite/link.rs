@@ -2,7 +2,7 @@
 
 use core::ptr::addr_of;
 
-use backend_local::parcel::{Bench, Content};
+use backend_local::parcel::{Content, Unpacker};
 use backend_local::{Blockpoint, Cap, LocalError, Mem};
 use res_api::{Barrier, ErrorKind, Mem as _, Name};
 use res_kernel::composite::interface::memmgr::BufferId;
@@ -141,8 +141,8 @@ pub(super) struct Inbox {
 impl Inbox {
     /// Nothing has come yet. Its bytes are private memory: there are too many for a stack.
     #[inline(never)]
-    pub(super) fn of(bench: &Bench<'_, Composite>) -> Result<Self, LocalError> {
-        let bytes = bench.room((OBJECTS * OBJECT + PARCEL) as u64)?;
+    pub(super) fn of(unpacker: &Unpacker<'_, Composite>) -> Result<Self, LocalError> {
+        let bytes = unpacker.room((OBJECTS * OBJECT + PARCEL) as u64)?;
         Ok(Self { bytes, objects: 0, parcel: 0 })
     }
 

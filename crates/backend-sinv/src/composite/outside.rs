@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 use backend_local::outside::{Outside, Received, WordId};
-use backend_local::parcel::Bench;
+use backend_local::parcel::Unpacker;
 use backend_local::{Blockpoint, Cap, LocalError};
 use res_api::{BackendError, ErrorKind, Exit, Gone, Role, Side, WaitError};
 use res_kernel::composite::interface::memmgr::BufferId;
@@ -47,15 +47,15 @@ impl Outside<Composite> for Link {
     fn receive(
         &self,
         queue: u64,
-        bench: &Bench<'_, Composite>,
+        unpacker: &Unpacker<'_, Composite>,
     ) -> Result<Received<Composite>, ErrorKind> {
         // First of all: where there is no memory for it, it stays where it is.
-        let mut inbox = Inbox::of(bench).map_err(|error| error.kind())?;
+        let mut inbox = Inbox::of(unpacker).map_err(|error| error.kind())?;
         if !Link::receive(self, queue, &mut inbox)? {
             return Ok(Received::Nothing);
         }
         let parcel = inbox.parcel().ok_or(ErrorKind::Misbehaved)?;
-        Ok(Received::One(bench.unpack(&parcel, inbox.contents(self))))
+        Ok(Received::One(unpacker.unpack(&parcel, inbox.contents(self))))
     }
 
     /// The bit is taken first: whoever rings from then on is heard.

@@ -187,7 +187,7 @@ impl Backend for Sinv {
     }
 
     fn lookup(&self, name: Name) -> Result<Self::Cap, LocalError> {
-        let mut inbox = Inbox::of(&self.local.bench())?;
+        let mut inbox = Inbox::of(&self.local.unpacker())?;
         self.link.lookup(name, &mut inbox)?;
         let parcel = inbox.parcel().ok_or(ErrorKind::Misbehaved)?;
         self.local.unpack(&parcel, inbox.contents(self.link))

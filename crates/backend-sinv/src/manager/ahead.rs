@@ -27,7 +27,8 @@ impl<K: Isolation> State<K> {
         else {
             return;
         };
-        let Some(parcel) = queue.items.pop_front() else { return };
+        let Some(mut parcel) = queue.items.pop_front() else { return };
+        self.say_who_stays(&mut parcel);
         if !self.may_have_more(receiver) || !self.sends(receiver, id, &parcel) {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.items.push_front(parcel);
@@ -35,8 +36,8 @@ impl<K: Isolation> State<K> {
             return;
         }
         self.leave_home(&parcel);
-        // It has all of its objects: that was looked at as they were sent.
-        let _ = self.hand_over(receiver, parcel);
+        // All of its objects are there: that was looked at as they were sent.
+        let _ = self.hand_over(receiver, &parcel);
     }
 
     /// Whether the component takes what is sent to it, and may have more.
@@ -49,11 +50,10 @@ impl<K: Isolation> State<K> {
     /// Sends it. Not where a component is composing, and asks without a socket.
     fn sends(&mut self, receiver: ComponentId, queue: u64, parcel: &Parcel) -> bool {
         let Ok(items) = self.items_for(receiver, parcel) else { return false };
-        let mut told = parcel.clone();
-        self.say_who_stays(&mut told);
+        let said = Said::Ahead(queue, parcel.clone());
         let Some(client) = self.components.get_mut(&receiver) else { return false };
         let Some(socket) = client.socket.clone() else { return false };
-        let sent = say::<K>(&socket, Answer { said: Said::Ahead(queue, told), items }).is_ok();
+        let sent = say::<K>(&socket, Answer { said, items }).is_ok();
         client.ahead += u64::from(sent);
         sent
     }
@@ -75,12 +75,14 @@ impl<K: Isolation> State<K> {
     ) -> Result<Said> {
         self.holds_end(client, id, Role::CapRcv)?;
         self.check(client, &parcel)?;
+        self.may_enter(id, &parcel)?;
         let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
         if !queue.recalled || queue.items.len() as u64 >= AHEAD + u64::from(queue.capacity) {
             return Err(ErrorKind::Invalid);
         }
         self.change_hands(&parcel, client, TRANSIT);
         self.count_references(&parcel);
+        self.enter(id, &parcel);
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.items.push_front(parcel);
         }

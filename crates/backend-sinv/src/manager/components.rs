@@ -72,12 +72,12 @@ pub(super) struct Client<K: Isolation> {
 
 impl<K: Isolation> Client<K> {
     fn new(
+        kernel: &K,
         name: Name,
         creator: ComponentId,
         beginning: Beginning<K>,
-        board: Arc<K::Memory>,
-    ) -> Self {
-        Self {
+    ) -> core::result::Result<Self, KernelError> {
+        Ok(Self {
             name,
             creator,
             stage: Stage::Made,
@@ -87,21 +87,20 @@ impl<K: Isolation> Client<K> {
             made: 0,
             bytes: 0,
             requests: 0,
-            board,
+            board: Arc::new(kernel.memory(BOARD)?),
             notices: Vec::new(),
             exit: None,
             domain: None,
             socket: None,
             ahead: 0,
-        }
+        })
     }
 
     /// The one that composes the system.
     pub(super) fn main(kernel: &K) -> core::result::Result<Self, KernelError> {
         let name = Name::reserved(".main");
         let name = name.map_err(|kind| KernelError::new("name the main component", kind))?;
-        let board = Arc::new(kernel.memory(BOARD)?);
-        let client = Self::new(name, MAIN, Beginning::Entry(EntryCode(0)), board);
+        let client = Self::new(kernel, name, MAIN, Beginning::Entry(EntryCode(0)))?;
         Ok(Self { stage: Stage::Running, ..client })
     }
 
@@ -127,8 +126,7 @@ impl<K: Isolation> State<K> {
         if made.count() >= self.limits_of(client).components as usize {
             return Err(ErrorKind::NoSlots);
         }
-        let board = Arc::new(self.kernel.memory(BOARD).map_err(|error| error.kind)?);
-        let new = Client::new(name, client, beginning, board);
+        let new = Client::new(&self.kernel, name, client, beginning).map_err(|error| error.kind)?;
         let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
         self.components.insert(id, new);
         Ok(id)

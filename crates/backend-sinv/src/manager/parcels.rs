@@ -185,13 +185,14 @@ impl<K: Isolation> State<K> {
     }
 
     /// From now on it is the component's; what that is told.
-    pub(super) fn deliver(&mut self, client: ComponentId, parcel: Parcel) -> Result<Answer<K>> {
+    pub(super) fn deliver(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Answer<K>> {
         if !self.has_room(client)? {
             self.lose(parcel, Gone::Closed);
             return Err(ErrorKind::NoSlots);
         }
         let items = self.items_for(client, &parcel)?;
-        let parcel = self.hand_over(client, parcel)?;
+        self.say_who_stays(&mut parcel);
+        self.hand_over(client, &parcel)?;
         Ok(Answer { said: Said::Parcel(parcel), items })
     }
 
@@ -212,15 +213,14 @@ impl<K: Isolation> State<K> {
         Ok(items)
     }
 
-    /// From now on it is the component's, which gets it as it is returned.
-    pub(super) fn hand_over(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Parcel> {
-        self.change_hands(&parcel, TRANSIT, client);
-        self.say_who_stays(&mut parcel);
-        for (id, access) in objects_of(&parcel) {
+    /// From now on it is the component's.
+    pub(super) fn hand_over(&mut self, client: ComponentId, parcel: &Parcel) -> Result<()> {
+        self.change_hands(parcel, TRANSIT, client);
+        for (id, access) in objects_of(parcel) {
             self.give(client, id, access)?;
         }
-        self.uncount_references(&parcel);
-        Ok(parcel)
+        self.uncount_references(parcel);
+        Ok(())
     }
 
     /// The ends of a parcel that are `from`'s are `to`'s.
@@ -237,7 +237,8 @@ impl<K: Isolation> State<K> {
         });
     }
 
-    /// Whoever gets an end has to know whether there are others of its side.
+    /// Whoever gets an end has to know whether there are others of its side: as many as before it
+    /// changes hands.
     pub(super) fn say_who_stays(&self, parcel: &mut Parcel) {
         for piece in &mut parcel.pieces {
             if let Piece::Word { word: id, side: Some(side), kept, .. } = piece {

@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use backend_local::distant::{QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
 use backend_local::outside::WordId;
-use backend_local::parcel::{AnyParcel, Parcel, Piece};
+use backend_local::parcel::Parcel;
 use res_api::{ErrorKind, Gone, Role, Side};
 use res_kernel::{Access, Isolation};
 use res_sync::model::Atomic;
@@ -17,7 +17,7 @@ use res_sync::model::Atomic;
 use super::effects::What;
 use super::{Result, State};
 use crate::bell::word_at;
-use crate::ends::{ComponentId, QueueEnds};
+use crate::ends::{ComponentId, QueueEnds, each_receiving, is_end_of, is_within};
 use crate::request::{Answer, Said};
 
 /// Where the numbers of what was pushed and popped are.
@@ -37,20 +37,6 @@ pub(super) struct Queue {
     home: Option<u64>,
     /// Whether its receiver has asked to get nothing ahead.
     pub(super) recalled: bool,
-}
-
-/// Calls `each` with every queue that the capability receives from.
-fn each_receiving(parcel: &Parcel, each: &mut dyn FnMut(u64)) {
-    parcel.each(&mut |desc, piece| match piece {
-        Piece::Queue(queue) if desc.role == Role::CapRcv => each(*queue),
-        _ => {}
-    });
-}
-
-/// Whether the capability is an end of that queue.
-fn is_of(parcel: &Parcel, queue: u64) -> bool {
-    let is_end = matches!(parcel.head.desc.role, Role::CapSnd | Role::CapRcv);
-    is_end && parcel.pieces.contains(&Piece::Queue(queue))
 }
 
 impl<K: Isolation> State<K> {
@@ -118,17 +104,9 @@ impl<K: Isolation> State<K> {
         if self.queued(queue) >= queue.capacity.into() {
             return Ok(Said::NotNow());
         }
-        let mut travels = !is_of(&parcel, id);
-        each_receiving(&parcel, &mut |inner| travels &= !self.is_within(id, inner));
-        if !travels {
-            return Err(ErrorKind::Invalid);
-        }
+        self.may_enter(id, &parcel)?;
         self.depart_all(client, &parcel);
-        each_receiving(&parcel, &mut |inner| {
-            if let Some(inner) = self.queues.get_mut(&inner) {
-                inner.home = Some(id);
-            }
-        });
+        self.enter(id, &parcel);
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.items.push_back(parcel);
             queue.pushed += 1;
@@ -149,16 +127,21 @@ impl<K: Isolation> State<K> {
         queue.pushed.wrapping_sub(popped).clamp(here, here.max(queue.pushed))
     }
 
-    /// Whether `queue` is `other`, or its receiving end is in the queue of that, and so on.
-    fn is_within(&self, queue: u64, other: u64) -> bool {
-        let mut at = Some(queue);
-        while let Some(id) = at {
-            if id == other {
-                return true;
+    /// Whether a capability may be in that queue: not over its own channel, nor in a circle.
+    pub(super) fn may_enter(&self, id: u64, parcel: &Parcel) -> Result<()> {
+        let home = |queue| self.queues.get(&queue).and_then(|queue: &Queue| queue.home);
+        let mut may = !is_end_of(parcel, id);
+        each_receiving(parcel, &mut |inner| may &= !is_within(id, inner, home));
+        if may { Ok(()) } else { Err(ErrorKind::Invalid) }
+    }
+
+    /// From now on the receiving ends that it has are in that queue.
+    pub(super) fn enter(&mut self, id: u64, parcel: &Parcel) {
+        each_receiving(parcel, &mut |inner| {
+            if let Some(inner) = self.queues.get_mut(&inner) {
+                inner.home = Some(id);
             }
-            at = self.queues.get(&id).and_then(|queue| queue.home);
-        }
-        false
+        });
     }
 
     pub(super) fn receive(&mut self, client: ComponentId, id: u64) -> Result<Answer<K>> {

@@ -23,7 +23,8 @@ impl Bell {
 
     /// Whether it has a place to sleep at.
     pub(super) fn is_installed(&self) -> bool {
-        self.word.load(Relaxed) != 0
+        // Acquire: partners the AcqRel of `install`, which has chosen the place before.
+        self.word.load(Acquire) != 0
     }
 
     /// Gives it a place to sleep at, if it has none. Nobody rings or waits before.

@@ -73,8 +73,10 @@ impl Composite {
         let pages = unsafe { memmgr_shared_page_map(buffer, &raw mut at) };
         place.pages.store(pages, Relaxed);
         place.base.store(at, Relaxed);
-        place.buffer.store(buffer, Release);
-        place.memory().ok_or(KernelError::new(OPEN, ErrorKind::NotFound))
+        let memory = place.memory();
+        // Release: partners the Acquire above. Where nothing was mapped, the place is free again.
+        place.buffer.store(if memory.is_some() { buffer } else { 0 }, Release);
+        memory.ok_or(KernelError::new(OPEN, ErrorKind::NotFound))
     }
 }
 

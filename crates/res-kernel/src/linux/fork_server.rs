@@ -259,11 +259,13 @@ impl ForkServer {
         }
     }
 
-    /// Does not wait for what it says of the end: it is in the middle of something else.
+    /// Does not wait for what it says of the end: it may be in the middle of something else. But takes
+    /// what it has said, or it would wait for that some day.
     fn forget(&mut self, number: u64) {
         if number >= self.first && self.ends.remove(&number).is_none() {
             self.forgotten.insert(number);
         }
+        while self.hear_until(Deadline::PASSED).is_ok() {}
         let _ = self.settle();
     }
 
@@ -280,7 +282,11 @@ impl ForkServer {
 
     /// Hears the next thing that it says.
     fn hear(&mut self) -> Result<(), KernelError> {
-        match heard(&self.socket)? {
+        self.hear_until(Deadline::NEVER)
+    }
+
+    fn hear_until(&mut self, deadline: Deadline) -> Result<(), KernelError> {
+        match heard(&self.socket, deadline)? {
             (Notice::Forked { number, process }, Some(pidfd)) => {
                 self.answers.insert(number, Ok(Forked { number, process, pidfd }));
             }
@@ -317,16 +323,19 @@ fn end_with(code: i32) -> DomainEnd {
 
 /// What the fork server says of itself, before all else.
 fn server_says(socket: &LinuxSocket) -> Result<Confinement, KernelError> {
-    match heard(socket)? {
+    match heard(socket, Deadline::NEVER)? {
         (Notice::Confined { confinement }, _) => Ok(confinement),
         _ => Err(KernelError::new(START, ErrorKind::Misbehaved)),
     }
 }
 
 /// The next thing that is said there, and the descriptor that goes with it.
-fn heard(socket: &LinuxSocket) -> Result<(Notice, Option<OwnedFd>), KernelError> {
+fn heard(
+    socket: &LinuxSocket,
+    deadline: Deadline,
+) -> Result<(Notice, Option<OwnedFd>), KernelError> {
     let (mut bytes, mut descriptor) = ([0; Notice::BYTES], None);
-    let received = socket.recv_descriptors(&mut bytes, Deadline::NEVER, |received| {
+    let received = socket.recv_descriptors(&mut bytes, deadline, |received| {
         descriptor = Some(received);
     })?;
     let notice = Notice::of(&bytes[..received]);

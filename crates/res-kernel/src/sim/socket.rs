@@ -170,26 +170,37 @@ impl SimSocket {
         inside(|machine| (machine.run == self.run).then(|| f(machine))).flatten()
     }
 
-    /// The next message, as soon as there is one.
-    fn next(&self, deadline: Deadline) -> Result<Message, KernelError> {
-        let next = self.within(|machine| {
-            machine.turn(Step::Receive(self.end));
+    /// What `look` finds, as soon as it finds something; it looks again when what waits there is woken.
+    fn wait<R>(
+        &self,
+        (step, place): (Step, Place),
+        deadline: Deadline,
+        look: impl Fn(&mut State) -> Result<Option<R>, ErrorKind>,
+    ) -> Result<R, KernelError> {
+        let found = self.within(|machine| {
+            machine.turn(step);
             machine.drain();
             loop {
-                let (next, now) = {
+                let (found, now) = {
                     let mut state = machine.state.borrow_mut();
-                    (state.receive(self.end), state.now)
+                    (look(&mut state), state.now)
                 };
-                if let Some(message) = next.map_err(|kind| KernelError::new(RECEIVE, kind))? {
-                    return Ok(message);
+                if let Some(found) = found.map_err(|kind| KernelError::new(WAIT, kind))? {
+                    return Ok(found);
                 }
                 if deadline.passed(now) {
                     return Err(KernelError::new(WAIT, ErrorKind::TimedOut));
                 }
-                machine.sleep(Place::Socket(self.end), 0, deadline);
+                machine.sleep(place, 0, deadline);
             }
         });
-        next.unwrap_or(Err(KernelError::new(RECEIVE, ErrorKind::Stale)))
+        found.unwrap_or(Err(KernelError::new(WAIT, ErrorKind::Stale)))
+    }
+
+    /// The next message, as soon as there is one.
+    fn next(&self, deadline: Deadline) -> Result<Message, KernelError> {
+        let there = (Step::Receive(self.end), Place::Socket(self.end));
+        self.wait(there, deadline, |state| state.receive(self.end))
     }
 }
 
@@ -228,25 +239,8 @@ impl Socket for SimSocket {
     }
 
     fn room(&self, deadline: Deadline) -> Result<(), KernelError> {
-        let found = self.within(|machine| {
-            machine.turn(Step::Send(self.end));
-            machine.drain();
-            loop {
-                let (takes, now) = {
-                    let mut state = machine.state.borrow_mut();
-                    (state.takes(self.end), state.now)
-                };
-                if takes || deadline.passed(now) {
-                    return takes;
-                }
-                machine.sleep(Place::Room(self.end), 0, deadline);
-            }
-        });
-        match found {
-            Some(true) => Ok(()),
-            Some(false) => Err(KernelError::new(WAIT, ErrorKind::TimedOut)),
-            None => Err(KernelError::new(SEND, ErrorKind::Stale)),
-        }
+        let there = (Step::Send(self.end), Place::Room(self.end));
+        self.wait(there, deadline, |state| Ok(state.takes(self.end).then_some(())))
     }
 
     fn recv(

@@ -5,14 +5,13 @@
 
 use backend_local::distant::{QUEUE_BYTES, QUEUE_WORDS};
 use backend_local::outside::WordId;
-use backend_local::parcel::{AnyParcel, Piece};
 use res_api::{ErrorKind, Gone, Role, Side};
 
 use super::clients::Token;
 use super::parcels::{PARCELS, ParcelId, Taken};
 use super::{Counts, Open, Page, Result, State};
 use crate::composite::encoded::Encoded;
-use crate::ends::{ComponentId, Holders, QueueEnds, TRANSIT};
+use crate::ends::{ComponentId, Holders, QueueEnds, TRANSIT, each_receiving, is_end_of, is_within};
 
 /// Queues of a system.
 const QUEUES: usize = 32;
@@ -87,14 +86,6 @@ impl Queue {
 
 /// Those of a system.
 pub(super) struct Queues([Queue; QUEUES]);
-
-/// Calls `each` with every queue that the capability receives from.
-fn each_receiving(parcel: &Encoded<'_>, each: &mut dyn FnMut(u64)) {
-    parcel.each(&mut |desc, piece| match piece {
-        Piece::Queue(queue) if desc.role == Role::CapRcv => each(*queue),
-        _ => {}
-    });
-}
 
 impl Queues {
     pub(super) const fn new() -> Self {
@@ -178,29 +169,13 @@ impl Queues {
     }
 
     /// Whether a capability may go into that queue: not over its own channel, nor in a circle.
-    fn may_go(&mut self, parcel: &Encoded<'_>, to: usize) -> bool {
-        let number = self.number(to);
-        let role = parcel.head().desc.role;
-        let is_end = matches!(role, Role::CapSnd | Role::CapRcv);
-        let own = is_end && parcel.pieces().any(|piece| piece == Piece::Queue(number));
-        let mut travels = !own;
+    fn may_go(&self, parcel: &Encoded<'_>, to: usize) -> bool {
+        let home = |queue: usize| self.0[queue].home;
+        let mut travels = !is_end_of(parcel, self.number(to));
         each_receiving(parcel, &mut |inner| {
-            let inner = self.index(inner);
-            travels &= inner.is_ok_and(|inner| !self.is_within(to, inner));
+            travels &= self.index(inner).is_ok_and(|inner| !is_within(to, inner, home));
         });
         travels
-    }
-
-    /// Whether `queue` is `other`, or its receiving end is in the queue of that, and so on.
-    fn is_within(&self, queue: usize, other: usize) -> bool {
-        let mut at = Some(queue);
-        while let Some(index) = at {
-            if index == other {
-                return true;
-            }
-            at = self.0[index].home;
-        }
-        false
     }
 
     /// The ends that a component has leave.

@@ -317,8 +317,8 @@ impl<K: Isolation> Manager<K> {
         Ok(Said::Done().into())
     }
 
-    /// A domain, and a thread that serves it. Without one it goes as if it had never been: nobody has
-    /// answered it, so it had nothing.
+    /// A domain, and a thread that serves it. It is told what it is by that thread, and runs nothing
+    /// of its own before: without one it goes as if it had never been.
     fn start_at(
         self: &Arc<Self>,
         beginning: &Beginning<K>,
@@ -331,9 +331,11 @@ impl<K: Isolation> Manager<K> {
         };
         let begun = (Arc::new(domain), Arc::new(socket));
         let (manager, (domain, socket)) = (Arc::clone(self), begun.clone());
-        // One that has died meanwhile is found dead by the next look.
-        let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
-        spawn(&self.kernel, move || serve(&manager, hello.id, &socket, &domain))?;
+        spawn(&self.kernel, move || {
+            // One that has died meanwhile is found dead by the next look.
+            let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
+            serve(&manager, hello.id, &socket, &domain);
+        })?;
         Ok(begun)
     }
 }

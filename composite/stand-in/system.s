@@ -38,6 +38,7 @@ invocations:
     invocation peer_serve, 128, 2
     invocation peer_collect, 132, 2
     invocation peer_supply, 136, 2
+    invocation peer_host, 140, 2
     invocation sinv_ask, 124, 4
     capability 2, 68, 4, __cosrt_s_sinv_ask
     capability 3, 68, 4, __cosrt_s_sinv_ask

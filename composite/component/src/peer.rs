@@ -12,6 +12,7 @@ unsafe extern "C" {
     static __cosrt_ucap_peer_offer: Stub;
     static __cosrt_ucap_peer_lend: Stub;
     static __cosrt_ucap_peer_serve: Stub;
+    static __cosrt_ucap_peer_host: Stub;
     static __cosrt_ucap_peer_collect: Stub;
     static __cosrt_ucap_peer_supply: Stub;
     static __cosrt_ucap_peer_pass: Stub;
@@ -37,6 +38,8 @@ impl Peer {
     pub(crate) const LEND: Self = Self(addr_of!(__cosrt_ucap_peer_lend));
     /// Answers calls.
     pub(crate) const SERVE: Self = Self(addr_of!(__cosrt_ucap_peer_serve));
+    /// The same, as a service of that name, for so many clients.
+    pub(crate) const HOST: Self = Self(addr_of!(__cosrt_ucap_peer_host));
     /// The sum of what comes first by each end that comes.
     pub(crate) const COLLECT: Self = Self(addr_of!(__cosrt_ucap_peer_collect));
     /// Sends so many ends.

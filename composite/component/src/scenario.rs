@@ -100,6 +100,7 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("channel whose receiver leaves", isolated::receiver_leaves),
         ("channel of pages between components", isolated::pages),
         ("calls between components", isolated::calls),
+        ("service of another component", isolated::service),
         ("costs of the manager", isolated::costs),
         ("end in escrow", isolated::escrow),
         ("names of a component that ends", isolated::names_end),

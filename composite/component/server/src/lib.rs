@@ -21,6 +21,7 @@ res_kernel::composite_entries! {
     __cosrt_s_peer_offer = peer::offer;
     __cosrt_s_peer_lend = peer::lend;
     __cosrt_s_peer_serve = peer::serve;
+    __cosrt_s_peer_host = peer::host;
     __cosrt_s_peer_collect = peer::collect;
     __cosrt_s_peer_supply = peer::supply;
     __cosrt_s_peer_pass = peer::pass;

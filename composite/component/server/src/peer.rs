@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering::SeqCst;
 use backend_local::Region;
 use backend_sinv::composite::Sinv;
 use chan_impls::call::{Callee, Interface};
+use chan_impls::service::Service;
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
     AnyCap, Backend, Deadline, Fault, IntoCap, Kind, Map, Name, Receiver, Rights, Rx, Sender,
@@ -117,14 +118,32 @@ impl Interface for Sum {
 /// Answers the calls that come by that end, until the caller leaves; how many.
 pub(crate) fn serve(_: Client, [from, ..]: [u64; 4]) -> Answer {
     answer(own().and_then(|own| {
-        let mut callee = find(own, from)?.cast::<Callee<Sinv, Sum>>()?;
+        Ok(sums(find(own, from)?.cast::<Callee<Sinv, Sum>>()?))
+    }))
+}
+
+/// Answers calls until the caller leaves; how many.
+#[inline(never)]
+fn sums(mut callee: Callee<Sinv, Sum>) -> u64 {
+    let mut count = 0;
+    callee.serve(|request| {
+        count += 1;
+        let sum = request.words().into_iter().fold(0, u64::wrapping_add);
+        let entry = request.entry();
+        request.reply([sum, entry.into(), count]);
+    });
+    count
+}
+
+/// A service under that name, for so many clients, one after the other; how many calls of theirs it
+/// answered.
+pub(crate) fn host(_: Client, [named, clients, ..]: [u64; 4]) -> Answer {
+    answer(own().and_then(|own| {
+        let mut service = Service::<Sinv, Sum>::publish(own, name(named)?, 1)?;
         let mut count = 0;
-        callee.serve(|request| {
-            count += 1;
-            let sum = request.words().into_iter().fold(0, u64::wrapping_add);
-            let entry = request.entry();
-            request.reply([sum, entry.into(), count]);
-        });
+        for _ in 0..clients {
+            count += sums(service.accept(Deadline::NEVER)?);
+        }
         Ok(count)
     }))
 }

@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use backend_local::Region;
 use backend_sinv::composite::Sinv;
-use chan_impls::call::{self, Interface};
+use chan_impls::call::{self, CallError, Caller, Interface};
+use chan_impls::service::connect;
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
     AnyCap, Backend, BackendError, Deadline, ErrorKind, EvtGrp, Fault, Gone, IntoCap, Kind, Map,
@@ -213,6 +214,36 @@ pub(super) fn calls(machine: Composite) -> Result<(), Fault> {
     drop(other);
     check!(served? == 1 + u64::from(all_rounds(ROUNDS)));
     Ok(())
+}
+
+/// A service that is found by its name: by one client, and then by another that has waited; and by one
+/// that takes something else for it.
+pub(super) fn service(machine: Composite) -> Result<(), Fault> {
+    let own = attach(machine)?;
+    let mut served = Ok(0);
+    let mut body = || served = Peer::HOST.get([15, 2, 0, 0]);
+    let other = started(machine, &mut body)?;
+    let mut first = connected::<Sum>(&own, 15)?;
+    check!(first.call(1, [1, 2, 3, 4], within(machine, LONG))? == [10, 1, 1]);
+    let mut second = connected::<Sum>(&own, 15)?;
+    let soon = within(machine, Duration::from_millis(5));
+    check!(second.call(2, [0; 4], soon).is_err_and(|error| error == CallError::TimedOut));
+    check!(first.call(3, [5, 0, 0, 0], within(machine, LONG))? == [5, 3, 2]);
+    drop(first);
+    check!(second.call(4, [6, 0, 0, 0], within(machine, LONG))?[..2] == [6, 4]);
+    drop(second);
+    drop(other);
+    // What had timed out was not begun.
+    check!(served? == 3);
+    let none = connected::<Sum>(&own, 16);
+    check!(none.is_err_and(|error| error.kind() == ErrorKind::NotFound));
+    Ok(())
+}
+
+#[inline(never)]
+fn connected<I: Interface>(own: &Sinv, number: u64) -> Result<Caller<Sinv, I>, Fault> {
+    let late = own.within(Duration::from_millis(100));
+    Ok(connect(own, name(number)?, late)?)
 }
 
 /// What it costs to make something that can be given away, and to get it.

@@ -51,7 +51,7 @@ pub(crate) fn application() -> &'static PathBuf {
 }
 
 /// What the server exports.
-const SERVER: [&str; 15] = [
+const SERVER: [&str; 16] = [
     "__cosrt_s_tally_sum",
     "__cosrt_s_tally_who",
     "__cosrt_s_tally_more",
@@ -60,6 +60,7 @@ const SERVER: [&str; 15] = [
     "__cosrt_s_peer_offer",
     "__cosrt_s_peer_lend",
     "__cosrt_s_peer_serve",
+    "__cosrt_s_peer_host",
     "__cosrt_s_peer_collect",
     "__cosrt_s_peer_supply",
     "__cosrt_s_peer_pass",

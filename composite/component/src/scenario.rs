@@ -118,6 +118,7 @@ pub(crate) fn all(machine: Composite, report: &mut Report) {
         ("components say no", isolated::says_no),
         ("manager asked by who is not the holder", refused::not_the_holder),
         ("manager asked wrongly about one's own", refused::one_s_own),
+        ("manager told an implausible epoch", refused::implausible),
         ("costs", cost::all),
         // What can be done once, and what loses a thread.
         ("thread that panics", thread::panics),

@@ -117,9 +117,7 @@ impl Interface for Sum {
 
 /// Answers the calls that come by that end, until the caller leaves; how many.
 pub(crate) fn serve(_: Client, [from, ..]: [u64; 4]) -> Answer {
-    answer(own().and_then(|own| {
-        Ok(sums(find(own, from)?.cast::<Callee<Sinv, Sum>>()?))
-    }))
+    answer(own().and_then(|own| Ok(sums(find(own, from)?.cast::<Callee<Sinv, Sum>>()?))))
 }
 
 /// Answers calls until the caller leaves; how many.

@@ -1,10 +1,14 @@
 //! What the manager refuses.
 
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
 use backend_local::outside::WordId;
 use backend_sinv::composite::ask::{Ask, answered};
 use chan_impls::Spsc;
 use res_api::{Backend, ErrorKind, Fault, Gone, IntoCap, Receiver, RecvError, Role, Sender, Side};
-use res_kernel::Composite;
+use res_kernel::composite::interface::memmgr::BufferId;
+use res_kernel::{Composite, KernelMemory};
+use res_sync::event::EPOCH_SHIFT;
 
 use super::isolated::attach;
 use crate::peer::{Peer, name};
@@ -101,6 +105,43 @@ pub(super) fn one_s_own(machine: Composite) -> Result<(), Fault> {
     check!(peer(Ask::Forget(object)) == Err(ErrorKind::Stale));
     check!(peer(Ask::Place(word(0))) == Err(ErrorKind::Stale));
     Ok(())
+}
+
+/// A word says how far its blockpoint has come, and whoever has it can say anything: with what nobody
+/// can have counted up to, the blockpoint is not used in the next life of the memory.
+pub(super) fn implausible(machine: Composite) -> Result<(), Fault> {
+    let _own = attach(machine)?;
+    let counted = 1_000;
+    let first = life_with(machine, counted)?;
+    let second = life_with(machine, u64::MAX >> EPOCH_SHIFT)?;
+    check!(second == Life { recorded: counted, ..first });
+    let third = life_with(machine, counted)?;
+    check!(third.buffer == first.buffer && third.point != first.point);
+    check!(third.recorded == 0);
+    Ok(())
+}
+
+/// What a memory has while it lives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Life {
+    buffer: u64,
+    point: u64,
+    /// How far the blockpoint may have come.
+    recorded: u64,
+}
+
+/// A life of the only memory of its size, at the end of which its first word says that epoch.
+fn life_with(machine: Composite, epoch: u64) -> Result<Life, Fault> {
+    let own = |ask| asked(Peer::OWN_ASKS, ask);
+    let [object, buffer, _] = own(Ask::Memory(20_000))?;
+    let [point, recorded, _] = own(Ask::Place(WordId { object, offset: 0 }))?;
+    // SAFETY: the manager said it, and nobody else asks now.
+    let memory = unsafe { machine.open(buffer as BufferId)? };
+    let word = memory.base().cast::<AtomicU64>();
+    // SAFETY: the first of its pages, which stay mapped; used by atomics only.
+    unsafe { word.as_ref() }.store(epoch << EPOCH_SHIFT, SeqCst);
+    own(Ask::Forget(object))?;
+    Ok(Life { buffer, point, recorded })
 }
 
 /// A component that writes anything into its page publishes nothing that is not its own, and has

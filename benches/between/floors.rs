@@ -1,5 +1,5 @@
 //! What the machine asks of whoever wants an answer from another process: words in memory that both
-//! have mapped, looked at all the time, or slept on by the bare futex.
+//! have mapped, looked at all the time, or slept on by the bare futex; and copies beside them.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 
@@ -17,6 +17,8 @@ type Mapped = <Sinv as Backend>::Map;
 
 /// The two words, a line each, and more between them.
 const PLACES: [u64; 2] = [0, 128];
+/// Where what is copied begins, there and back.
+const COPIES: u64 = 4096;
 /// Said to who is to end.
 const END: u64 = u64::MAX;
 
@@ -90,7 +92,11 @@ struct Asker {
 
 impl Asker {
     fn new(system: &Sinv, entry: impl Entry<Sinv>, wait: Wait, tell: Tell) -> Self {
-        let memory = system.mem(4096).expect("memory is there").share();
+        Self::with(system, entry, wait, tell, 4096)
+    }
+
+    fn with(system: &Sinv, entry: impl Entry<Sinv>, wait: Wait, tell: Tell, bytes: u64) -> Self {
+        let memory = system.mem(bytes).expect("memory is there").share();
         let map = memory.map(Rights::READ | Rights::WRITE).expect("mapped");
         let component = system.component(const { Name::new("words") }, entry).expect("made");
         component.endow(WORDS, memory).expect("endowed");
@@ -144,5 +150,59 @@ pub(crate) fn two_futexes_paused(system: &Sinv) -> Candidate<'static> {
     Candidate::floor("bare futexes in shared memory", move || {
         let mut asker = Asker::new(&system, sleeps, sleep, wake);
         paused(|| asker.ask_next())
+    })
+}
+
+/// Copies between private bytes and those there or back.
+fn copy(map: &Mapped, way: u64, private: &mut [u8], copy: fn(*mut u8, *mut u8, usize)) {
+    let start = (COPIES + way * private.len() as u64) as usize;
+    assert!((start + private.len()) as u64 <= map.len());
+    copy(map.base().as_ptr().wrapping_add(start), private.as_mut_ptr(), private.len());
+}
+
+fn put(shared: *mut u8, private: *mut u8, len: usize) {
+    // SAFETY: both have so many bytes; who has the turn is said by the words.
+    unsafe { shared.copy_from_nonoverlapping(private, len) };
+}
+
+fn get(shared: *mut u8, private: *mut u8, len: usize) {
+    // SAFETY: as above.
+    unsafe { private.copy_from_nonoverlapping(shared, len) };
+}
+
+/// Copies what comes, and copies it back.
+fn copies<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+    pin(1);
+    let map = env.take(WORDS)?.map(Rights::READ | Rights::WRITE)?;
+    let ([asked, answered], mut private, mut last) = (PLACES, vec![0; N], 0);
+    loop {
+        last = spin(&map, asked, last);
+        if last != END {
+            copy(&map, 0, &mut private, get);
+            copy(&map, 1, &mut private, put);
+        }
+        map.word(answered)?.store(last, Release);
+        if last == END {
+            return Ok(());
+        }
+    }
+}
+
+/// Two words, looked at all the time, and four copies.
+pub(crate) fn two_words_and_copies<const N: usize>(
+    system: &Sinv,
+    trips: u64,
+) -> Candidate<'static> {
+    let system = system.clone();
+    Candidate::floor("two words in shared memory, and copies", move || {
+        let mut asker = Asker::with(&system, copies::<N>, spin, nobody, COPIES + 2 * N as u64);
+        let mut private = vec![7; N];
+        let mut trip = || {
+            copy(&asker.map, 0, &mut private, put);
+            asker.ask_next();
+            copy(&asker.map, 1, &mut private, get);
+        };
+        trip();
+        time(trips, || (0..trips).for_each(|_| trip()))
     })
 }

@@ -8,7 +8,7 @@ use res::{
 };
 use res_benches::{Candidate, pin, time};
 
-use super::peers;
+use super::{floors, peers};
 
 const fn from<const N: usize>() -> Slot<Rx<ZeroCopy, [u8; N]>> {
     Slot::new("from")
@@ -83,6 +83,7 @@ fn read<const N: usize>(rx: &mut Rcv<N>, shape: Shape, private: &mut [u8]) -> Re
             let here = &mut private[(start + at) % shape.private..][..N.min(shape.private)];
             loan.copy_out(at as u64, here)?;
         }
+        rx.release(loan).expect("it is of that channel");
     }
     Ok(())
 }
@@ -153,9 +154,52 @@ fn ours<const N: usize>(
     })
 }
 
+const fn by_value<const N: usize>() -> Slot<Rx<Spsc, [u8; N]>> {
+    Slot::new("by value")
+}
+
+const fn back<const N: usize>() -> Slot<Tx<Spsc, [u8; N]>> {
+    Slot::new("back")
+}
+
+fn echoes<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
+    pin(1);
+    let (mut from, mut to) = (env.take(by_value::<N>())?, env.take(back::<N>())?);
+    while let Ok(payload) = from.recv() {
+        to.send(black_box(payload))?;
+    }
+    Ok(())
+}
+
+/// Payloads that are messages of a ring, copied in and out as a whole.
+fn messages<const N: usize>(system: &Sinv) -> Candidate<'static> {
+    let (system, mut partner) = (system.clone(), None);
+    Candidate::ours("Sinv, Spsc of 4", move || {
+        let (tx, rx, payload, _) = partner.get_or_insert_with(|| {
+            let channel = || system.chan::<Spsc, [u8; N]>(4).expect("memory is there");
+            let ((tx, theirs), (to, rx)) = (channel(), channel());
+            let component = system.component(const { Name::new("echo") }, echoes::<N>);
+            let component = component.expect("made");
+            component.endow(by_value(), theirs).expect("endowed");
+            component.endow(back(), to).expect("endowed");
+            component.start().expect("started");
+            (tx, rx, [7; N], component)
+        });
+        let mut trip = || {
+            tx.send(black_box(*payload)).expect("it listens");
+            *payload = rx.recv().expect("it answers");
+        };
+        trip();
+        time(trips(N), || (0..trips(N)).for_each(|_| trip()))
+    })
+}
+
 /// Payloads of `N` bytes, written and read by both sides.
 pub(crate) fn of<const N: usize>(system: &Sinv) -> Vec<Candidate<'static>> {
     let mut all = vec![ours::<N>(system, "Sinv, ZeroCopy", copied::<N>, Shape::copied(N))];
+    if N <= PIECE {
+        all.push(messages::<N>(system));
+    }
     if N > PIECE {
         let name = "Sinv, ZeroCopy, in place";
         all.push(ours::<N>(system, name, in_place::<N>, Shape::in_place(N)));
@@ -164,6 +208,7 @@ pub(crate) fn of<const N: usize>(system: &Sinv) -> Vec<Candidate<'static>> {
         let name = "Sinv, ZeroCopy, in parts of 16 KiB";
         all.push(ours::<PART>(system, name, parts::<N>, Shape::parts(N)));
     }
+    all.push(floors::two_words_and_copies::<N>(system, trips(N)));
     all.extend(peers::payloads(N, trips(N)));
     #[cfg(feature = "iceoryx2")]
     all.extend(super::iceoryx2_peer::payloads(N, trips(N)));
@@ -181,7 +226,7 @@ fn gives_back(env: Env<Sinv>) -> Result<(), Fault> {
     let (mut from, mut done) = (env.take(from::<WHOLE>())?, env.take(DONE)?);
     let mut count = 0;
     while let Ok(loan) = from.recv_loan() {
-        drop(loan);
+        from.release(loan).expect("it is of that channel");
         count += 1;
         if count % HANDED == 0 {
             done.send(count)?;
@@ -195,7 +240,7 @@ pub(crate) fn handed_over(system: &Sinv) -> Vec<Candidate<'static>> {
     let (system, mut partner) = (system.clone(), None);
     let ours = Candidate::ours("Sinv, ZeroCopy, loans", move || {
         let (tx, done, _) = partner.get_or_insert_with(|| {
-            let (tx, theirs) = system.chan::<ZeroCopy, [u8; WHOLE]>(16).expect("memory is there");
+            let (tx, theirs) = system.chan::<ZeroCopy, [u8; WHOLE]>(64).expect("memory is there");
             let (done, hears) = system.chan::<Spsc, u64>(1).expect("memory is there");
             let name = const { Name::new("gives back") };
             let component = system.component(name, gives_back).expect("made");

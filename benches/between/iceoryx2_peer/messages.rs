@@ -153,7 +153,7 @@ impl Stream {
         if size <= 64 {
             Self { size, capacity: 1024, messages: MESSAGES }
         } else {
-            Self { size, capacity: 16, messages: 20_000 }
+            Self { size, capacity: 64, messages: 20_000 }
         }
     }
 

@@ -67,7 +67,7 @@ impl<M: MemoryModel> Header<M> {
 }
 
 /// The largest capacity.
-const MAX_CAPACITY: u32 = 1 << 31;
+pub(crate) const MAX_CAPACITY: u32 = 1 << 31;
 
 /// Slots to store `capacity` items: a power of two. `None` for 0 and beyond 2^31.
 pub(crate) const fn slots(capacity: u32) -> Option<u32> {

@@ -30,8 +30,8 @@ use crate::Spsc;
 use crate::slot;
 
 pub use forward::Forwarder;
-use loan::Pool;
 pub use loan::{Loan, LoanMut};
+use loan::{Pool, Tether};
 use record::{Place, Record};
 
 /// The kind: a pool of slots, and slot numbers in two rings.
@@ -109,6 +109,8 @@ pub struct ZeroCopySnd<B: Backend, T> {
     pool: Pool<B>,
     /// Which slots are free, lent to this side, or away.
     record: Record<B>,
+    /// For the next loan.
+    tether: Option<Tether<B>>,
     cap: B::Cap,
     of: PhantomData<fn(T) -> T>,
 }
@@ -135,6 +137,8 @@ pub struct ZeroCopyRcv<B: Backend, T> {
     pool: Pool<B>,
     /// Which slots are lent to this side, or passed on.
     record: Record<B>,
+    /// For the next loan.
+    tether: Option<Tether<B>>,
     cap: B::Cap,
     of: PhantomData<fn(T) -> T>,
 }
@@ -175,6 +179,11 @@ impl<B: Backend> Kind<B> for ZeroCopy {
 // makes a ring, or attaches an end, has a frame of its own. On a machine of short stacks it would not fit
 // otherwise.
 
+/// How much longer a ring of numbers is than it needs to be. No more are on their way than there are
+/// slots; but who pushes into a ring that can be full has to ask the other side for its index, and in a
+/// longer one asks less often.
+const SPARE: u32 = 4;
+
 /// A ring for numbers of slots: its sending end, and its receiving one.
 #[inline(never)]
 fn ring<B: Backend>(
@@ -182,7 +191,8 @@ fn ring<B: Backend>(
     capacity: u32,
     attr: &ZeroCopyAttr,
 ) -> Result<(B::Cap, B::Cap), B::Error> {
-    let (snd, rcv) = b.chan_with::<Spsc, u32>(capacity, &attr.of_rings())?;
+    let long = capacity.saturating_mul(SPARE).min(crate::ring::MAX_CAPACITY);
+    let (snd, rcv) = b.chan_with::<Spsc, u32>(long, &attr.of_rings())?;
     Ok((snd.into_cap(), rcv.into_cap()))
 }
 
@@ -323,7 +333,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         if !loan.is_of(&self.record) {
             return Err(TrySendError::Refused(loan, ErrorKind::Invalid));
         }
-        let slot = loan.keep();
+        let slot = self.unlend(loan);
         match self.send_slot(slot) {
             Ok(()) => Ok(()),
             Err(gone) => Err(TrySendError::Gone(self.lend(slot), gone)),
@@ -332,7 +342,18 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
 
     fn lend(&mut self, slot: u32) -> LoanMut<B, T> {
         self.record.set(slot, Place::Lent);
-        LoanMut::new(&self.pool, &self.record, self.returned.blockpoint(), slot)
+        let tether = self
+            .tether
+            .take()
+            .unwrap_or_else(|| Tether::new(&self.pool, &self.record, self.returned.blockpoint()));
+        LoanMut::new(tether, slot)
+    }
+
+    /// Ends a loan without giving the slot back.
+    fn unlend(&mut self, loan: LoanMut<B, T>) -> u32 {
+        let (slot, tether) = loan.keep();
+        self.tether = Some(tether);
+        slot
     }
 
     /// A slot that nobody uses. It is still free in the record.
@@ -477,8 +498,8 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
         self.recv_loan_until(Deadline::NEVER)
     }
 
-    /// Gives a slot back. Dropping the loan does the same, a little later: at this end's next
-    /// operation.
+    /// Gives a slot back at once. Dropping the loan does the same, a little later: at this end's next
+    /// operation, and at a price of some locked operations.
     ///
     /// # Errors
     ///
@@ -487,9 +508,16 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
         if !loan.is_of(&self.record) {
             return Err(loan);
         }
-        let slot = loan.keep();
+        let slot = self.unlend(loan);
         self.give_back(slot);
         Ok(())
+    }
+
+    /// Ends a loan without giving the slot back.
+    fn unlend(&mut self, loan: Loan<B, T>) -> u32 {
+        let (slot, tether) = loan.keep();
+        self.tether = Some(tether);
+        slot
     }
 
     /// Becomes a stage that passes messages on, without copying, to a receiver of its own.
@@ -507,7 +535,11 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
             return Err(Gone::Misbehaved);
         }
         self.record.set(slot, Place::Lent);
-        Ok(Loan::new(&self.pool, &self.record, self.sent.blockpoint(), slot))
+        let tether = self
+            .tether
+            .take()
+            .unwrap_or_else(|| Tether::new(&self.pool, &self.record, self.sent.blockpoint()));
+        Ok(Loan::new(tether, slot))
     }
 
     fn give_back(&mut self, slot: u32) {
@@ -625,9 +657,15 @@ macro_rules! end_of_zero_copy {
 
             fn attach(cap: B::Cap) -> Result<Self, CastError<B::Cap>> {
                 match attach::<B, _, _, T>(&cap, Rights::$needs) {
-                    Ok(Attached { sent, returned, pool, record }) => {
-                        Ok(Self { sent, returned, pool, record, cap, of: PhantomData })
-                    }
+                    Ok(Attached { sent, returned, pool, record }) => Ok(Self {
+                        sent,
+                        returned,
+                        pool,
+                        record,
+                        tether: None,
+                        cap,
+                        of: PhantomData,
+                    }),
                     Err(reason) => Err(CastError::new(cap, reason)),
                 }
             }

@@ -56,12 +56,23 @@ impl<B: Backend> Pool<B> {
     }
 }
 
-/// A slot, and whom to tell when it is dropped.
-struct Slot<B: Backend> {
+/// What a loan needs of the end that lends, for as long as it lasts.
+pub(super) struct Tether<B: Backend> {
     pool: Pool<B>,
     record: Record<B>,
-    /// What the end waits on that has lent it.
+    /// What the end waits on.
     home: B::Blockpoint,
+}
+
+impl<B: Backend> Tether<B> {
+    pub(super) fn new(pool: &Pool<B>, record: &Record<B>, home: &B::Blockpoint) -> Self {
+        Self { pool: pool.clone(), record: record.clone(), home: home.clone() }
+    }
+}
+
+/// A slot, and whom to tell when it is dropped.
+struct Slot<B: Backend> {
+    tether: Tether<B>,
     number: u32,
 }
 
@@ -71,14 +82,18 @@ impl<B: Backend> Slot<B> {
         if end > size as u64 {
             return Err(ErrorKind::Invalid);
         }
-        Ok(u64::from(self.number) * self.pool.stride + offset)
+        Ok(u64::from(self.number) * self.tether.pool.stride + offset)
+    }
+
+    fn start(&self) -> NonNull<u8> {
+        self.tether.pool.slot(self.number)
     }
 }
 
 impl<B: Backend> Drop for Slot<B> {
     fn drop(&mut self) {
-        self.record.drop_loan(self.number);
-        self.home.trigger(Wake::All);
+        self.tether.record.drop_loan(self.number);
+        self.tether.home.trigger(Wake::All);
     }
 }
 
@@ -131,31 +146,22 @@ macro_rules! loan {
         }
 
         impl<B: Backend, T: Message> $loan<B, T> {
-            pub(super) fn new(
-                pool: &Pool<B>,
-                record: &Record<B>,
-                home: &B::Blockpoint,
-                number: u32,
-            ) -> Self {
-                let (pool, record, home) = (pool.clone(), record.clone(), home.clone());
-                Self { slot: Slot { pool, record, home, number }, of: PhantomData }
+            pub(super) fn new(tether: Tether<B>, number: u32) -> Self {
+                Self { slot: Slot { tether, number }, of: PhantomData }
             }
 
             /// Whether the end with that record has lent it.
             pub(super) fn is_of(&self, record: &Record<B>) -> bool {
-                self.slot.record.is(record) && record.place(self.slot.number) == Some(Place::Lent)
+                let Slot { tether, number } = &self.slot;
+                tether.record.is(record) && record.place(*number) == Some(Place::Lent)
             }
 
-            /// Ends the loan without giving the slot back; its number.
-            pub(super) fn keep(self) -> u32 {
+            /// Ends the loan without giving the slot back; its number, and what another loan of the
+            /// same end can have.
+            pub(super) fn keep(self) -> (u32, Tether<B>) {
                 let slot = ManuallyDrop::new(self.slot);
-                // SAFETY: each part is moved out once, and the wrapper is not used any more.
-                unsafe {
-                    drop(core::ptr::read(&slot.pool));
-                    drop(core::ptr::read(&slot.record));
-                    drop(core::ptr::read(&slot.home));
-                }
-                slot.number
+                // SAFETY: moved out once, and the wrapper is not used any more.
+                (slot.number, unsafe { core::ptr::read(&slot.tether) })
             }
 
             /// Reads bytes at `offset` of the message.
@@ -165,7 +171,7 @@ macro_rules! loan {
             /// `Invalid` where there are fewer.
             pub fn copy_out(&self, offset: u64, bytes: &mut [u8]) -> Result<(), ErrorKind> {
                 let offset = self.slot.offset(offset, bytes.len(), size_of::<T>())?;
-                self.slot.pool.map.copy_out(offset, bytes)
+                self.slot.tether.pool.map.copy_out(offset, bytes)
             }
 
             /// A copy of the message.
@@ -174,7 +180,7 @@ macro_rules! loan {
             ///
             /// [`Gone::Misbehaved`] if what is there is no `T`.
             pub fn get(&self) -> Result<T, Gone> {
-                let at = self.slot.pool.slot(self.slot.number);
+                let at = self.slot.start();
                 // SAFETY: a slot of the pool; what a peer does to it meanwhile is no race, and
                 // the value is checked.
                 unsafe { slot::take::<B::Model, T>(at) }.ok_or(Gone::Misbehaved)
@@ -194,20 +200,20 @@ impl<B: Backend, T: Message> LoanMut<B, T> {
     /// `Invalid` where they do not fit.
     pub fn copy_in(&mut self, offset: u64, bytes: &[u8]) -> Result<(), ErrorKind> {
         let offset = self.slot.offset(offset, bytes.len(), size_of::<T>())?;
-        self.slot.pool.map.copy_in(offset, bytes)
+        self.slot.tether.pool.map.copy_in(offset, bytes)
     }
 
     /// Writes the whole message.
     pub fn set(&mut self, message: &T) {
         // SAFETY: a slot of the pool, which is lent to us alone.
-        unsafe { slot::put::<B::Model, T>(self.slot.pool.slot(self.slot.number), message) };
+        unsafe { slot::put::<B::Model, T>(self.slot.start(), message) };
     }
 }
 
 impl<B: OneSpace, T: Message> LoanMut<B, T> {
     /// The bytes of the message, to write in place. Only where all share one address space.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let start = self.slot.pool.slot(self.slot.number);
+        let start = self.slot.start();
         // SAFETY: the bytes of a slot, initialised when the pool was; lent to us alone, in the one
         // address space there is (`OneSpace`), and borrowed with the loan.
         unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), size_of::<T>()) }
@@ -217,7 +223,7 @@ impl<B: OneSpace, T: Message> LoanMut<B, T> {
 impl<B: OneSpace, T: Message> Loan<B, T> {
     /// The message in place, if it is one. Only where all share one address space.
     pub fn as_ref(&self) -> Option<&T> {
-        let start = self.slot.pool.slot(self.slot.number);
+        let start = self.slot.start();
         // SAFETY: the bytes of a slot, initialised when the pool was; while it is lent, nobody in
         // the one address space there is (`OneSpace`) writes it; borrowed with the loan.
         let bytes = unsafe { core::slice::from_raw_parts(start.as_ptr(), size_of::<T>()) };

@@ -33,8 +33,8 @@ impl Place {
 
 /// One end's private record: memory of its own, which travels with the end.
 ///
-/// Words: how many are free; whether a loan was dropped; for each slot its place; the stack of
-/// free slots; a bit for each slot whose loan was dropped. Only the last two kinds of word that
+/// Words: how many are free; whether a loan was dropped, where one word of bits does not say so; for
+/// each slot its place; the stack of free slots; a bit for each slot whose loan was dropped. Only the last two kinds of word that
 /// concern dropped loans are written by other threads than the end's own.
 ///
 /// Whoever had the end before may still have the memory mapped, in another domain: nothing that is
@@ -155,11 +155,21 @@ impl<B: Backend> Record<B> {
     pub(super) fn drop_loan(&self, slot: u32) {
         // AcqRel: what the thread did with the slot comes before what the end does with it.
         self.dropped(u64::from(slot / u64::BITS)).fetch_or(1 << (slot % u64::BITS), AcqRel);
-        self.word(DROPPED_ANY).fetch_or(1, AcqRel);
+        if self.words_of_bits() > 1 {
+            self.word(DROPPED_ANY).fetch_or(1, AcqRel);
+        }
+    }
+
+    fn words_of_bits(&self) -> u32 {
+        self.capacity.div_ceil(u64::BITS)
     }
 
     pub(super) fn has_dropped(&self) -> bool {
-        self.word(DROPPED_ANY).load(Acquire) != 0
+        let any = match self.words_of_bits() {
+            1 => self.dropped(0),
+            _ => self.word(DROPPED_ANY),
+        };
+        any.load(Acquire) != 0
     }
 
     /// Calls `each` with every slot whose loan was dropped, while it still counts as lent.
@@ -167,9 +177,11 @@ impl<B: Backend> Record<B> {
         if !self.has_dropped() {
             return;
         }
-        // The mark goes first: a loan dropped after this sets it again.
-        self.word(DROPPED_ANY).swap(0, AcqRel);
-        for index in 0..self.capacity.div_ceil(u64::BITS) {
+        if self.words_of_bits() > 1 {
+            // The mark goes first: a loan dropped after this sets it again.
+            self.word(DROPPED_ANY).swap(0, AcqRel);
+        }
+        for index in 0..self.words_of_bits() {
             let mut bits = self.dropped(index.into()).swap(0, AcqRel);
             while bits != 0 {
                 let slot = index * u64::BITS + bits.trailing_zeros();

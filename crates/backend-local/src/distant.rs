@@ -10,8 +10,8 @@ use core::sync::atomic::Ordering::Release;
 use chan_impls::endpoint::{QueueRcv, QueueSnd};
 use chan_impls::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
 use res_api::{
-    AnyCap, Backend, CastError, CastReason, Desc, ErrorKind, FromCap, Gone, IntoCap, KindId,
-    Map as _, Rights, Role, Side, Tag,
+    AnyCap, Backend, Barrier, CastError, CastReason, Desc, ErrorKind, FromCap, Gone, IntoCap,
+    KindId, Map as _, Rights, Role, Side, Tag,
 };
 use res_kernel::Kernel;
 use res_sync::model::Atomic as _;
@@ -41,6 +41,10 @@ pub const QUEUE_NUMBERS: [u64; 2] =
 /// The words that are triggered when something was pushed, and when something was popped, counted
 /// from the beginning of the object.
 pub const QUEUE_WORDS: [u32; 2] = [0, PLACE as u32];
+
+/// What its words agree on. There is a wake-up for nearly each capability, and the other barrier costs
+/// who goes to sleep as much as that (H3).
+pub const QUEUE_BARRIER: Barrier = Barrier::Fence;
 
 /// What both ends have.
 struct Distant<K: Kernel> {
@@ -303,8 +307,8 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     {
         let memory = self.system().object_or_new(object, memory, u64::MAX);
         let memory = memory.inspect_err(|_| self.system().forget_outside(object))?;
-        let barrier = self.system().barrier;
-        let [data, room] = QUEUE_WORDS.map(|at| Blockpoint::of_word(&memory, at, barrier, false));
+        let [data, room] =
+            QUEUE_WORDS.map(|at| Blockpoint::of_word(&memory, at, QUEUE_BARRIER, false));
         let (data, room) = (data?, room?);
         let end = |role, signal: &Blockpoint<K>, wait: &Blockpoint<K>| {
             let memory = SharedMem::of(memory.clone(), Rights::READ | Rights::WRITE);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
-use res_api::{ErrorKind, Exit, Name};
+use res_api::{Barrier, ErrorKind, Exit, Name};
 use res_kernel::{Confinement, Isolation, KernelError};
 use res_sync::Mutex;
 
@@ -92,7 +92,8 @@ impl<K: Isolation> Manager<K> {
             names: BTreeMap::new(),
             effects: Vec::new(),
         };
-        let state = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), state);
+        // Contended as a rule, where the other barrier would be dear.
+        let state = Mutex::new(kernel.clone(), kernel.point()?, Barrier::Fence, state);
         Ok(Arc::new(Self { kernel: kernel.clone(), point, confinement, state }))
     }
 

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::{Acquire, Release};
 use std::collections::VecDeque;
 use std::vec::Vec;
 
-use backend_local::distant::{QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
+use backend_local::distant::{QUEUE_BARRIER, QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
 use backend_local::outside::WordId;
 use backend_local::parcel::Parcel;
 use res_api::{ErrorKind, Gone, Role, Side};
@@ -49,10 +49,9 @@ impl<K: Isolation> State<K> {
             return Err(ErrorKind::NoSlots);
         }
         let object = self.add_memory(client, QUEUE_BYTES)?;
-        let barrier = self.kernel.barrier();
         if let Some(object) = self.objects.get_mut(&object) {
             for offset in QUEUE_WORDS {
-                let word = object.word_or(offset, barrier);
+                let word = object.word_or(offset, QUEUE_BARRIER);
                 word.ends.begin(client);
             }
         }

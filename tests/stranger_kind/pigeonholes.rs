@@ -254,8 +254,8 @@ impl<B: Backend, T: Message> Receiver for End<B, T, false> {
         loop {
             match self.get() {
                 Ok(message) => return Ok(message),
-                Err(TryRecvError::Gone(gone)) => return Err(RecvError::Gone(gone)),
                 Err(TryRecvError::Empty) => {}
+                Err(why) => return Err(why.into()),
             }
             match self.wait.wait_until(deadline, || self.is_next(TAKEN).then_some(())) {
                 Ok(()) => {}

@@ -14,7 +14,7 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use chan_impls::endpoint::{QueueRcv, QueueSnd};
-use chan_impls::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
+use chan_impls::queue::{Fate, Half, Misbehaved, PopError, PopQueue, PushError, PushQueue};
 use res_api::{
     AnyCap, Backend, CastError, CastReason, Desc, ErrorKind, FromCap, Gone, IntoCap, KindId,
     Rights, Role, Tag,
@@ -315,7 +315,7 @@ impl<K: Kernel> PopQueue for CapPop<K> {
         Ok(self.queue.lock().len != 0)
     }
 
-    fn try_pop(&mut self) -> Result<Option<Cap<K>>, Misbehaved> {
+    fn try_pop(&mut self) -> Result<Option<Cap<K>>, PopError> {
         let cap = self.queue.pop();
         if let Some(cap) = &cap {
             self.popped += 1;

@@ -8,10 +8,10 @@ use core::fmt;
 use core::sync::atomic::Ordering::Release;
 
 use chan_impls::endpoint::{QueueRcv, QueueSnd};
-use chan_impls::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
+use chan_impls::queue::{Fate, Half, Misbehaved, PopError, PopQueue, PushError, PushQueue};
 use res_api::{
-    AnyCap, Backend, Barrier, CastError, CastReason, Desc, ErrorKind, FromCap, Gone, IntoCap,
-    KindId, Map as _, Rights, Role, Side, Tag,
+    AnyCap, Backend, BackendError as _, Barrier, CastError, CastReason, Desc, ErrorKind, FromCap,
+    Gone, IntoCap, KindId, Map as _, Rights, Role, Side, Tag,
 };
 use res_kernel::Kernel;
 use res_sync::model::Atomic as _;
@@ -165,6 +165,14 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
     }
 }
 
+/// Whether that is for want of something here, or of what nobody should have sent.
+const fn not_received(kind: ErrorKind) -> PopError {
+    match kind {
+        ErrorKind::NoMemory | ErrorKind::NoSlots => PopError::Refused(kind),
+        _ => PopError::Misbehaved,
+    }
+}
+
 impl<K: Kernel> PopQueue for DistantPop<K> {
     type Item = Cap<K>;
 
@@ -172,22 +180,22 @@ impl<K: Kernel> PopQueue for DistantPop<K> {
         Ok(self.from.number(PUSHED) != self.popped)
     }
 
-    fn try_pop(&mut self) -> Result<Option<Cap<K>>, Misbehaved> {
+    fn try_pop(&mut self) -> Result<Option<Cap<K>>, PopError> {
         if !self.has_item()? {
             return Ok(None);
         }
         let outside = self.from.system.outside().ok_or(Misbehaved)?;
         let unpacker = Unpacker(&self.from.system);
-        let received = outside.receive(self.from.queue, &unpacker).map_err(|_| Misbehaved)?;
+        let received = outside.receive(self.from.queue, &unpacker).map_err(not_received)?;
         // There is something, said the numbers, and only this end takes it out.
-        let Received::One(cap) = received else { return Err(Misbehaved) };
+        let Received::One(cap) = received else { return Err(PopError::Misbehaved) };
         self.popped += 1;
         // The map is longer than that, and for writing, or it would not have been attached.
         if let Ok(popped) = self.from.numbers.word(POPPED) {
             // Release: partners the Acquire of a sender, and of whoever has the queue.
             popped.store(self.popped, Release);
         }
-        let cap = cap.map_err(|_| Misbehaved)?;
+        let cap = cap.map_err(|error| not_received(error.kind()))?;
         cap.list_beside(&self.end);
         Ok(Some(cap))
     }

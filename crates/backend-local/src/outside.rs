@@ -85,7 +85,7 @@ pub trait Outside<K: Kernel>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NoMemory`; `Denied`.
+    /// `NoMemory`, `NoSlots`, `Denied`. Then it is still there.
     fn receive(&self, queue: u64, unpacker: &Unpacker<'_, K>) -> Result<Received<K>, ErrorKind>;
 
     /// Which bell others have to ring when they trigger the word, because a group here watches. Who

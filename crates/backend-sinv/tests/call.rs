@@ -445,7 +445,7 @@ fn several_clients_in_a_group<B: Fresh>() {
                     request.reply([n + at as u64, 0, 0]);
                 }
                 Err(RecvError::TimedOut) => {}
-                Err(RecvError::Gone(_)) => registrations[at] = None,
+                Err(_) => registrations[at] = None,
             }
         }
     });

@@ -22,7 +22,7 @@ fn polls(env: Env<Sinv>) -> Result<(), Fault> {
         match from.try_recv() {
             Ok(n) => to.send(n)?,
             Err(TryRecvError::Empty) => std::hint::spin_loop(),
-            Err(TryRecvError::Gone(_)) => return Ok(()),
+            Err(_) => return Ok(()),
         }
     }
 }

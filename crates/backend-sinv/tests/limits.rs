@@ -6,14 +6,17 @@ use backend_local::LocalError;
 use backend_sinv::{Limits, Sinv};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, BackendError, Entry, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Rights, Sender,
-    SharedMem,
+    Backend, BackendError, CapRx, Entry, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Receiver,
+    RecvError, Rights, Rx, Sender, SharedMem, Slot,
 };
 use res_kernel::linux::Linux;
 
 const FEW: u32 = 3;
 const OBJECTS: u32 = 20;
 const BYTES: u64 = 1 << 20;
+/// More than are sent ahead of being asked for.
+const GIVEN: usize = 8;
+const ENDS: Slot<CapRx> = Slot::new("ends");
 
 fn few() -> Limits {
     Limits { components: FEW, queues: FEW, names: FEW, bytes: BYTES, ..Limits::default() }
@@ -128,6 +131,45 @@ fn gives_many_objects_away(b: Env<Sinv>) -> Result<(), Fault> {
     // With the queue went what was in it.
     page(&b, 64)?;
     Ok(())
+}
+
+/// What it has no place for stays where it is, and comes when it has one.
+fn receives_when_it_has_a_place(b: Env<Sinv>) -> Result<(), Fault> {
+    let mut ends = b.take(ENDS)?;
+    let mut queues: Vec<_> = core::iter::from_fn(|| b.chanchan(1).ok()).collect();
+    let most = queues.len();
+    let mut received = Vec::new();
+    while received.len() < GIVEN {
+        match ends.recv() {
+            Ok(end) => received.push(end),
+            Err(refused) => {
+                assert_eq!(refused, RecvError::Refused(ErrorKind::NoSlots));
+                assert!(queues.pop().is_some(), "{} came", received.len());
+            }
+        }
+    }
+    assert!(queues.len() < most, "some had to go");
+    for (number, end) in (0..).zip(received) {
+        assert_eq!(b.cast::<Rx<Spsc, u64>>(end)?.recv(), Ok(number));
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_is_lost_for_want_of_a_place() {
+    let limits = Limits { objects: OBJECTS, ..Limits::default() };
+    let system = Sinv::on(Linux::new(), limits).expect("a system");
+    let (mut over, ends) = system.chanchan(GIVEN as u32).expect("a queue");
+    let name = const { Name::new("receives") };
+    let child = system.component(name, receives_when_it_has_a_place).expect("a component");
+    child.endow(ENDS, ends).expect("endowed");
+    for number in 0..GIVEN as u64 {
+        let (mut tx, rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+        tx.send(number).expect("there is room");
+        over.send(rx.into_cap()).expect("there is room");
+    }
+    child.start().expect("started");
+    assert_eq!(child.wait(system.within(Duration::from_secs(60))), Ok(Exit::Success));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use res_api::{
 
 use crate::pace::Pace;
 use crate::patience::Patience;
-use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
+use crate::queue::{Fate, Half, InMemory, Misbehaved, PopError, PopQueue, PushError, PushQueue};
 
 /// The sending end of a channel made of the pushing half `Q` of a queue.
 ///
@@ -360,7 +360,7 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         match self.queue.try_pop() {
             Ok(Some(message)) => self.popped(message).map(Some).map_err(RecvError::Gone),
             Ok(None) => self.recv_slow(deadline, other),
-            Err(Misbehaved) => Err(RecvError::Gone(Gone::Misbehaved)),
+            Err(why) => Err(self.unpopped(why).into()),
         }
     }
 
@@ -379,6 +379,18 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         if gone == Gone::Revoked { Err(gone) } else { Ok(message) }
     }
 
+    /// No message, and why. One that is lost has left room all the same.
+    #[cold]
+    fn unpopped(&mut self, why: PopError) -> TryRecvError {
+        match why {
+            PopError::Misbehaved => TryRecvError::Gone(Gone::Misbehaved),
+            PopError::Refused(kind) => match self.end.pace.notify(&self.end.signal) {
+                Some(Gone::Revoked) => TryRecvError::Gone(Gone::Revoked),
+                _ => TryRecvError::Refused(kind),
+            },
+        }
+    }
+
     /// Found empty: looks once more where that is more than a repetition, so that closed is seen
     /// after what was sent before it, and a group that watches is told idle.
     #[cold]
@@ -391,7 +403,7 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
                 None => TryRecvError::Empty,
                 Some(gone) => TryRecvError::Gone(gone),
             }),
-            Err(Misbehaved) => Err(TryRecvError::Gone(Gone::Misbehaved)),
+            Err(why) => Err(self.unpopped(why)),
         }
     }
 
@@ -412,7 +424,7 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         match self.end.wait_until(deadline, back, look) {
             Ok(Ok(Some(message))) => self.popped(message).map(Some).map_err(RecvError::Gone),
             Ok(Ok(None)) => Ok(None),
-            Ok(Err(Misbehaved)) => Err(RecvError::Gone(Gone::Misbehaved)),
+            Ok(Err(why)) => Err(self.unpopped(why).into()),
             Err(WaitError::TimedOut) => Err(RecvError::TimedOut),
             Err(WaitError::Gone(gone)) => Err(RecvError::Gone(gone)),
         }
@@ -427,7 +439,7 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
         match self.queue.try_pop() {
             Ok(Some(message)) => self.popped(message).map_err(TryRecvError::Gone),
             Ok(None) => self.try_recv_again(),
-            Err(Misbehaved) => Err(TryRecvError::Gone(Gone::Misbehaved)),
+            Err(why) => Err(self.unpopped(why)),
         }
     }
 
@@ -436,7 +448,7 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
         match self.queue.try_pop() {
             Ok(Some(message)) => return self.popped(message).map_err(RecvError::Gone),
             Ok(None) => {}
-            Err(Misbehaved) => return Err(RecvError::Gone(Gone::Misbehaved)),
+            Err(why) => return Err(self.unpopped(why).into()),
         }
         loop {
             // Nothing else is waited for, so there is always a message, or a reason.
@@ -451,7 +463,7 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
         Q::Item: Copy,
     {
         match self.queue.try_pop_slice(into) {
-            Err(Misbehaved) => Err(TryRecvError::Gone(Gone::Misbehaved)),
+            Err(why) => Err(self.unpopped(why)),
             Ok(0) => match into.first_mut() {
                 Some(first) => self.try_recv_again().map(|message| {
                     *first = message;

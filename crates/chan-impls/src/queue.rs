@@ -20,6 +20,21 @@ pub enum PushError {
     Refused(ErrorKind),
 }
 
+/// Why a pop failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PopError {
+    /// The other half broke the protocol.
+    Misbehaved,
+    /// There is an item that cannot be had here. It is still there, or popped and lost.
+    Refused(ErrorKind),
+}
+
+impl From<Misbehaved> for PopError {
+    fn from(_: Misbehaved) -> Self {
+        Self::Misbehaved
+    }
+}
+
 /// What became of items that were pushed to a half that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -175,22 +190,22 @@ pub trait PopQueue: Half {
     ///
     /// # Errors
     ///
-    /// The other half broke the protocol.
-    fn try_pop(&mut self) -> Result<Option<Self::Item>, Misbehaved>;
+    /// [`PopError`].
+    fn try_pop(&mut self) -> Result<Option<Self::Item>, PopError>;
 
     /// Pops as many items as are there and fit, in order; returns how many.
     ///
     /// # Errors
     ///
-    /// The other half broke the protocol, before the first item.
-    fn try_pop_slice(&mut self, into: &mut [Self::Item]) -> Result<usize, Misbehaved>
+    /// Why not even the first was popped.
+    fn try_pop_slice(&mut self, into: &mut [Self::Item]) -> Result<usize, PopError>
     where
         Self::Item: Copy,
     {
         for (popped, place) in into.iter_mut().enumerate() {
             match self.try_pop() {
                 Ok(Some(item)) => *place = item,
-                Err(misbehaved) if popped == 0 => return Err(misbehaved),
+                Err(why) if popped == 0 => return Err(why),
                 Ok(None) | Err(_) => return Ok(popped),
             }
         }

@@ -20,7 +20,8 @@ use crate::call::{self, Callee, Caller, Interface};
 /// Clients that have come and are not accepted yet, at most; more of them wait.
 const COMING: u32 = 8;
 
-/// How long a client waits before it looks again for a service that is not there yet.
+/// How long a client waits before it looks again for a service that is not there yet, and a service
+/// that has no memory for a client.
 const NAP: Duration = Duration::from_millis(1);
 
 /// A server of the interface `I`, as its component has it.
@@ -120,6 +121,11 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
             match self.accept(Deadline::NEVER) {
                 Ok(client) => self.begin(client, context.clone()),
                 Err(RecvError::Gone(gone)) => break gone,
+                Err(RecvError::Refused(_)) => {
+                    self.refused += 1;
+                    // It may still be there: later there may be memory.
+                    self.b.sleep(self.b.after(NAP));
+                }
                 Err(RecvError::TimedOut) => {}
             }
         };

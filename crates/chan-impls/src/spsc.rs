@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use res_api::{Backend, ChanAttr, EndsIn, Gone, Kind, KindId, Mapped, Message, Trust};
 
 use crate::endpoint::{self, QueueRcv, QueueSnd};
-use crate::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
+use crate::queue::{Fate, Half, InMemory, Misbehaved, PopError, PopQueue, PushError, PushQueue};
 use crate::ring::{
     HEADER, Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, slots, write_ahead,
 };
@@ -297,7 +297,7 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
     }
 
     #[inline(always)]
-    fn try_pop(&mut self) -> Result<Option<T>, Misbehaved> {
+    fn try_pop(&mut self) -> Result<Option<T>, PopError> {
         let items = self.index.items(1)?;
         if items == 0 {
             return Ok(None);
@@ -309,10 +309,10 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
         // SAFETY: the slot is within the memory; an honest producer has written it.
         let item = unsafe { slot::take::<M, T>(self.slots.at(self.index.position())) };
         self.index.release(1);
-        item.map(Some).ok_or(Misbehaved)
+        item.map(Some).ok_or(PopError::Misbehaved)
     }
 
-    fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, Misbehaved>
+    fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, PopError>
     where
         T: Copy,
     {
@@ -322,7 +322,7 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
             // SAFETY: `count` slots from the position on are within the memory; an honest producer
             // has written them.
             let item = unsafe { slot::take::<M, T>(self.slots.at(position)) };
-            *place = item.ok_or(Misbehaved)?;
+            *place = item.ok_or(PopError::Misbehaved)?;
         }
         self.index.release(count as u32);
         Ok(count)

@@ -14,7 +14,7 @@ use res_api::Gone;
 use res_sync::MemoryModel;
 use res_sync::model::{Atomic, Cell, Core};
 
-use crate::queue::{Fate, Half, Misbehaved, PopQueue, PushError, PushQueue};
+use crate::queue::{Fate, Half, Misbehaved, PopError, PopQueue, PushError, PushQueue};
 use crate::ring::{
     Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, write_ahead,
 };
@@ -496,12 +496,12 @@ impl<T, M: MemoryModel> PopQueue for Consumer<'_, T, M> {
     }
 
     #[inline(always)]
-    fn try_pop(&mut self) -> Result<Option<T>, Misbehaved> {
+    fn try_pop(&mut self) -> Result<Option<T>, PopError> {
         Ok(self.pop())
     }
 
     #[inline]
-    fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, Misbehaved>
+    fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, PopError>
     where
         T: Copy,
     {

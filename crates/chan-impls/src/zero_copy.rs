@@ -310,6 +310,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         match self.wait_free_slot(deadline) {
             Ok(slot) => Ok(self.lend(slot)),
             Err(RecvError::TimedOut) => Err(SendError::TimedOut(())),
+            Err(RecvError::Refused(kind)) => Err(SendError::Refused((), kind)),
             Err(RecvError::Gone(gone)) => Err(SendError::Gone((), gone)),
         }
     }
@@ -364,7 +365,8 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         }
         match self.returned.try_recv() {
             Ok(slot) => self.came_back(slot).map(Some),
-            Err(TryRecvError::Empty) => Ok(None),
+            // A number needs no memory.
+            Err(TryRecvError::Empty | TryRecvError::Refused(_)) => Ok(None),
             Err(TryRecvError::Gone(gone)) => Err(gone),
         }
     }
@@ -439,6 +441,7 @@ impl<B: Backend, T: Message> Sender for ZeroCopySnd<B, T> {
                 .send_in(slot, message)
                 .map_err(|(message, gone)| SendError::Gone(message, gone)),
             Err(RecvError::TimedOut) => Err(SendError::TimedOut(message)),
+            Err(RecvError::Refused(kind)) => Err(SendError::Refused(message, kind)),
             Err(RecvError::Gone(gone)) => Err(SendError::Gone(message, gone)),
         }
     }

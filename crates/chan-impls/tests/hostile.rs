@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use chan_impls::queue::{Fate, Half, InMemory, Misbehaved, PushError};
+use chan_impls::queue::{Fate, Half, InMemory, Misbehaved, PopError, PushError};
 use chan_impls::{PopQueue, PushQueue, SpscPop, SpscPush};
 use res_api::{Gone, Message, message};
 use res_sync::model::{Hostile, set_adversary};
@@ -321,10 +321,10 @@ fn consumer(capacity: u32, seed: u64, operations: u32, causes: &Causes) {
                     (Ok(1..), 0) => assert!(popped.is_ok_and(|item| item.is_some())),
                     (Ok(1..), _) => {
                         count(&causes.invalid_value);
-                        assert_eq!(popped, Err(Misbehaved));
+                        assert_eq!(popped, Err(PopError::Misbehaved));
                     }
                     (Ok(0), _) => assert_eq!(popped, Ok(None)),
-                    (Err(Misbehaved), _) => assert_eq!(popped, Err(Misbehaved)),
+                    (Err(Misbehaved), _) => assert_eq!(popped, Err(PopError::Misbehaved)),
                 }
             }
             5 | 6 => {
@@ -337,7 +337,7 @@ fn consumer(capacity: u32, seed: u64, operations: u32, causes: &Causes) {
                     (Ok(items), _) => {
                         assert!(popped.is_err() || popped.is_ok_and(|count| count as u64 <= items));
                     }
-                    (Err(Misbehaved), _) => assert_eq!(popped, Err(Misbehaved)),
+                    (Err(Misbehaved), _) => assert_eq!(popped, Err(PopError::Misbehaved)),
                 }
             }
             7 => {
@@ -424,7 +424,7 @@ fn large_messages_are_validated_too() {
         let header = SpscPush::<Hostile, ()>::bytes(1).expect("it fits") as usize;
         // SAFETY: the last byte of the first message, which lies behind the header.
         unsafe { at.add(header + N - 1).write(2) };
-        assert_eq!(rx.try_pop(), Err(Misbehaved));
+        assert_eq!(rx.try_pop(), Err(PopError::Misbehaved));
         assert_eq!(rx.try_pop(), Ok(Some([true; N])));
         memory.check();
     }

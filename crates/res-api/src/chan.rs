@@ -147,21 +147,21 @@ pub trait Receiver {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`], [`TryRecvError::Gone`].
+    /// [`TryRecvError`].
     fn try_recv(&mut self) -> Result<Self::Msg, TryRecvError>;
 
     /// Receives, waiting until the deadline.
     ///
     /// # Errors
     ///
-    /// [`RecvError::TimedOut`], [`RecvError::Gone`].
+    /// [`RecvError`].
     fn recv_until(&mut self, deadline: Deadline) -> Result<Self::Msg, RecvError>;
 
     /// Receives, waiting as long as there is a sender.
     ///
     /// # Errors
     ///
-    /// [`RecvError::Gone`].
+    /// [`RecvError::Gone`], [`RecvError::Refused`].
     fn recv(&mut self) -> Result<Self::Msg, RecvError> {
         self.recv_until(Deadline::NEVER)
     }
@@ -186,8 +186,8 @@ pub trait Receiver {
         Ok(into.len())
     }
 
-    /// Receives everything that is there, without waiting. `Some` once nothing will come any
-    /// more. What to do with an edge-triggered event.
+    /// Receives everything that is there and can be received, without waiting. `Some` once nothing
+    /// will come any more. What to do with an edge-triggered event.
     fn drain(&mut self, mut each: impl FnMut(Self::Msg)) -> Option<Gone>
     where
         Self: Sized,
@@ -195,7 +195,7 @@ pub trait Receiver {
         loop {
             match self.try_recv() {
                 Ok(message) => each(message),
-                Err(TryRecvError::Empty) => return None,
+                Err(TryRecvError::Empty | TryRecvError::Refused(_)) => return None,
                 Err(TryRecvError::Gone(gone)) => return Some(gone),
             }
         }

@@ -252,6 +252,10 @@ impl<T> SendError<T> {
 pub enum TryRecvError {
     /// Nothing there.
     Empty,
+    /// Something is there that could not be received: a capability for which there is no memory, or no
+    /// place, here (`NoMemory`, `NoSlots`). The channel lives. What had come half the way is lost, as
+    /// if it had been received and dropped; otherwise it is there still.
+    Refused(ErrorKind),
     /// Nothing there, and nothing will come.
     Gone(Gone),
 }
@@ -261,8 +265,21 @@ pub enum TryRecvError {
 pub enum RecvError {
     /// Nothing came until the deadline.
     TimedOut,
+    /// Something is there that could not be received: see [`TryRecvError::Refused`].
+    Refused(ErrorKind),
     /// Everything that was sent has been received, and nothing will come.
     Gone(Gone),
+}
+
+/// Whoever waits until a deadline has passed has found nothing.
+impl From<TryRecvError> for RecvError {
+    fn from(error: TryRecvError) -> Self {
+        match error {
+            TryRecvError::Empty => Self::TimedOut,
+            TryRecvError::Refused(kind) => Self::Refused(kind),
+            TryRecvError::Gone(gone) => Self::Gone(gone),
+        }
+    }
 }
 
 static TIMED_OUT: ErrorKind = ErrorKind::TimedOut;
@@ -273,6 +290,7 @@ impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("nothing there"),
+            Self::Refused(kind) => write!(f, "not received: {kind}"),
             Self::Gone(gone) => write!(f, "nothing will come: {gone}"),
         }
     }
@@ -282,6 +300,7 @@ impl core::error::Error for TryRecvError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(match self {
             Self::Empty => &EMPTY,
+            Self::Refused(kind) => kind,
             Self::Gone(gone) => gone,
         })
     }
@@ -291,6 +310,7 @@ impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str("nothing came until the deadline"),
+            Self::Refused(kind) => write!(f, "not received: {kind}"),
             Self::Gone(gone) => write!(f, "nothing will come: {gone}"),
         }
     }
@@ -300,6 +320,7 @@ impl core::error::Error for RecvError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(match self {
             Self::TimedOut => &TIMED_OUT,
+            Self::Refused(kind) => kind,
             Self::Gone(gone) => gone,
         })
     }

@@ -288,11 +288,9 @@ fn scenes<B: Backend>() -> [Scene<B>; 10] {
 
 // --- Runs.
 
-/// What the scene may come to where something is lacking, here or on the other side. (There is no
-/// word yet for a capability that has come and cannot be received: `Misbehaved`.)
+/// What the scene may come to where something is lacking, here or on the other side.
 fn is_told(kind: ErrorKind) -> bool {
-    let gone = [ErrorKind::PeerGone, ErrorKind::Closed, ErrorKind::Misbehaved];
-    is_lack(kind) || gone.contains(&kind)
+    is_lack(kind) || [ErrorKind::PeerGone, ErrorKind::Closed].contains(&kind)
 }
 
 /// A scene, and once more if it did not go well.

@@ -60,7 +60,7 @@ fn asking(trial: &Trial<'_>) -> Exit {
         match answer(&mut callee, trial.late) {
             Ok(()) => {}
             Err(RecvError::Gone(gone)) => break gone,
-            Err(RecvError::TimedOut) => panic!("nobody says that it is gone"),
+            Err(why) => panic!("nobody says that it is gone: {why}"),
         }
     };
     let exit = trial.end_of(&component);
@@ -166,12 +166,12 @@ fn connecting(trial: &Trial<'_>, service: &mut Service<System, Doubles>) -> Exit
         let ended = component.wait(Deadline::PASSED);
         match service.accept(trial.system.within(Duration::from_millis(1))) {
             Ok(client) => serve_one(trial, client),
-            Err(RecvError::Gone(gone)) => panic!("the service is gone: {gone}"),
             Err(RecvError::TimedOut) => {
                 if let Ok(exit) = ended {
                     return exit;
                 }
             }
+            Err(why) => panic!("the service is gone: {why}"),
         }
     }
 }

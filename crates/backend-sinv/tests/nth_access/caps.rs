@@ -46,7 +46,7 @@ fn giving(trial: &Trial<'_>) -> Exit {
                 count += 1;
             }
             Err(RecvError::Gone(gone)) => break gone,
-            Err(RecvError::TimedOut) => panic!("nobody says that it is gone"),
+            Err(why) => panic!("nobody says that it is gone: {why}"),
         }
     };
     let exit = trial.end_of(&component);

@@ -103,7 +103,7 @@ impl Trial<'_> {
             match rx.recv_until(self.late) {
                 Ok(found) => assert_eq!(found, message(expected)),
                 Err(RecvError::Gone(gone)) => return (expected, gone),
-                Err(RecvError::TimedOut) => panic!("nobody says that it is gone: {}", self.seen()),
+                Err(why) => panic!("nobody says that it is gone: {why}, {}", self.seen()),
             }
             expected += 1;
         }

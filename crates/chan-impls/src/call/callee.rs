@@ -59,7 +59,8 @@ impl<B: Backend, I: Interface + ?Sized> Callee<B, I> {
                 Ok(request) if request.is_late() => request.refuse(ErrorKind::TimedOut),
                 Ok(request) => handler(request),
                 Err(RecvError::Gone(gone)) => return gone,
-                Err(RecvError::TimedOut) => {}
+                // There is no deadline, and words need no memory.
+                Err(RecvError::TimedOut | RecvError::Refused(_)) => {}
             }
         }
     }

@@ -97,8 +97,8 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
             self.collect();
             match self.upstream.try_recv_loan() {
                 Ok(loan) => return Ok(loan),
-                Err(TryRecvError::Gone(gone)) => return Err(RecvError::Gone(gone)),
                 Err(TryRecvError::Empty) => {}
+                Err(why) => return Err(why.into()),
             }
             match self.links.group.wait(deadline) {
                 Ok(_) => {}
@@ -161,7 +161,7 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
                     self.upstream.give_back(slot);
                 }
                 Ok(_) => {}
-                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Empty | TryRecvError::Refused(_)) => return,
                 Err(TryRecvError::Gone(_)) => break,
             }
         }

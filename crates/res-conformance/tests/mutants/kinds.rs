@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use chan_impls::endpoint::{self, QueueRcv, QueueSnd};
-use chan_impls::queue::{Fate, Half, InMemory, Misbehaved, PopQueue, PushError, PushQueue};
+use chan_impls::queue::{
+    Fate, Half, InMemory, Misbehaved, PopError, PopQueue, PushError, PushQueue,
+};
 use chan_impls::{Spsc, SpscPop, SpscPush};
 use res_api::{
     AnyCap, Backend, CastError, CastReason, ChanAttr, Deadline, Desc, EndsIn, FromCap, Gone,
@@ -108,7 +110,7 @@ impl<Q: PopQueue<Item: Message>, M: Mutation> PopQueue for Pop<Q, M> {
         Ok(self.next.is_some() || self.inner.has_item()?)
     }
 
-    fn try_pop(&mut self) -> Result<Option<Q::Item>, Misbehaved> {
+    fn try_pop(&mut self) -> Result<Option<Q::Item>, PopError> {
         if let Some(item) = self.next.take().or_else(|| self.again.take()) {
             return Ok(Some(item));
         }

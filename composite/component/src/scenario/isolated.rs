@@ -411,8 +411,8 @@ pub(super) fn group(machine: Composite) -> Result<(), Fault> {
                         came += 1;
                     }
                     Err(res_api::TryRecvError::Empty) => break,
-                    Err(res_api::TryRecvError::Gone(gone)) => {
-                        check!(gone == Gone::Closed);
+                    Err(why) => {
+                        check!(why == res_api::TryRecvError::Gone(Gone::Closed));
                         closed = true;
                         break;
                     }

@@ -168,7 +168,8 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
 /// Whether that is for want of something here, or of what nobody should have sent.
 const fn not_received(kind: ErrorKind) -> PopError {
     match kind {
-        ErrorKind::NoMemory | ErrorKind::NoSlots => PopError::Refused(kind),
+        ErrorKind::NoMemory => PopError::NoMemory,
+        ErrorKind::NoSlots => PopError::NoSlots,
         _ => PopError::Misbehaved,
     }
 }

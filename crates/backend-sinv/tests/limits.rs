@@ -143,7 +143,7 @@ fn receives_when_it_has_a_place(b: Env<Sinv>) -> Result<(), Fault> {
         match ends.recv() {
             Ok(end) => received.push(end),
             Err(refused) => {
-                assert_eq!(refused, RecvError::Refused(ErrorKind::NoSlots));
+                assert_eq!(refused, RecvError::NoSlots);
                 assert!(queues.pop().is_some(), "{} came", received.len());
             }
         }

@@ -382,12 +382,14 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
     /// No message, and why. One that is lost has left room all the same.
     #[cold]
     fn unpopped(&mut self, why: PopError) -> TryRecvError {
-        match why {
-            PopError::Misbehaved => TryRecvError::Gone(Gone::Misbehaved),
-            PopError::Refused(kind) => match self.end.pace.notify(&self.end.signal) {
-                Some(Gone::Revoked) => TryRecvError::Gone(Gone::Revoked),
-                _ => TryRecvError::Refused(kind),
-            },
+        let lacking = match why {
+            PopError::Misbehaved => return TryRecvError::Gone(Gone::Misbehaved),
+            PopError::NoMemory => TryRecvError::NoMemory,
+            PopError::NoSlots => TryRecvError::NoSlots,
+        };
+        match self.end.pace.notify(&self.end.signal) {
+            Some(Gone::Revoked) => TryRecvError::Gone(Gone::Revoked),
+            _ => lacking,
         }
     }
 

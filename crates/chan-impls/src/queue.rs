@@ -25,8 +25,10 @@ pub enum PushError {
 pub enum PopError {
     /// The other half broke the protocol.
     Misbehaved,
-    /// There is an item that cannot be had here. It is still there, or popped and lost.
-    Refused(ErrorKind),
+    /// There is an item, and no memory for it here. It is still there, or popped and lost.
+    NoMemory,
+    /// The same, and no place.
+    NoSlots,
 }
 
 impl From<Misbehaved> for PopError {

@@ -121,7 +121,7 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
             match self.accept(Deadline::NEVER) {
                 Ok(client) => self.begin(client, context.clone()),
                 Err(RecvError::Gone(gone)) => break gone,
-                Err(RecvError::Refused(_)) => {
+                Err(RecvError::NoMemory | RecvError::NoSlots) => {
                     self.refused += 1;
                     // It may still be there: later there may be memory.
                     self.b.sleep(self.b.after(NAP));

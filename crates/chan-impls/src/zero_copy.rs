@@ -23,7 +23,7 @@ use res_api::{
     AnyCap, Backend, Barrier, CastError, CastReason, ChanAttr, Deadline, Desc, EndsIn, ErrorKind,
     FromCap, Gone, IntoCap, Kind, KindId, Mem, Message, Notify, Part, Receiver, RecvError, Refused,
     Rights, Role, SendError, Sender, SharedMem, Source, SourceKind, Stats, Trust, TryRecvError,
-    TrySendError,
+    TrySendError, WaitError,
 };
 
 use crate::Spsc;
@@ -309,9 +309,8 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
     pub fn loan_until(&mut self, deadline: Deadline) -> Result<LoanMut<B, T>, SendError<()>> {
         match self.wait_free_slot(deadline) {
             Ok(slot) => Ok(self.lend(slot)),
-            Err(RecvError::TimedOut) => Err(SendError::TimedOut(())),
-            Err(RecvError::Refused(kind)) => Err(SendError::Refused((), kind)),
-            Err(RecvError::Gone(gone)) => Err(SendError::Gone((), gone)),
+            Err(WaitError::TimedOut) => Err(SendError::TimedOut(())),
+            Err(WaitError::Gone(gone)) => Err(SendError::Gone((), gone)),
         }
     }
 
@@ -366,22 +365,24 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         match self.returned.try_recv() {
             Ok(slot) => self.came_back(slot).map(Some),
             // A number needs no memory.
-            Err(TryRecvError::Empty | TryRecvError::Refused(_)) => Ok(None),
+            Err(TryRecvError::Empty | TryRecvError::NoMemory | TryRecvError::NoSlots) => Ok(None),
             Err(TryRecvError::Gone(gone)) => Err(gone),
         }
     }
 
-    fn wait_free_slot(&mut self, deadline: Deadline) -> Result<u32, RecvError> {
+    fn wait_free_slot(&mut self, deadline: Deadline) -> Result<u32, WaitError> {
         loop {
-            if let Some(slot) = self.free_slot().map_err(RecvError::Gone)? {
+            if let Some(slot) = self.free_slot().map_err(WaitError::Gone)? {
                 return Ok(slot);
             }
             // A loan that is dropped wakes this wait too; look for that at each turn.
             let record = &self.record;
             match self.returned.recv_or(deadline, || record.has_dropped()) {
-                Ok(Some(slot)) => return self.came_back(slot).map_err(RecvError::Gone),
-                Ok(None) => {}
-                Err(why) => return Err(why),
+                Ok(Some(slot)) => return self.came_back(slot).map_err(WaitError::Gone),
+                // A number needs no memory.
+                Ok(None) | Err(RecvError::NoMemory | RecvError::NoSlots) => {}
+                Err(RecvError::TimedOut) => return Err(WaitError::TimedOut),
+                Err(RecvError::Gone(gone)) => return Err(WaitError::Gone(gone)),
             }
         }
     }
@@ -440,9 +441,8 @@ impl<B: Backend, T: Message> Sender for ZeroCopySnd<B, T> {
             Ok(slot) => self
                 .send_in(slot, message)
                 .map_err(|(message, gone)| SendError::Gone(message, gone)),
-            Err(RecvError::TimedOut) => Err(SendError::TimedOut(message)),
-            Err(RecvError::Refused(kind)) => Err(SendError::Refused(message, kind)),
-            Err(RecvError::Gone(gone)) => Err(SendError::Gone(message, gone)),
+            Err(WaitError::TimedOut) => Err(SendError::TimedOut(message)),
+            Err(WaitError::Gone(gone)) => Err(SendError::Gone(message, gone)),
         }
     }
 

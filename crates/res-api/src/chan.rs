@@ -161,7 +161,7 @@ pub trait Receiver {
     ///
     /// # Errors
     ///
-    /// [`RecvError::Gone`], [`RecvError::Refused`].
+    /// [`RecvError::Gone`]; [`RecvError::NoMemory`], [`RecvError::NoSlots`].
     fn recv(&mut self) -> Result<Self::Msg, RecvError> {
         self.recv_until(Deadline::NEVER)
     }
@@ -195,7 +195,9 @@ pub trait Receiver {
         loop {
             match self.try_recv() {
                 Ok(message) => each(message),
-                Err(TryRecvError::Empty | TryRecvError::Refused(_)) => return None,
+                Err(TryRecvError::Empty | TryRecvError::NoMemory | TryRecvError::NoSlots) => {
+                    return None;
+                }
                 Err(TryRecvError::Gone(gone)) => return Some(gone),
             }
         }

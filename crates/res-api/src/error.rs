@@ -252,10 +252,12 @@ impl<T> SendError<T> {
 pub enum TryRecvError {
     /// Nothing there.
     Empty,
-    /// Something is there that could not be received: a capability for which there is no memory, or no
-    /// place, here (`NoMemory`, `NoSlots`). The channel lives. What had come half the way is lost, as
-    /// if it had been received and dropped; otherwise it is there still.
-    Refused(ErrorKind),
+    /// Something is there that could not be received: a capability for which there is no memory here.
+    /// The channel lives. What had come half the way is lost, as if it had been received and dropped;
+    /// otherwise it is there still.
+    NoMemory,
+    /// The same, because this component has as much as it may have.
+    NoSlots,
     /// Nothing there, and nothing will come.
     Gone(Gone),
 }
@@ -265,8 +267,10 @@ pub enum TryRecvError {
 pub enum RecvError {
     /// Nothing came until the deadline.
     TimedOut,
-    /// Something is there that could not be received: see [`TryRecvError::Refused`].
-    Refused(ErrorKind),
+    /// Something is there that could not be received: see [`TryRecvError::NoMemory`].
+    NoMemory,
+    /// The same: see [`TryRecvError::NoSlots`].
+    NoSlots,
     /// Everything that was sent has been received, and nothing will come.
     Gone(Gone),
 }
@@ -276,21 +280,24 @@ impl From<TryRecvError> for RecvError {
     fn from(error: TryRecvError) -> Self {
         match error {
             TryRecvError::Empty => Self::TimedOut,
-            TryRecvError::Refused(kind) => Self::Refused(kind),
+            TryRecvError::NoMemory => Self::NoMemory,
+            TryRecvError::NoSlots => Self::NoSlots,
             TryRecvError::Gone(gone) => Self::Gone(gone),
         }
     }
 }
 
 static TIMED_OUT: ErrorKind = ErrorKind::TimedOut;
-static FULL: ErrorKind = ErrorKind::NoSlots;
+static NO_SLOTS: ErrorKind = ErrorKind::NoSlots;
+static NO_MEMORY: ErrorKind = ErrorKind::NoMemory;
 static EMPTY: ErrorKind = ErrorKind::NotFound;
 
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("nothing there"),
-            Self::Refused(kind) => write!(f, "not received: {kind}"),
+            Self::NoMemory => write!(f, "not received: {NO_MEMORY}"),
+            Self::NoSlots => write!(f, "not received: {NO_SLOTS}"),
             Self::Gone(gone) => write!(f, "nothing will come: {gone}"),
         }
     }
@@ -300,7 +307,8 @@ impl core::error::Error for TryRecvError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(match self {
             Self::Empty => &EMPTY,
-            Self::Refused(kind) => kind,
+            Self::NoMemory => &NO_MEMORY,
+            Self::NoSlots => &NO_SLOTS,
             Self::Gone(gone) => gone,
         })
     }
@@ -310,7 +318,8 @@ impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str("nothing came until the deadline"),
-            Self::Refused(kind) => write!(f, "not received: {kind}"),
+            Self::NoMemory => write!(f, "not received: {NO_MEMORY}"),
+            Self::NoSlots => write!(f, "not received: {NO_SLOTS}"),
             Self::Gone(gone) => write!(f, "nothing will come: {gone}"),
         }
     }
@@ -320,7 +329,8 @@ impl core::error::Error for RecvError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(match self {
             Self::TimedOut => &TIMED_OUT,
-            Self::Refused(kind) => kind,
+            Self::NoMemory => &NO_MEMORY,
+            Self::NoSlots => &NO_SLOTS,
             Self::Gone(gone) => gone,
         })
     }
@@ -349,7 +359,7 @@ impl<T> fmt::Display for TrySendError<T> {
 impl<T> core::error::Error for TrySendError<T> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(match self {
-            Self::Full(_) => &FULL,
+            Self::Full(_) => &NO_SLOTS,
             Self::Gone(_, gone) => gone,
             Self::Refused(_, kind) => kind,
         })

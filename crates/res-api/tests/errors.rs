@@ -111,6 +111,11 @@ fn what_was_not_sent_has_a_kind() {
 #[test]
 fn a_receive_that_timed_out_has_a_kind() {
     assert_eq!(kind_of(&RecvError::TimedOut), ErrorKind::TimedOut);
+    for (tried, kind) in
+        [(TryRecvError::NoMemory, ErrorKind::NoMemory), (TryRecvError::NoSlots, ErrorKind::NoSlots)]
+    {
+        assert_eq!((kind_of(&tried), kind_of(&RecvError::from(tried))), (kind, kind));
+    }
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn deal(env: &Env<Sinv>, froms: &mut [Rcv], tos: &mut [Snd], seen: &mut [u64; 4]
         Ok(_) => 0,
         Err(RecvError::TimedOut) => 1,
         Err(RecvError::Gone(Gone::Misbehaved)) => 2,
-        Err(RecvError::Gone(_) | RecvError::Refused(_)) => 3,
+        Err(_) => 3,
     });
     let tos = tos.iter_mut().map(|to| match to.send_until(1, soon) {
         Ok(()) => 0,

@@ -60,7 +60,7 @@ impl<B: Backend, I: Interface + ?Sized> Callee<B, I> {
                 Ok(request) => handler(request),
                 Err(RecvError::Gone(gone)) => return gone,
                 // There is no deadline, and words need no memory.
-                Err(RecvError::TimedOut | RecvError::Refused(_)) => {}
+                Err(RecvError::TimedOut | RecvError::NoMemory | RecvError::NoSlots) => {}
             }
         }
     }

@@ -161,7 +161,8 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
                     self.upstream.give_back(slot);
                 }
                 Ok(_) => {}
-                Err(TryRecvError::Empty | TryRecvError::Refused(_)) => return,
+                // A number needs no memory.
+                Err(TryRecvError::Empty | TryRecvError::NoMemory | TryRecvError::NoSlots) => return,
                 Err(TryRecvError::Gone(_)) => break,
             }
         }

@@ -43,7 +43,7 @@ fn polls<B: Backend>(env: Env<B>) -> Result<(), Fault> {
         match from.try_recv() {
             Ok(message) => to.send(message)?,
             Err(res::TryRecvError::Empty) => std::hint::spin_loop(),
-            Err(res::TryRecvError::Gone(_)) => return Ok(()),
+            Err(_) => return Ok(()),
         }
     }
 }

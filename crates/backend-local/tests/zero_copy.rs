@@ -42,6 +42,33 @@ fn loans_come_back_in_any_order() -> Result<(), Fault> {
     Ok(())
 }
 
+/// However many words it takes to note which loans were dropped.
+#[test]
+fn all_slots_are_free_again_when_their_loans_were_dropped() -> Result<(), Fault> {
+    let system = Local::new()?;
+    for capacity in [1, 63, 64, 65, 128, 200] {
+        let (mut tx, mut rx) = pair(&system, capacity);
+        for round in 0..3 {
+            let drafts: Result<Vec<_>, _> = (0..capacity).map(|_| tx.try_loan()).collect();
+            let mut drafts = drafts?;
+            assert!(matches!(tx.try_loan(), Err(TrySendError::Full(()))));
+            // Some are not sent, but dropped.
+            let sent = drafts.split_off(drafts.len() / (round + 2));
+            let unsent = drafts.len() as u32;
+            drop(drafts);
+            for draft in sent {
+                tx.send_loan(draft).map_err(TrySendError::without_message)?;
+            }
+            let loans: Result<Vec<_>, _> = (unsent..capacity).map(|_| rx.try_recv_loan()).collect();
+            let mut loans = loans?;
+            loans.reverse();
+            drop(loans);
+            assert_eq!(rx.try_recv().err(), Some(TryRecvError::Empty), "{capacity}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_loan_is_written_in_place_and_an_unsent_one_is_free_again() -> Result<(), Fault> {
     let system = Local::new()?;

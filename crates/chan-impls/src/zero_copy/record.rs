@@ -34,8 +34,8 @@ impl Place {
 /// One end's private record: memory of its own, which travels with the end.
 ///
 /// Words: how many are free; whether a loan was dropped, where one word of bits does not say so; for
-/// each slot its place; the stack of free slots; a bit for each slot whose loan was dropped. Only the last two kinds of word that
-/// concern dropped loans are written by other threads than the end's own.
+/// each slot its place; the stack of free slots; a bit for each slot whose loan was dropped. Only the
+/// second and the last, which concern dropped loans, are written by other threads than the end's own.
 ///
 /// Whoever had the end before may still have the memory mapped, in another domain: nothing that is
 /// read here is believed beyond being a slot that is where it should be (H18).

@@ -153,21 +153,24 @@ pub(crate) fn two_futexes_paused(system: &Sinv) -> Candidate<'static> {
     })
 }
 
-/// Copies between private bytes and those there or back.
-fn copy(map: &Mapped, way: u64, private: &mut [u8], copy: fn(*mut u8, *mut u8, usize)) {
-    let start = (COPIES + way * private.len() as u64) as usize;
-    assert!((start + private.len()) as u64 <= map.len());
-    copy(map.base().as_ptr().wrapping_add(start), private.as_mut_ptr(), private.len());
+/// Where the bytes are that go there (0), or come back (1).
+fn place(map: &Mapped, way: usize, len: usize) -> *mut u8 {
+    let start = COPIES as usize + way * len;
+    assert!((start + len) as u64 <= map.len());
+    map.base().as_ptr().wrapping_add(start)
 }
 
-fn put(shared: *mut u8, private: *mut u8, len: usize) {
-    // SAFETY: both have so many bytes; who has the turn is said by the words.
-    unsafe { shared.copy_from_nonoverlapping(private, len) };
+fn put(map: &Mapped, way: usize, private: &[u8]) {
+    let shared = place(map, way, private.len());
+    // SAFETY: within what is mapped for writing (`place`), to which nobody has a reference; the words
+    // say whose turn it is.
+    unsafe { shared.copy_from_nonoverlapping(private.as_ptr(), private.len()) };
 }
 
-fn get(shared: *mut u8, private: *mut u8, len: usize) {
-    // SAFETY: as above.
-    unsafe { private.copy_from_nonoverlapping(shared, len) };
+fn get(map: &Mapped, way: usize, private: &mut [u8]) {
+    let shared = place(map, way, private.len());
+    // SAFETY: as above; any bytes are a value.
+    unsafe { shared.copy_to_nonoverlapping(private.as_mut_ptr(), private.len()) };
 }
 
 /// Copies what comes, and copies it back.
@@ -178,8 +181,8 @@ fn copies<const N: usize>(env: Env<Sinv>) -> Result<(), Fault> {
     loop {
         last = spin(&map, asked, last);
         if last != END {
-            copy(&map, 0, &mut private, get);
-            copy(&map, 1, &mut private, put);
+            get(&map, 0, &mut private);
+            put(&map, 1, &private);
         }
         map.word(answered)?.store(last, Release);
         if last == END {
@@ -198,9 +201,9 @@ pub(crate) fn two_words_and_copies<const N: usize>(
         let mut asker = Asker::with(&system, copies::<N>, spin, nobody, COPIES + 2 * N as u64);
         let mut private = vec![7; N];
         let mut trip = || {
-            copy(&asker.map, 0, &mut private, put);
+            put(&asker.map, 0, &private);
             asker.ask_next();
-            copy(&asker.map, 1, &mut private, get);
+            get(&asker.map, 1, &mut private);
         };
         trip();
         time(trips, || (0..trips).for_each(|_| trip()))

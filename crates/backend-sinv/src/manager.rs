@@ -92,7 +92,7 @@ impl<K: Isolation> Manager<K> {
             names: BTreeMap::new(),
             effects: Vec::new(),
         };
-        // Contended as a rule, where the other barrier would be dear.
+        // Several threads want it at once, and each wait would cost the other barrier (H3).
         let state = Mutex::new(kernel.clone(), kernel.point()?, Barrier::Fence, state);
         Ok(Arc::new(Self { kernel: kernel.clone(), point, confinement, state }))
     }

@@ -7,7 +7,7 @@ use backend_sinv::{Limits, Sinv};
 use chan_impls::Spsc;
 use res_api::{
     Backend, BackendError, CapRx, Entry, Env, ErrorKind, Exit, Fault, IntoCap, Mem, Name, Receiver,
-    RecvError, Rights, Rx, Sender, SharedMem, Slot,
+    RecvError, Rights, Rx, Sender, SharedMem, Slot, kind_of,
 };
 use res_kernel::linux::Linux;
 
@@ -17,6 +17,8 @@ const BYTES: u64 = 1 << 20;
 /// More than are sent ahead of being asked for.
 const GIVEN: usize = 8;
 const ENDS: Slot<CapRx> = Slot::new("ends");
+const KEPT: Slot<Rx<Spsc, u64>> = Slot::new("kept");
+const SHOWN: Name = Name::new("shown");
 
 fn few() -> Limits {
     Limits { components: FEW, queues: FEW, names: FEW, bytes: BYTES, ..Limits::default() }
@@ -138,6 +140,9 @@ fn receives_when_it_has_a_place(b: Env<Sinv>) -> Result<(), Fault> {
     let mut ends = b.take(ENDS)?;
     let mut queues: Vec<_> = core::iter::from_fn(|| b.chanchan(1).ok()).collect();
     let most = queues.len();
+    let taken = b.take(KEPT).map_err(|error| kind_of(&error));
+    assert_eq!(taken.err(), Some(ErrorKind::NoSlots));
+    assert_eq!(kind(b.lookup(SHOWN)), Some(ErrorKind::NoSlots));
     let mut received = Vec::new();
     while received.len() < GIVEN {
         match ends.recv() {
@@ -149,6 +154,9 @@ fn receives_when_it_has_a_place(b: Env<Sinv>) -> Result<(), Fault> {
         }
     }
     assert!(queues.len() < most, "some had to go");
+    queues.clear();
+    received.push(b.take(KEPT)?.into_cap());
+    received.push(b.lookup(SHOWN)?);
     for (number, end) in (0..).zip(received) {
         assert_eq!(b.cast::<Rx<Spsc, u64>>(end)?.recv(), Ok(number));
     }
@@ -163,11 +171,18 @@ fn nothing_is_lost_for_want_of_a_place() {
     let name = const { Name::new("receives") };
     let child = system.component(name, receives_when_it_has_a_place).expect("a component");
     child.endow(ENDS, ends).expect("endowed");
-    for number in 0..GIVEN as u64 {
+    let numbered = |number| {
         let (mut tx, rx) = system.chan::<Spsc, u64>(1).expect("a channel");
         tx.send(number).expect("there is room");
-        over.send(rx.into_cap()).expect("there is room");
-    }
+        rx
+    };
+    let given = GIVEN as u64;
+    (0..given).for_each(|number| over.send(numbered(number).into_cap()).expect("there is room"));
+    child.endow(KEPT, numbered(given)).expect("endowed");
+    system
+        .publish(SHOWN, numbered(given + 1).into_cap())
+        .map_err(|it| it.error)
+        .expect("published");
     child.start().expect("started");
     assert_eq!(child.wait(system.within(Duration::from_secs(60))), Ok(Exit::Success));
 }

@@ -121,11 +121,8 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
             match self.accept(Deadline::NEVER) {
                 Ok(client) => self.begin(client, context.clone()),
                 Err(RecvError::Gone(gone)) => break gone,
-                Err(RecvError::NoMemory | RecvError::NoSlots) => {
-                    self.refused += 1;
-                    // It may still be there: later there may be memory.
-                    self.b.sleep(self.b.after(NAP));
-                }
+                // Who comes may still be there when there is memory, or a place, again.
+                Err(RecvError::NoMemory | RecvError::NoSlots) => self.b.sleep(self.b.after(NAP)),
                 Err(RecvError::TimedOut) => {}
             }
         };

@@ -333,7 +333,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         if !loan.is_of(&self.record) {
             return Err(TrySendError::Refused(loan, ErrorKind::Invalid));
         }
-        let slot = self.unlend(loan);
+        let slot = loan.keep(&mut self.tether);
         match self.send_slot(slot) {
             Ok(()) => Ok(()),
             Err(gone) => Err(TrySendError::Gone(self.lend(slot), gone)),
@@ -342,18 +342,9 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
 
     fn lend(&mut self, slot: u32) -> LoanMut<B, T> {
         self.record.set(slot, Place::Lent);
-        let tether = self
-            .tether
-            .take()
-            .unwrap_or_else(|| Tether::new(&self.pool, &self.record, self.returned.blockpoint()));
+        let (pool, record, home) = (&self.pool, &self.record, self.returned.blockpoint());
+        let tether = Tether::again(&mut self.tether, pool, record, home);
         LoanMut::new(tether, slot)
-    }
-
-    /// Ends a loan without giving the slot back.
-    fn unlend(&mut self, loan: LoanMut<B, T>) -> u32 {
-        let (slot, tether) = loan.keep();
-        self.tether = Some(tether);
-        slot
     }
 
     /// A slot that nobody uses. It is still free in the record.
@@ -511,16 +502,9 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
         if !loan.is_of(&self.record) {
             return Err(loan);
         }
-        let slot = self.unlend(loan);
+        let slot = loan.keep(&mut self.tether);
         self.give_back(slot);
         Ok(())
-    }
-
-    /// Ends a loan without giving the slot back.
-    fn unlend(&mut self, loan: Loan<B, T>) -> u32 {
-        let (slot, tether) = loan.keep();
-        self.tether = Some(tether);
-        slot
     }
 
     /// Becomes a stage that passes messages on, without copying, to a receiver of its own.
@@ -538,10 +522,8 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
             return Err(Gone::Misbehaved);
         }
         self.record.set(slot, Place::Lent);
-        let tether = self
-            .tether
-            .take()
-            .unwrap_or_else(|| Tether::new(&self.pool, &self.record, self.sent.blockpoint()));
+        let (pool, record, home) = (&self.pool, &self.record, self.sent.blockpoint());
+        let tether = Tether::again(&mut self.tether, pool, record, home);
         Ok(Loan::new(tether, slot))
     }
 

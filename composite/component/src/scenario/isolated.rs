@@ -237,6 +237,9 @@ pub(super) fn service(machine: Composite) -> Result<(), Fault> {
     check!(served? == 3);
     let none = connected::<Sum>(&own, 16);
     check!(none.is_err_and(|error| error.kind() == ErrorKind::NotFound));
+    let _numbers = sends_to(&own, 16)?;
+    let other = connected::<Sum>(&own, 16);
+    check!(other.is_err_and(|error| error.kind() == ErrorKind::TypeMismatch));
     Ok(())
 }
 

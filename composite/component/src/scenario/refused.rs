@@ -135,7 +135,7 @@ fn life_with(machine: Composite, epoch: u64) -> Result<Life, Fault> {
     let own = |ask| asked(Peer::OWN_ASKS, ask);
     let [object, buffer, _] = own(Ask::Memory(20_000))?;
     let [point, recorded, _] = own(Ask::Place(WordId { object, offset: 0 }))?;
-    // SAFETY: the manager said it, and nobody else asks now.
+    // SAFETY: the manager said it, of memory that this component alone has; one thread of it asks.
     let memory = unsafe { machine.open(buffer as BufferId)? };
     let word = memory.base().cast::<AtomicU64>();
     // SAFETY: the first of its pages, which stay mapped; used by atomics only.

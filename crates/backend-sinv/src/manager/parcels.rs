@@ -184,12 +184,8 @@ impl<K: Isolation> State<K> {
         });
     }
 
-    /// From now on it is the component's; what that is told.
+    /// From now on it is the component's, which has room; what that is told.
     pub(super) fn deliver(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Answer<K>> {
-        if !self.has_room(client)? {
-            self.lose(parcel, Gone::Closed);
-            return Err(ErrorKind::NoSlots);
-        }
         let items = self.items_for(client, &parcel)?;
         self.say_who_stays(&mut parcel);
         self.hand_over(client, &parcel)?;
@@ -200,6 +196,11 @@ impl<K: Isolation> State<K> {
     pub(super) fn has_room(&mut self, client: ComponentId) -> Result<bool> {
         let room = self.limits_of(client).objects as usize;
         Ok(self.client(client)?.objects.len() < room)
+    }
+
+    /// Looked at before anything is taken for the component: it can make room, and ask again.
+    pub(super) fn needs_room(&mut self, client: ComponentId) -> Result<()> {
+        if self.has_room(client)? { Ok(()) } else { Err(ErrorKind::NoSlots) }
     }
 
     /// What goes along with a parcel: its objects, or that the component uses them already.
@@ -276,10 +277,13 @@ impl<K: Isolation> State<K> {
     }
 
     pub(super) fn take(&mut self, client: ComponentId, name: Name) -> Result<Answer<K>> {
-        let endowments = &mut self.client(client)?.endowments;
-        let found = endowments.iter_mut().find(|(known, _)| *known == name);
-        let parcel = found.and_then(|(_, parcel)| parcel.take()).ok_or(ErrorKind::NotFound)?;
-        self.deliver(client, parcel)
+        let is_there =
+            |(known, parcel): &(Name, Option<Parcel>)| *known == name && parcel.is_some();
+        let found = self.client(client)?.endowments.iter().position(is_there);
+        let found = found.ok_or(ErrorKind::NotFound)?;
+        self.needs_room(client)?;
+        let parcel = self.client(client)?.endowments[found].1.take();
+        self.deliver(client, parcel.ok_or(ErrorKind::NotFound)?)
     }
 
     pub(super) fn endowments(&mut self, client: ComponentId, start: u32) -> Result<Said> {
@@ -289,17 +293,17 @@ impl<K: Isolation> State<K> {
     }
 
     pub(super) fn lookup(&mut self, client: ComponentId, name: Name) -> Result<Answer<K>> {
-        let published = self.names.get_mut(&name).ok_or(ErrorKind::NotFound)?;
-        let shared = published.parcel.as_ref().ok_or(ErrorKind::NotFound)?;
-        let parcel = match shared.head.desc.role {
-            Role::Mem | Role::File | Role::CapSnd => {
-                let another = shared.clone();
-                self.depart_again(&another);
-                another
-            }
-            _ => published.parcel.take().ok_or(ErrorKind::NotFound)?,
-        };
-        self.deliver(client, parcel)
+        let shared = self.names.get(&name).and_then(|published| published.parcel.as_ref());
+        let role = shared.ok_or(ErrorKind::NotFound)?.head.desc.role;
+        self.needs_room(client)?;
+        let parcel = &mut self.names.get_mut(&name).ok_or(ErrorKind::NotFound)?.parcel;
+        let many = matches!(role, Role::Mem | Role::File | Role::CapSnd);
+        let taken = if many { parcel.clone() } else { parcel.take() };
+        let taken = taken.ok_or(ErrorKind::NotFound)?;
+        if many {
+            self.depart_again(&taken);
+        }
+        self.deliver(client, taken)
     }
 
     /// The names of a component go with it.

@@ -145,13 +145,12 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn receive(&mut self, client: ComponentId, id: u64) -> Result<Answer<K>> {
         self.holds_end(client, id, Role::CapRcv)?;
-        let has_room = self.has_room(client)?;
-        let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
-        if !has_room && !queue.items.is_empty() {
-            // It can make room, and ask again.
-            return Err(ErrorKind::NoSlots);
+        if self.queues.get(&id).is_none_or(|queue| queue.items.is_empty()) {
+            return Ok(Said::NotNow().into());
         }
-        let Some(parcel) = queue.items.pop_front() else { return Ok(Said::NotNow().into()) };
+        self.needs_room(client)?;
+        let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
+        let parcel = queue.items.pop_front().ok_or(ErrorKind::Stale)?;
         self.leave_home(&parcel);
         self.deliver(client, parcel)
     }

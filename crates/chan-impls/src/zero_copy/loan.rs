@@ -65,8 +65,15 @@ pub(super) struct Tether<B: Backend> {
 }
 
 impl<B: Backend> Tether<B> {
-    pub(super) fn new(pool: &Pool<B>, record: &Record<B>, home: &B::Blockpoint) -> Self {
-        Self { pool: pool.clone(), record: record.clone(), home: home.clone() }
+    /// The one that an ended loan of the same end has left, or a new one.
+    pub(super) fn again(
+        left: &mut Option<Self>,
+        pool: &Pool<B>,
+        record: &Record<B>,
+        home: &B::Blockpoint,
+    ) -> Self {
+        let new = || Self { pool: pool.clone(), record: record.clone(), home: home.clone() };
+        left.take().unwrap_or_else(new)
     }
 }
 
@@ -156,12 +163,13 @@ macro_rules! loan {
                 tether.record.is(record) && record.place(*number) == Some(Place::Lent)
             }
 
-            /// Ends the loan without giving the slot back; its number, and what another loan of the
-            /// same end can have.
-            pub(super) fn keep(self) -> (u32, Tether<B>) {
+            /// Ends the loan without giving the slot back, and leaves its tether for the next loan of
+            /// the same end; its number.
+            pub(super) fn keep(self, left: &mut Option<Tether<B>>) -> u32 {
                 let slot = ManuallyDrop::new(self.slot);
-                // SAFETY: moved out once, and the wrapper is not used any more.
-                (slot.number, unsafe { core::ptr::read(&slot.tether) })
+                // SAFETY: moved out once, and what is left in the wrapper is never dropped.
+                *left = Some(unsafe { core::ptr::read(&slot.tether) });
+                slot.number
             }
 
             /// Reads bytes at `offset` of the message.

@@ -155,8 +155,8 @@ impl<B: Backend> Record<B> {
     pub(super) fn drop_loan(&self, slot: u32) {
         // AcqRel: what the thread did with the slot comes before what the end does with it.
         self.dropped(u64::from(slot / u64::BITS)).fetch_or(1 << (slot % u64::BITS), AcqRel);
-        if self.words_of_bits() > 1 {
-            self.word(DROPPED_ANY).fetch_or(1, AcqRel);
+        if let Some(mark) = self.mark() {
+            mark.fetch_or(1, AcqRel);
         }
     }
 
@@ -164,12 +164,13 @@ impl<B: Backend> Record<B> {
         self.capacity.div_ceil(u64::BITS)
     }
 
+    /// What says that a loan was dropped, where that takes more than a look at one word of bits.
+    fn mark(&self) -> Option<&<B::Model as MemoryModel>::U64> {
+        (self.words_of_bits() > 1).then(|| self.word(DROPPED_ANY))
+    }
+
     pub(super) fn has_dropped(&self) -> bool {
-        let any = match self.words_of_bits() {
-            1 => self.dropped(0),
-            _ => self.word(DROPPED_ANY),
-        };
-        any.load(Acquire) != 0
+        self.mark().unwrap_or_else(|| self.dropped(0)).load(Acquire) != 0
     }
 
     /// Calls `each` with every slot whose loan was dropped, while it still counts as lent.
@@ -177,9 +178,9 @@ impl<B: Backend> Record<B> {
         if !self.has_dropped() {
             return;
         }
-        if self.words_of_bits() > 1 {
+        if let Some(mark) = self.mark() {
             // The mark goes first: a loan dropped after this sets it again.
-            self.word(DROPPED_ANY).swap(0, AcqRel);
+            mark.swap(0, AcqRel);
         }
         for index in 0..self.words_of_bits() {
             let mut bits = self.dropped(index.into()).swap(0, AcqRel);

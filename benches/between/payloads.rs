@@ -42,7 +42,7 @@ struct Shape {
 impl Shape {
     /// Both sides have a copy of all of it, as who uses a socket has.
     const fn copied(whole: usize) -> Self {
-        Self { whole, private: whole, slots: 1 }
+        Self { whole, private: whole, slots: if whole <= PIECE { SLOTS } else { 1 } }
     }
 
     /// Made and used where it lies, piece by piece: nobody has a copy of it.

@@ -32,7 +32,7 @@ const SHORT: Duration = Duration::from_micros(150);
 
 /// Spin hints to stay back for, at most. A fast sender is through with four messages meanwhile, or
 /// with many more: so a small ring is not left to run full.
-const STAY_BACK: u32 = 16;
+const STAY_BACK: u32 = 32;
 
 impl Default for Patience {
     fn default() -> Self {
@@ -50,7 +50,7 @@ impl Patience {
     pub(crate) fn stay_back(&mut self, capacity: u32, position: u64) -> u32 {
         let stream = position.wrapping_sub(self.waited_at) > 1;
         self.waited_at = position;
-        if stream { STAY_BACK.min(capacity / 4) } else { 0 }
+        if stream { STAY_BACK.min(capacity / 2) } else { 0 }
     }
 
     /// The end has slept for so long.
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(patience.stay_back(64, 1), 0, "none");
         assert_eq!(patience.stay_back(64, 3), STAY_BACK, "several");
         assert_eq!(patience.stay_back(64, 4), 0, "one again");
-        assert_eq!(patience.stay_back(8, 12), 2, "a small ring");
+        assert_eq!(patience.stay_back(8, 12), 4, "a small ring");
     }
 
     #[test]

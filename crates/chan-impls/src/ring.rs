@@ -6,7 +6,10 @@
 //! refreshes when the cache says full (or empty), and then checks: an index that goes backwards
 //! or too far is [`Misbehaved`]. All slots are usable; storage is rounded up to a power of two.
 //!
-//! Wait-free on both sides: no loop, and one shared load at most per operation.
+//! Beside `tail`, on the same line, lies what was pushed last, where that is short: a consumer that
+//! finds one item, as in calls and answers, need not wait for the line of its slot as well.
+//!
+//! Wait-free on both sides: no loop, and two shared loads at most per operation.
 //!
 //! | access | order | partner |
 //! |---|---|---|
@@ -25,16 +28,20 @@ use crate::queue::Misbehaved;
 /// fetch neighbours too.
 const LINE: usize = 128;
 
-/// A word on a line of its own.
+/// The index of one side, and its latest item if that is the producer's, on a line of their own.
 #[repr(C)]
 struct Line<W> {
     word: W,
-    _rest: [u8; LINE - size_of::<u64>()],
+    /// The low half of the number of a push, and what was pushed. It may be another push than the
+    /// one that the consumer looks for, and says so.
+    latest: W,
+    _rest: [u8; LINE - 2 * size_of::<u64>()],
 }
 
-impl<W> Line<W> {
-    fn new(word: W) -> Self {
-        Self { word, _rest: [0; LINE - size_of::<u64>()] }
+impl<W: Atomic<u64>> Line<W> {
+    fn new() -> Self {
+        let (word, latest) = (W::new(0), W::new(0));
+        Self { word, latest, _rest: [0; LINE - 2 * size_of::<u64>()] }
     }
 }
 
@@ -43,6 +50,11 @@ impl<W> Line<W> {
 pub(crate) struct Header<M: MemoryModel> {
     tail: Line<M::U64>,
     head: Line<M::U64>,
+}
+
+/// A short item, with the number of its push.
+const fn latest(position: u64, bits: u32) -> u64 {
+    position << u32::BITS | bits as u64
 }
 
 /// Bytes of a header in mapped memory; the slots follow.
@@ -57,7 +69,7 @@ impl<M: MemoryModel> Header<M> {
 
     /// An empty ring.
     pub(crate) fn new() -> Self {
-        Self { tail: Line::new(Atomic::new(0)), head: Line::new(Atomic::new(0)) }
+        Self { tail: Line::new(), head: Line::new() }
     }
 
     /// What the consumer stored last. Only for who knows that it has gone, or is it.
@@ -224,6 +236,13 @@ impl<M: MemoryModel> TxIndex<M> {
         self.tail
     }
 
+    /// Writes the bits of the next push where the consumer looks first.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, bits: u32) {
+        // Relaxed: `publish` comes behind it.
+        self.header().tail.latest.store(latest(self.tail, bits), Relaxed);
+    }
+
     /// Gives `count` written slots to the consumer; `room` said that they were free.
     #[inline(always)]
     pub(crate) fn publish(&mut self, count: u32) {
@@ -303,6 +322,19 @@ impl<M: MemoryModel> RxIndex<M> {
         self.tail = tail;
         self.high_water = self.high_water.max(queued as u32);
         Ok(queued as u32)
+    }
+
+    /// The bits of the next item, if it is the only one and the producer has noted them: asks the
+    /// producer, unless items are known to be there.
+    #[inline(always)]
+    pub(crate) fn only(&mut self) -> Result<Option<u32>, Misbehaved> {
+        if self.tail != self.head || self.ask()? != 1 {
+            return Ok(None);
+        }
+        // Relaxed: behind the Acquire in `ask`, so it is this push or a later one; or, where several
+        // were pushed at a time, an earlier one.
+        let noted = self.header().tail.latest.load(Relaxed);
+        Ok((noted == latest(self.head, noted as u32)).then_some(noted as u32))
     }
 
     /// How many items are there; asks the producer only if fewer than `want` are known to be.

@@ -13,6 +13,25 @@ pub(crate) const fn stride<T>() -> usize {
     size_of::<T>().next_multiple_of(size_of::<u64>())
 }
 
+/// Whether a message is so short that it is [noted](crate::ring) beside the index.
+pub(crate) const fn is_short<T>() -> bool {
+    size_of::<T>() <= size_of::<u32>()
+}
+
+/// The bytes of a short message.
+#[inline(always)]
+pub(crate) fn bits<T: Message>(value: &T) -> u32 {
+    let mut bytes = [0; size_of::<u32>()];
+    bytes[..size_of::<T>()].copy_from_slice(value.as_bytes());
+    u32::from_ne_bytes(bytes)
+}
+
+/// The short message of these bytes; `None` if they are no `T`.
+#[inline(always)]
+pub(crate) fn of_bits<T: Message>(bits: u32) -> Option<T> {
+    T::try_read_from_bytes(&bits.to_ne_bytes()[..size_of::<T>()]).ok()
+}
+
 /// Writes `value` into the slot at `at`.
 ///
 /// # Safety
@@ -80,6 +99,20 @@ mod tests {
         there_and_back([12_u8; 129]);
         there_and_back([13_u8; 4096]);
         there_and_back([u128::MAX; 3]);
+    }
+
+    #[test]
+    fn a_short_one_is_its_bits() {
+        fn both<T: Message + PartialEq + core::fmt::Debug>(value: T) {
+            assert!(is_short::<T>());
+            assert_eq!(of_bits(bits(&value)), Some(value));
+        }
+        both(());
+        both(true);
+        both([1_u8, 2, 3]);
+        both(u32::MAX - 1);
+        assert_eq!(of_bits::<bool>(2), None);
+        assert!(!is_short::<[u8; 5]>());
     }
 
     #[test]

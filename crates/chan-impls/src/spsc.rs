@@ -55,7 +55,7 @@ impl<B: Backend> Kind<B> for Spsc {
     }
 }
 
-const ID: KindId = KindId::new(*b"spsc", 1);
+const ID: KindId = KindId::new(*b"spsc", 2);
 
 impl Spsc {
     /// How many messages are in a ring of that capacity, as its memory says: for people who look at
@@ -253,9 +253,13 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
         if room > ahead {
             prefetch_write(self.slots.at(self.index.position() + u64::from(ahead)).as_ptr());
         }
-        // SAFETY: the slot is within the memory, and free, so an honest consumer is not reading it;
-        // the item is valid, says the caller.
-        unsafe { slot::put::<M, T>(self.slots.at(self.index.position()), &*item) };
+        // SAFETY: the item is valid, says the caller.
+        let item = unsafe { &*item };
+        // SAFETY: the slot is within the memory, and free, so an honest consumer is not reading it.
+        unsafe { slot::put::<M, T>(self.slots.at(self.index.position()), item) };
+        if const { slot::is_short::<T>() } {
+            self.index.note(slot::bits(item));
+        }
         self.index.publish(1);
         Ok(())
     }
@@ -298,6 +302,12 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
 
     #[inline(always)]
     fn try_pop(&mut self) -> Result<Option<T>, PopError> {
+        if const { slot::is_short::<T>() }
+            && let Some(bits) = self.index.only()?
+        {
+            self.index.release(1);
+            return slot::of_bits(bits).map(Some).ok_or(PopError::Misbehaved);
+        }
         let items = self.index.items(1)?;
         if items == 0 {
             return Ok(None);

@@ -61,7 +61,10 @@ use record::{Place, Record};
 #[derive(Clone, Copy, Debug)]
 pub struct ZeroCopy;
 
-const ID: KindId = KindId::new(*b"zero", 1);
+const ID: KindId = KindId::new(*b"zero", 2);
+
+/// How many numbers of free slots the sender takes behind the one that it needs.
+const AT_ONCE: usize = 16;
 
 /// What can be chosen for a [`ZeroCopy`] channel.
 ///
@@ -347,14 +350,14 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         LoanMut::new(tether, slot)
     }
 
-    /// A slot that nobody uses. It is still free in the record.
+    /// A slot that nobody uses. In the record it is still where it was.
     fn free_slot(&mut self) -> Result<Option<u32>, Gone> {
-        self.record.sweep(|record, slot| record.free(slot));
+        self.record.sweep(|slot| self.record.free(slot));
         if let Some(slot) = self.record.take_free() {
             return Ok(Some(slot));
         }
         match self.returned.try_recv() {
-            Ok(slot) => self.came_back(slot).map(Some),
+            Ok(slot) => self.take_back(slot).map(Some),
             // A number needs no memory.
             Err(TryRecvError::Empty | TryRecvError::NoMemory | TryRecvError::NoSlots) => Ok(None),
             Err(TryRecvError::Gone(gone)) => Err(gone),
@@ -369,7 +372,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
             // A loan that is dropped wakes this wait too; look for that at each turn.
             let record = &self.record;
             match self.returned.recv_or(deadline, || record.has_dropped()) {
-                Ok(Some(slot)) => return self.came_back(slot).map_err(WaitError::Gone),
+                Ok(Some(slot)) => return self.take_back(slot).map_err(WaitError::Gone),
                 // A number needs no memory.
                 Ok(None) | Err(RecvError::NoMemory | RecvError::NoSlots) => {}
                 Err(RecvError::TimedOut) => return Err(WaitError::TimedOut),
@@ -378,14 +381,24 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         }
     }
 
+    /// A number from the receiver, and with it some of those behind it, if there are: the receiver
+    /// goes on writing where they lie, so they are better taken in one go.
+    fn take_back(&mut self, first: u32) -> Result<u32, Gone> {
+        let first = self.came_back(first)?;
+        self.record.set(first, Place::Lent);
+        let mut others = [0; AT_ONCE];
+        // Whatever else is wrong there is found again.
+        let count = self.returned.try_recv_slice(&mut others).unwrap_or(0);
+        for other in others[..count].iter().rev() {
+            let other = self.came_back(*other)?;
+            self.record.free(other);
+        }
+        Ok(first)
+    }
+
     /// A number from the receiver: it must be a slot that is away.
     fn came_back(&mut self, slot: u32) -> Result<u32, Gone> {
-        if self.record.place(slot) == Some(Place::Away) {
-            self.record.set(slot, Place::Free);
-            Ok(slot)
-        } else {
-            Err(Gone::Misbehaved)
-        }
+        if self.record.place(slot) == Some(Place::Away) { Ok(slot) } else { Err(Gone::Misbehaved) }
     }
 
     fn send_slot(&mut self, slot: u32) -> Result<(), Gone> {
@@ -406,7 +419,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
     /// Copies a message into a slot and sends it.
     fn send_in(&mut self, slot: u32, message: T) -> Result<(), (T, Gone)> {
         // SAFETY: a slot of the pool, which nobody else uses: it is free.
-        unsafe { slot::put::<B::Model, T>(self.pool.slot(slot), &message) };
+        unsafe { slot::put::<B::Model, T>(self.pool.slot::<T>(slot), &message) };
         self.send_slot(slot).map_err(|gone| {
             self.record.free(slot);
             (message, gone)
@@ -534,8 +547,8 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
     }
 
     fn give_back_dropped(&mut self) {
-        let returned = &mut self.returned;
-        self.record.sweep(|record, slot| {
+        let (record, returned) = (&self.record, &mut self.returned);
+        record.sweep(|slot| {
             record.set(slot, Place::Away);
             let _ = returned.try_send(slot);
         });
@@ -547,7 +560,7 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
         }
         // SAFETY: a slot of the pool. An honest sender does not write it now; what another does
         // is no race, and the value is checked.
-        let message = unsafe { slot::take::<B::Model, T>(self.pool.slot(slot)) };
+        let message = unsafe { slot::take::<B::Model, T>(self.pool.slot::<T>(slot)) };
         self.give_back(slot);
         message.ok_or(Gone::Misbehaved)
     }

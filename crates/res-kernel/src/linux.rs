@@ -56,6 +56,7 @@ mod park;
 mod program;
 #[cfg(not(miri))]
 mod socket;
+mod spin;
 mod thread;
 
 use std::mem::forget;

@@ -40,7 +40,7 @@ const FLAGS: u64 = EPOCH_ONE - 1;
 const COLD: u64 = SUBSCRIBED | WATCHED | FIELD << SIGNALLERS_SHIFT;
 
 /// Spin hints between two looks, at most.
-const LONGEST_PAUSE: u32 = 4;
+const LONGEST_PAUSE: u32 = 2;
 
 const fn told(word: u64, side: Side) -> Option<Gone> {
     Gone::from_code((word >> side.shift() & FIELD) as u32)

@@ -65,7 +65,7 @@ pub trait MemoryModel: Copy + core::fmt::Debug + Send + Sync + 'static {
     /// compiler fence at most; its partner is [`Park::heavy_barrier`](crate::Park::heavy_barrier).
     fn light_barrier(barrier: Barrier);
 
-    /// Tells the processor that this is a spin loop.
+    /// Tells the processor that this is a spin loop, and takes a moment: some 20 ns.
     fn spin_hint();
 }
 

@@ -8,7 +8,7 @@ use res_api::{
 };
 
 use super::loan::Loan;
-use super::record::{Place, Record};
+use super::record::Place;
 use super::{NumberRcv, NumberSnd, ZeroCopyAttr, ZeroCopyRcv, attach_own, create_rcv};
 use crate::Spsc;
 
@@ -166,7 +166,10 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
                 Err(TryRecvError::Gone(_)) => break,
             }
         }
-        let record: Record<B> = self.upstream.record.clone();
-        record.each_in(Place::Passed, |slot| self.upstream.give_back(slot));
+        for slot in 0..self.upstream.record.capacity() {
+            if self.upstream.record.place(slot) == Some(Place::Passed) {
+                self.upstream.give_back(slot);
+            }
+        }
     }
 }

@@ -7,20 +7,13 @@ use core::ptr::NonNull;
 
 use res_api::{Backend, Blockpoint, ErrorKind, Gone, Map, Message, OneSpace, Wake};
 
-use super::record::{Place, Record};
+use super::record::{Place, Record, drop_loan};
 use crate::slot;
 
 /// The slots of a channel.
 pub(super) struct Pool<B: Backend> {
     map: B::Map,
-    stride: u64,
     capacity: u32,
-}
-
-impl<B: Backend> Clone for Pool<B> {
-    fn clone(&self) -> Self {
-        Self { map: self.map.clone(), stride: self.stride, capacity: self.capacity }
-    }
 }
 
 /// Slots begin at a multiple of this.
@@ -41,7 +34,7 @@ pub(super) fn pool_bytes<T: Message>(capacity: u32) -> Option<u64> {
 impl<B: Backend> Pool<B> {
     pub(super) fn new<T: Message>(map: B::Map, capacity: u32) -> Option<Self> {
         let fits = map.len() >= pool_bytes::<T>(capacity)?;
-        fits.then_some(Self { map, stride: stride::<T>(), capacity })
+        fits.then_some(Self { map, capacity })
     }
 
     pub(super) fn capacity(&self) -> u32 {
@@ -49,57 +42,77 @@ impl<B: Backend> Pool<B> {
     }
 
     /// Where a slot begins; `slot` is below the capacity.
-    pub(super) fn slot(&self, slot: u32) -> NonNull<u8> {
+    pub(super) fn slot<T: Message>(&self, slot: u32) -> NonNull<u8> {
         debug_assert!(slot < self.capacity);
         // SAFETY: within the pool (`new`).
-        unsafe { self.map.base().add((u64::from(slot) * self.stride) as usize) }
+        unsafe { slot_of::<B, T>(&self.map, slot) }
     }
 }
 
-/// What a loan needs of the end that lends, for as long as it lasts.
+/// Where a slot begins.
+///
+/// # Safety
+///
+/// It is within the pool that is mapped there.
+unsafe fn slot_of<B: Backend, T: Message>(pool: &B::Map, slot: u32) -> NonNull<u8> {
+    // SAFETY: the caller says so.
+    unsafe { pool.base().add((u64::from(slot) * stride::<T>()) as usize) }
+}
+
+/// What a loan needs of the end that lends, for as long as it lasts. It moves with each loan, so it
+/// is short.
 pub(super) struct Tether<B: Backend> {
-    pool: Pool<B>,
-    record: Record<B>,
+    pool: B::Map,
+    record: B::Map,
     /// What the end waits on.
     home: B::Blockpoint,
 }
 
 impl<B: Backend> Tether<B> {
     /// The one that an ended loan of the same end has left, or a new one.
+    #[inline]
     pub(super) fn again(
         left: &mut Option<Self>,
         pool: &Pool<B>,
         record: &Record<B>,
         home: &B::Blockpoint,
     ) -> Self {
-        let new = || Self { pool: pool.clone(), record: record.clone(), home: home.clone() };
-        left.take().unwrap_or_else(new)
+        left.take().unwrap_or_else(|| Self::new(pool, record, home))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new(pool: &Pool<B>, record: &Record<B>, home: &B::Blockpoint) -> Self {
+        Self { pool: pool.map.clone(), record: record.map().clone(), home: home.clone() }
     }
 }
 
 /// A slot, and whom to tell when it is dropped.
 struct Slot<B: Backend> {
     tether: Tether<B>,
+    /// A slot of the pool, and of the record.
     number: u32,
 }
 
 impl<B: Backend> Slot<B> {
-    fn offset(&self, offset: u64, len: usize, size: usize) -> Result<u64, ErrorKind> {
+    fn offset<T: Message>(&self, offset: u64, len: usize) -> Result<u64, ErrorKind> {
         let end = offset.checked_add(len as u64).ok_or(ErrorKind::Invalid)?;
-        if end > size as u64 {
+        if end > size_of::<T>() as u64 {
             return Err(ErrorKind::Invalid);
         }
-        Ok(u64::from(self.number) * self.tether.pool.stride + offset)
+        Ok(u64::from(self.number) * stride::<T>() + offset)
     }
 
-    fn start(&self) -> NonNull<u8> {
-        self.tether.pool.slot(self.number)
+    fn start<T: Message>(&self) -> NonNull<u8> {
+        // SAFETY: it is a slot of the pool.
+        unsafe { slot_of::<B, T>(&self.tether.pool, self.number) }
     }
 }
 
 impl<B: Backend> Drop for Slot<B> {
     fn drop(&mut self) {
-        self.tether.record.drop_loan(self.number);
+        // SAFETY: it is a slot of the record.
+        unsafe { drop_loan::<B>(&self.tether.record, self.number) };
         self.tether.home.trigger(Wake::All);
     }
 }
@@ -160,7 +173,7 @@ macro_rules! loan {
             /// Whether the end with that record has lent it.
             pub(super) fn is_of(&self, record: &Record<B>) -> bool {
                 let Slot { tether, number } = &self.slot;
-                tether.record.is(record) && record.place(*number) == Some(Place::Lent)
+                record.is(&tether.record) && record.place(*number) == Some(Place::Lent)
             }
 
             /// Ends the loan without giving the slot back, and leaves its tether for the next loan of
@@ -178,8 +191,8 @@ macro_rules! loan {
             ///
             /// `Invalid` where there are fewer.
             pub fn copy_out(&self, offset: u64, bytes: &mut [u8]) -> Result<(), ErrorKind> {
-                let offset = self.slot.offset(offset, bytes.len(), size_of::<T>())?;
-                self.slot.tether.pool.map.copy_out(offset, bytes)
+                let offset = self.slot.offset::<T>(offset, bytes.len())?;
+                self.slot.tether.pool.copy_out(offset, bytes)
             }
 
             /// A copy of the message.
@@ -188,7 +201,7 @@ macro_rules! loan {
             ///
             /// [`Gone::Misbehaved`] if what is there is no `T`.
             pub fn get(&self) -> Result<T, Gone> {
-                let at = self.slot.start();
+                let at = self.slot.start::<T>();
                 // SAFETY: a slot of the pool; what a peer does to it meanwhile is no race, and
                 // the value is checked.
                 unsafe { slot::take::<B::Model, T>(at) }.ok_or(Gone::Misbehaved)
@@ -207,21 +220,21 @@ impl<B: Backend, T: Message> LoanMut<B, T> {
     ///
     /// `Invalid` where they do not fit.
     pub fn copy_in(&mut self, offset: u64, bytes: &[u8]) -> Result<(), ErrorKind> {
-        let offset = self.slot.offset(offset, bytes.len(), size_of::<T>())?;
-        self.slot.tether.pool.map.copy_in(offset, bytes)
+        let offset = self.slot.offset::<T>(offset, bytes.len())?;
+        self.slot.tether.pool.copy_in(offset, bytes)
     }
 
     /// Writes the whole message.
     pub fn set(&mut self, message: &T) {
         // SAFETY: a slot of the pool, which is lent to us alone.
-        unsafe { slot::put::<B::Model, T>(self.slot.start(), message) };
+        unsafe { slot::put::<B::Model, T>(self.slot.start::<T>(), message) };
     }
 }
 
 impl<B: OneSpace, T: Message> LoanMut<B, T> {
     /// The bytes of the message, to write in place. Only where all share one address space.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let start = self.slot.start();
+        let start = self.slot.start::<T>();
         // SAFETY: the bytes of a slot, initialised when the pool was; lent to us alone, in the one
         // address space there is (`OneSpace`), and borrowed with the loan.
         unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), size_of::<T>()) }
@@ -231,7 +244,7 @@ impl<B: OneSpace, T: Message> LoanMut<B, T> {
 impl<B: OneSpace, T: Message> Loan<B, T> {
     /// The message in place, if it is one. Only where all share one address space.
     pub fn as_ref(&self) -> Option<&T> {
-        let start = self.slot.start();
+        let start = self.slot.start::<T>();
         // SAFETY: the bytes of a slot, initialised when the pool was; while it is lent, nobody in
         // the one address space there is (`OneSpace`) writes it; borrowed with the loan.
         let bytes = unsafe { core::slice::from_raw_parts(start.as_ptr(), size_of::<T>()) };

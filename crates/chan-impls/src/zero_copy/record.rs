@@ -33,15 +33,17 @@ impl Place {
 
 /// One end's private record: memory of its own, which travels with the end.
 ///
-/// Words: how many are free; whether a loan was dropped, where one word of bits does not say so; for
-/// each slot its place; the stack of free slots; a bit for each slot whose loan was dropped. Only the
-/// second and the last, which concern dropped loans, are written by other threads than the end's own.
+/// Words: how many are free; whether a loan was dropped; a bit for each slot whose loan was; for each
+/// slot its place; the stack of free slots. Only what concerns dropped loans is written by other
+/// threads than the end's own.
 ///
 /// Whoever had the end before may still have the memory mapped, in another domain: nothing that is
 /// read here is believed beyond being a slot that is where it should be (H18).
 pub(super) struct Record<B: Backend> {
     map: B::Map,
     words: NonNull<<B::Model as MemoryModel>::U64>,
+    /// Behind the bits.
+    places: NonNull<<B::Model as MemoryModel>::U64>,
     capacity: u32,
 }
 
@@ -50,19 +52,43 @@ unsafe impl<B: Backend> Send for Record<B> {}
 // SAFETY: as for `Send`.
 unsafe impl<B: Backend> Sync for Record<B> {}
 
-impl<B: Backend> Clone for Record<B> {
-    fn clone(&self) -> Self {
-        Self { map: self.map.clone(), words: self.words, capacity: self.capacity }
-    }
-}
-
 const FREE_COUNT: u64 = 0;
 const DROPPED_ANY: u64 = 1;
-const PLACES: u64 = 2;
+const DROPPED: u64 = 2;
+
+/// Where the places of that many slots begin.
+fn places(capacity: u32) -> u64 {
+    DROPPED + u64::from(capacity.div_ceil(u64::BITS))
+}
 
 /// Words of a record for that many slots.
 fn words(capacity: u32) -> u64 {
-    PLACES + 2 * u64::from(capacity) + u64::from(capacity.div_ceil(u64::BITS))
+    places(capacity) + 2 * u64::from(capacity)
+}
+
+/// A word of the record that is mapped there.
+///
+/// # Safety
+///
+/// It is as long as that.
+unsafe fn word<B: Backend>(record: &B::Map, index: u64) -> &<B::Model as MemoryModel>::U64 {
+    // SAFETY: within the memory, which the map keeps; the model's words are plain memory
+    // (`Mapped`), all of it initialised, and everybody uses them by atomics.
+    unsafe { record.base().cast::<<B::Model as MemoryModel>::U64>().add(index as usize).as_ref() }
+}
+
+/// A loan of the end with that record is dropped, in whatever thread.
+///
+/// # Safety
+///
+/// The record is of more than `slot` slots.
+pub(super) unsafe fn drop_loan<B: Backend>(record: &B::Map, slot: u32) {
+    let bits = DROPPED + u64::from(slot / u64::BITS);
+    // SAFETY: it has bits for that slot, the caller says, and the mark is in front of those.
+    let (bits, mark) = unsafe { (word::<B>(record, bits), word::<B>(record, DROPPED_ANY)) };
+    // AcqRel: what the thread did with the slot comes before what the end does with it.
+    bits.fetch_or(1 << (slot % u64::BITS), AcqRel);
+    mark.fetch_or(1, AcqRel);
 }
 
 impl<B: Backend> Record<B> {
@@ -74,9 +100,9 @@ impl<B: Backend> Record<B> {
             memory.bytes_mut()[at..at + 8].copy_from_slice(&value.to_ne_bytes());
         };
         for slot in 0..u64::from(capacity) {
-            set(PLACES + slot, place as u64);
+            set(places(capacity) + slot, place as u64);
             // The stack: slot 0 is on top.
-            set(PLACES + 2 * u64::from(capacity) - 1 - slot, slot);
+            set(words(capacity) - 1 - slot, slot);
         }
         if place == Place::Free {
             set(FREE_COUNT, capacity.into());
@@ -85,44 +111,57 @@ impl<B: Backend> Record<B> {
     }
 
     pub(super) fn attach(map: B::Map, capacity: u32) -> Option<Self> {
-        let words = map.base().cast();
-        (map.len() >= self::words(capacity) * 8).then_some(Self { map, words, capacity })
+        if map.len() < self::words(capacity) * 8 {
+            return None;
+        }
+        let words: NonNull<<B::Model as MemoryModel>::U64> = map.base().cast();
+        // SAFETY: within the memory.
+        let places = unsafe { words.add(self::places(capacity) as usize) };
+        Some(Self { map, words, places, capacity })
     }
 
+    /// One of the first words: `index` is below [`places`].
     fn word(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
-        debug_assert!(index < words(self.capacity));
+        debug_assert!(index < places(self.capacity));
         // SAFETY: within the memory (`attach`), which the map keeps; the model's words are plain
         // memory (`Mapped`), all of it initialised, and everybody uses them by atomics.
         unsafe { self.words.add(index as usize).as_ref() }
     }
 
-    fn stack(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
-        self.word(PLACES + u64::from(self.capacity) + index)
+    /// A place, or behind all of those an entry of the stack.
+    fn behind(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
+        debug_assert!(index < 2 * u64::from(self.capacity));
+        // SAFETY: as in `word`.
+        unsafe { self.places.add(index as usize).as_ref() }
     }
 
-    fn dropped(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
-        self.word(PLACES + 2 * u64::from(self.capacity) + index)
+    fn stack(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
+        self.behind(u64::from(self.capacity) + index)
+    }
+
+    /// What a loan keeps of it.
+    pub(super) fn map(&self) -> &B::Map {
+        &self.map
     }
 
     pub(super) fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    /// Whether it is the same record.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        self.words == other.words
+    /// Whether it is what is mapped there.
+    pub(super) fn is(&self, record: &B::Map) -> bool {
+        self.words == record.base().cast()
     }
 
     /// Where a slot is; none for a number that is no slot.
     pub(super) fn place(&self, slot: u32) -> Option<Place> {
         // Relaxed, here and below: only the end's own thread uses these words.
-        (slot < self.capacity)
-            .then(|| Place::from_word(self.word(PLACES + u64::from(slot)).load(Relaxed)))
+        (slot < self.capacity).then(|| Place::from_word(self.behind(slot.into()).load(Relaxed)))
     }
 
     /// `slot` is a slot.
     pub(super) fn set(&self, slot: u32, place: Place) {
-        self.word(PLACES + u64::from(slot)).store(place as u64, Relaxed);
+        self.behind(slot.into()).store(place as u64, Relaxed);
     }
 
     fn free_count(&self) -> u64 {
@@ -151,51 +190,31 @@ impl<B: Backend> Record<B> {
         }
     }
 
-    /// A loan is dropped, in whatever thread.
-    pub(super) fn drop_loan(&self, slot: u32) {
-        // AcqRel: what the thread did with the slot comes before what the end does with it.
-        self.dropped(u64::from(slot / u64::BITS)).fetch_or(1 << (slot % u64::BITS), AcqRel);
-        if let Some(mark) = self.mark() {
-            mark.fetch_or(1, AcqRel);
-        }
-    }
-
-    fn words_of_bits(&self) -> u32 {
-        self.capacity.div_ceil(u64::BITS)
-    }
-
-    /// What says that a loan was dropped, where that takes more than a look at one word of bits.
-    fn mark(&self) -> Option<&<B::Model as MemoryModel>::U64> {
-        (self.words_of_bits() > 1).then(|| self.word(DROPPED_ANY))
-    }
-
     pub(super) fn has_dropped(&self) -> bool {
-        self.mark().unwrap_or_else(|| self.dropped(0)).load(Acquire) != 0
+        self.word(DROPPED_ANY).load(Acquire) != 0
     }
 
     /// Calls `each` with every slot whose loan was dropped, while it still counts as lent.
-    pub(super) fn sweep(&self, mut each: impl FnMut(&Self, u32)) {
-        if !self.has_dropped() {
-            return;
+    pub(super) fn sweep(&self, each: impl FnMut(u32)) {
+        if self.has_dropped() {
+            self.sweep_all(each);
         }
-        if let Some(mark) = self.mark() {
-            // The mark goes first: a loan dropped after this sets it again.
-            mark.swap(0, AcqRel);
-        }
-        for index in 0..self.words_of_bits() {
-            let mut bits = self.dropped(index.into()).swap(0, AcqRel);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn sweep_all(&self, mut each: impl FnMut(u32)) {
+        // The mark goes first: a loan dropped after this sets it again.
+        self.word(DROPPED_ANY).swap(0, AcqRel);
+        for index in 0..self.capacity.div_ceil(u64::BITS) {
+            let mut bits = self.word(DROPPED + u64::from(index)).swap(0, AcqRel);
             while bits != 0 {
                 let slot = index * u64::BITS + bits.trailing_zeros();
                 bits &= bits - 1;
                 if self.place(slot) == Some(Place::Lent) {
-                    each(self, slot);
+                    each(slot);
                 }
             }
         }
-    }
-
-    /// Calls `each` with every slot that is in that place.
-    pub(super) fn each_in(&self, place: Place, mut each: impl FnMut(u32)) {
-        (0..self.capacity).filter(|slot| self.place(*slot) == Some(place)).for_each(&mut each);
     }
 }

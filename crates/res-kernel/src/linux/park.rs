@@ -10,13 +10,7 @@ use res_sync::model::Core;
 use res_sync::{Barrier, Deadline, Instant, Park, Parked, Wake};
 
 use super::futex::{self, Reach};
-use super::{Linux, barrier, clock, cores, identity};
-
-/// How often a waiter looks before it parks, where another core may make it worth while.
-///
-/// A look is a `pause` (10 to 50 ns, as processors go) and a load or two, so all of them come to
-/// 1 to 4 us: about what parking and being woken costs.
-const SPIN_LIMIT: u32 = 64;
+use super::{Linux, barrier, clock, identity, spin};
 
 /// How far the threads may be away from each other that meet at a word.
 ///
@@ -63,7 +57,7 @@ impl Park for Linux {
     }
 
     fn spin_limit(&self) -> u32 {
-        if cores::count() > 1 { SPIN_LIMIT } else { 0 }
+        spin::limit()
     }
 
     #[inline]

@@ -17,9 +17,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, 
 use super::child::Child;
 use super::message::{Notice, Request};
 use super::{MARK, warden};
-use crate::linux::barrier;
 use crate::linux::confine::{Filter, Seal, confine};
 use crate::linux::socket::LinuxSocket;
+use crate::linux::{barrier, spin};
 use crate::{DomainEntry, Linux};
 
 unsafe extern "C" {
@@ -86,8 +86,9 @@ fn serve() {
     let socket = take_streams();
     forget_environment();
     run_a_thread();
-    // Its domains inherit it.
+    // Its domains inherit both.
     barrier::reach_all();
+    spin::limit();
     let (socket, warden) = warden::stay_back(socket);
     let children = Children::new();
     let Some(filter) = confine_all(&socket, &warden) else { return };

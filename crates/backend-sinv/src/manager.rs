@@ -62,6 +62,8 @@ struct State<K: Isolation> {
     arenas: BTreeMap<u64, Arena>,
     names: BTreeMap<Name, Published>,
     effects: Vec<Effect<K>>,
+    /// Objects that nobody has any more.
+    gone: Vec<Object<K>>,
 }
 
 /// What is known to all under a name.
@@ -91,6 +93,7 @@ impl<K: Isolation> Manager<K> {
             arenas: BTreeMap::new(),
             names: BTreeMap::new(),
             effects: Vec::new(),
+            gone: Vec::new(),
         };
         // Several threads want it at once, and each wait would cost the other barrier (H3).
         let state = Mutex::new(kernel.clone(), kernel.point()?, Barrier::Fence, state);
@@ -101,6 +104,7 @@ impl<K: Isolation> Manager<K> {
     pub(crate) fn handle(self: &Arc<Self>, client: ComponentId, request: Request) -> Answer<K> {
         let answer = match request {
             Request::Start(component) => self.start(client, component),
+            Request::Memory(bytes) => self.make_memory(client, bytes),
             Request::Ends(exit) if client == MAIN => {
                 self.bury(MAIN, exit);
                 Ok(Said::Done().into())
@@ -110,17 +114,27 @@ impl<K: Isolation> Manager<K> {
         answer.unwrap_or_else(|kind| Said::Refused(kind).into())
     }
 
-    /// Changes what is known, then tells whoever has to be told.
+    /// Changes what is known, then tells whoever has to be told. To take memory away takes longer
+    /// than all of that, and comes last.
     fn within<R>(&self, change: impl FnOnce(&mut State<K>) -> R) -> R {
-        let (result, effects) = {
+        let (result, effects, gone) = {
             let mut state = self.state.lock();
             let result = change(&mut state);
-            (result, core::mem::take(&mut state.effects))
+            (result, core::mem::take(&mut state.effects), core::mem::take(&mut state.gone))
         };
         for effect in effects {
             effect.run(&self.kernel, &self.point);
         }
+        drop(gone);
         result
+    }
+
+    /// A memory object that the component accounts for. To make one takes the machine longer than
+    /// what others ask for meanwhile takes the manager.
+    fn make_memory(&self, client: ComponentId, bytes: u64) -> Result<Answer<K>> {
+        self.within(|state| state.begin_memory(client, bytes))?;
+        let memory = self.kernel.memory(bytes);
+        self.within(|state| state.end_memory(client, bytes, memory))
     }
 
     /// That component has ended, and so: nothing of it runs any more.
@@ -152,7 +166,6 @@ impl<K: Isolation> State<K> {
     fn answer(&mut self, client: ComponentId, request: Request) -> Result<Answer<K>> {
         self.client(client)?.requests += 1;
         let said = match request {
-            Request::Memory(bytes) => return self.make_memory(client, bytes),
             Request::Take(name) => return self.take(client, name),
             Request::Lookup(name) => return self.lookup(client, name),
             Request::Queue(capacity) => return self.make_queue(client, capacity),
@@ -178,7 +191,7 @@ impl<K: Isolation> State<K> {
                 Said::Done()
             }
             // Not under the lock.
-            Request::Start(_) => return Err(ErrorKind::Invalid),
+            Request::Start(_) | Request::Memory(_) => return Err(ErrorKind::Invalid),
         };
         Ok(said.into())
     }

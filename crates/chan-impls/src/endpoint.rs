@@ -194,6 +194,31 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         }
     }
 
+    /// Sends plain data of which there is always room for one more; why not, if that is not so.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, message: &Q::Item) -> Result<(), Gone>
+    where
+        Q::Item: Copy,
+    {
+        // SAFETY: a value that is there, and plain data, which can be in two places.
+        if unsafe { self.queue.push_from(message) }.is_err() {
+            return Err(Gone::Misbehaved);
+        }
+        match self.end.pace.notify(&self.end.signal) {
+            None => Ok(()),
+            Some(gone) => self.put_too_late(gone),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_too_late(&mut self, gone: Gone) -> Result<(), Gone> {
+        match self.queue.retract(1, gone) {
+            Fate::TakenBack(0) => Ok(()),
+            Fate::TakenBack(_) | Fate::Unknown => Err(gone),
+        }
+    }
+
     /// The receiver is gone; perhaps it received what was pushed last before it went.
     #[cold]
     fn sent_too_late(

@@ -403,17 +403,8 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
 
     fn send_slot(&mut self, slot: u32) -> Result<(), Gone> {
         self.record.set(slot, Place::Away);
-        match self.sent.try_send(slot) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.record.set(slot, Place::Lent);
-                Err(match error {
-                    TrySendError::Gone(_, gone) => gone,
-                    // There is room for as many numbers as there are slots.
-                    TrySendError::Full(_) | TrySendError::Refused(..) => Gone::Misbehaved,
-                })
-            }
-        }
+        // There is room for more numbers than there are slots.
+        self.sent.put(&slot).inspect_err(|_| self.record.set(slot, Place::Lent))
     }
 
     /// Copies a message into a slot and sends it.
@@ -477,7 +468,10 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
     pub fn try_recv_loan(&mut self) -> Result<Loan<B, T>, TryRecvError> {
         self.give_back_dropped();
         let slot = self.sent.try_recv()?;
-        self.borrow(slot).map_err(TryRecvError::Gone)
+        match self.came(slot) {
+            Ok(slot) => Ok(self.lend(slot)),
+            Err(gone) => Err(TryRecvError::Gone(gone)),
+        }
     }
 
     /// The next message where it lies, waiting for one until the deadline.
@@ -491,7 +485,10 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
             // A loan that is dropped meanwhile wakes this wait: the sender may be short of slots.
             let record = &self.record;
             if let Some(slot) = self.sent.recv_or(deadline, || record.has_dropped())? {
-                return self.borrow(slot).map_err(RecvError::Gone);
+                return match self.came(slot) {
+                    Ok(slot) => Ok(self.lend(slot)),
+                    Err(gone) => Err(RecvError::Gone(gone)),
+                };
             }
         }
     }
@@ -530,34 +527,33 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
     }
 
     /// A number from the sender: it must be a slot that is not here.
-    fn borrow(&mut self, slot: u32) -> Result<Loan<B, T>, Gone> {
-        if self.record.place(slot) != Some(Place::Away) {
-            return Err(Gone::Misbehaved);
-        }
+    fn came(&self, slot: u32) -> Result<u32, Gone> {
+        if self.record.place(slot) == Some(Place::Away) { Ok(slot) } else { Err(Gone::Misbehaved) }
+    }
+
+    fn lend(&mut self, slot: u32) -> Loan<B, T> {
         self.record.set(slot, Place::Lent);
         let (pool, record, home) = (&self.pool, &self.record, self.sent.blockpoint());
         let tether = Tether::again(&mut self.tether, pool, record, home);
-        Ok(Loan::new(tether, slot))
+        Loan::new(tether, slot)
     }
 
     fn give_back(&mut self, slot: u32) {
         self.record.set(slot, Place::Away);
-        // There is room for as many numbers as there are slots; a sender that is gone needs none.
-        let _ = self.returned.try_send(slot);
+        // There is room for more numbers than there are slots; a sender that is gone needs none.
+        let _ = self.returned.put(&slot);
     }
 
     fn give_back_dropped(&mut self) {
         let (record, returned) = (&self.record, &mut self.returned);
         record.sweep(|slot| {
             record.set(slot, Place::Away);
-            let _ = returned.try_send(slot);
+            let _ = returned.put(&slot);
         });
     }
 
     fn copy_out(&mut self, slot: u32) -> Result<T, Gone> {
-        if self.record.place(slot) != Some(Place::Away) {
-            return Err(Gone::Misbehaved);
-        }
+        let slot = self.came(slot)?;
         // SAFETY: a slot of the pool. An honest sender does not write it now; what another does
         // is no race, and the value is checked.
         let message = unsafe { slot::take::<B::Model, T>(self.pool.slot::<T>(slot)) };

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use backend_local::outside::WordId;
 use res_api::{Barrier, Desc, ErrorKind, Gone, Side};
-use res_kernel::{Access, Isolation, KernelMemory};
+use res_kernel::{Access, Isolation, KernelError, KernelMemory};
 
 use super::effects::What;
 use super::{MAIN, Result, State};
@@ -162,6 +162,13 @@ impl<K: Isolation> State<K> {
 
     /// A memory object that `owner` accounts for.
     pub(super) fn add_memory(&mut self, owner: ComponentId, bytes: u64) -> Result<u64> {
+        self.reserve(owner, bytes)?;
+        let memory = self.kernel.memory(bytes);
+        self.account(owner, bytes, memory)
+    }
+
+    /// A component is about to have a memory object more, if it may.
+    fn reserve(&mut self, owner: ComponentId, bytes: u64) -> Result<()> {
         let limits = self.limits_of(owner);
         if let Some(client) = self.components.get_mut(&owner) {
             let used = client.bytes.checked_add(bytes).ok_or(ErrorKind::NoMemory)?;
@@ -171,12 +178,25 @@ impl<K: Isolation> State<K> {
             if client.objects.len().max(client.made as usize) >= limits.objects as usize {
                 return Err(ErrorKind::NoSlots);
             }
-        }
-        let memory = self.kernel.memory(bytes).map_err(|error| error.kind)?;
-        if let Some(client) = self.components.get_mut(&owner) {
-            client.bytes += memory.len();
+            client.bytes = used;
             client.made += 1;
         }
+        Ok(())
+    }
+
+    /// It has been made, and is perhaps a little longer; or it could not be.
+    fn account(
+        &mut self,
+        owner: ComponentId,
+        reserved: u64,
+        memory: core::result::Result<K::Memory, KernelError>,
+    ) -> Result<u64> {
+        let bytes = memory.as_ref().map_or(0, KernelMemory::len);
+        if let Some(client) = self.components.get_mut(&owner) {
+            client.bytes = client.bytes.saturating_sub(reserved).saturating_add(bytes);
+            client.made = client.made.saturating_sub(u32::from(memory.is_err()));
+        }
+        let memory = memory.map_err(|error| error.kind)?;
         Ok(self.add_object(owner, Thing::Memory(Arc::new(memory))))
     }
 
@@ -196,9 +216,23 @@ impl<K: Isolation> State<K> {
         Ok(Answer { said: Said::Done(), items: Vec::from([object.item(id, access)]) })
     }
 
-    pub(super) fn make_memory(&mut self, client: ComponentId, bytes: u64) -> Result<Answer<K>> {
-        let id = self.add_memory(client, bytes)?;
-        let item = self.give(client, id, Access::ReadWrite)?;
+    /// A component asks for memory.
+    pub(super) fn begin_memory(&mut self, client: ComponentId, bytes: u64) -> Result<()> {
+        self.client(client)?.requests += 1;
+        self.reserve(client, bytes)
+    }
+
+    /// It has been made, or not.
+    pub(super) fn end_memory(
+        &mut self,
+        client: ComponentId,
+        reserved: u64,
+        memory: core::result::Result<K::Memory, KernelError>,
+    ) -> Result<Answer<K>> {
+        let id = self.account(client, reserved, memory)?;
+        let given = self.give(client, id, Access::ReadWrite);
+        // Whoever asked may have ended meanwhile.
+        let item = given.inspect_err(|_| self.take_away(client, id, None))?;
         Ok(Answer { said: Said::Number(id), items: Vec::from([item]) })
     }
 
@@ -270,10 +304,12 @@ impl<K: Isolation> State<K> {
         if unused
             && !self.arenas.contains_key(&id)
             && let Some(object) = self.objects.remove(&id)
-            && let Some(owner) = self.components.get_mut(&object.owner)
         {
-            owner.bytes = owner.bytes.saturating_sub(object.bytes());
-            owner.made = owner.made.saturating_sub(u32::from(object.memory().is_some()));
+            if let Some(owner) = self.components.get_mut(&object.owner) {
+                owner.bytes = owner.bytes.saturating_sub(object.bytes());
+                owner.made = owner.made.saturating_sub(u32::from(object.memory().is_some()));
+            }
+            self.gone.push(object);
         }
     }
 

@@ -124,16 +124,11 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
         match self.links.onward.try_send(slot) {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.upstream.record.set(slot, Place::Away);
                 let gone = match error {
                     TrySendError::Gone(_, gone) => gone,
                     _ => Gone::Misbehaved,
                 };
-                match self.upstream.borrow(slot) {
-                    Ok(loan) => Err(TrySendError::Gone(loan, gone)),
-                    // It is a slot, and away: just set.
-                    Err(_) => Ok(()),
-                }
+                Err(TrySendError::Gone(self.upstream.lend(slot), gone))
             }
         }
     }

@@ -59,13 +59,25 @@ unsafe fn slot_of<B: Backend, T: Message>(pool: &B::Map, slot: u32) -> NonNull<u
     unsafe { pool.base().add((u64::from(slot) * stride::<T>()) as usize) }
 }
 
-/// What a loan needs of the end that lends, for as long as it lasts. It moves with each loan, so it
-/// is short.
+/// What a loan needs of the end that lends, for as long as it lasts.
+///
+/// It moves with each loan, so it is short, and in that order: what says that there is none is the
+/// last word. Were it one of the first word, whoever takes it would look there, and then read
+/// the rest in other pieces than it was written in; and wait until all of those are written.
+#[repr(C)]
 pub(super) struct Tether<B: Backend> {
     pool: B::Map,
     record: B::Map,
     /// What the end waits on.
     home: B::Blockpoint,
+    _there: There,
+}
+
+/// A whole word, of which all other values can say that there is none.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+enum There {
+    Yes,
 }
 
 impl<B: Backend> Tether<B> {
@@ -83,36 +95,42 @@ impl<B: Backend> Tether<B> {
     #[cold]
     #[inline(never)]
     fn new(pool: &Pool<B>, record: &Record<B>, home: &B::Blockpoint) -> Self {
-        Self { pool: pool.map.clone(), record: record.map().clone(), home: home.clone() }
+        let (pool, record, home) = (pool.map.clone(), record.map().clone(), home.clone());
+        Self { pool, record, home, _there: There::Yes }
     }
 }
 
 /// A slot, and whom to tell when it is dropped.
+#[repr(C)]
 struct Slot<B: Backend> {
     tether: Tether<B>,
-    /// A slot of the pool, and of the record.
-    number: u32,
+    /// A slot of the pool, and of the record: below 2^32, and a whole word, as it moves as one.
+    number: u64,
 }
 
 impl<B: Backend> Slot<B> {
+    fn number(&self) -> u32 {
+        self.number as u32
+    }
+
     fn offset<T: Message>(&self, offset: u64, len: usize) -> Result<u64, ErrorKind> {
         let end = offset.checked_add(len as u64).ok_or(ErrorKind::Invalid)?;
         if end > size_of::<T>() as u64 {
             return Err(ErrorKind::Invalid);
         }
-        Ok(u64::from(self.number) * stride::<T>() + offset)
+        Ok(self.number * stride::<T>() + offset)
     }
 
     fn start<T: Message>(&self) -> NonNull<u8> {
         // SAFETY: it is a slot of the pool.
-        unsafe { slot_of::<B, T>(&self.tether.pool, self.number) }
+        unsafe { slot_of::<B, T>(&self.tether.pool, self.number()) }
     }
 }
 
 impl<B: Backend> Drop for Slot<B> {
     fn drop(&mut self) {
         // SAFETY: it is a slot of the record.
-        unsafe { drop_loan::<B>(&self.tether.record, self.number) };
+        unsafe { drop_loan::<B>(&self.tether.record, self.number()) };
         self.tether.home.trigger(Wake::All);
     }
 }
@@ -167,13 +185,13 @@ macro_rules! loan {
 
         impl<B: Backend, T: Message> $loan<B, T> {
             pub(super) fn new(tether: Tether<B>, number: u32) -> Self {
-                Self { slot: Slot { tether, number }, of: PhantomData }
+                Self { slot: Slot { tether, number: number.into() }, of: PhantomData }
             }
 
             /// Whether the end with that record has lent it.
             pub(super) fn is_of(&self, record: &Record<B>) -> bool {
-                let Slot { tether, number } = &self.slot;
-                record.is(&tether.record) && record.place(*number) == Some(Place::Lent)
+                let slot = &self.slot;
+                record.is(&slot.tether.record) && record.place(slot.number()) == Some(Place::Lent)
             }
 
             /// Ends the loan without giving the slot back, and leaves its tether for the next loan of
@@ -182,7 +200,7 @@ macro_rules! loan {
                 let slot = ManuallyDrop::new(self.slot);
                 // SAFETY: moved out once, and what is left in the wrapper is never dropped.
                 *left = Some(unsafe { core::ptr::read(&slot.tether) });
-                slot.number
+                slot.number()
             }
 
             /// Reads bytes at `offset` of the message.

@@ -225,3 +225,36 @@ fn both_ends_are_sources() -> Result<(), Fault> {
     assert!(tx.send(page(3)).is_err());
     Ok(())
 }
+
+/// Numbers come back several at a time; each is looked at by itself.
+#[test]
+fn numbers_that_are_not_away_are_not_believed() -> Result<(), Fault> {
+    type Numbers = <Spsc as Kind<Local>>::Snd<u32>;
+    for (numbers, free) in [
+        (&[0, 1, 2][..], 3),
+        (&[3, 0, 2, 1], 4),
+        (&[2, 2], 0),
+        (&[1, 0, 1], 0),
+        (&[1, 0, 4], 0),
+        (&[u32::MAX], 0),
+    ] {
+        let (mut tx, rx) = pair(&Local::new()?, 4);
+        (0..4).try_for_each(|byte| tx.send(page(byte)))?;
+        let cap = rx.into_cap();
+        let returned = cap.end(1).expect("where numbers go back");
+        let mut returned = returned.cast::<Numbers>().map_err(|error| error.reason.kind())?;
+        numbers.iter().try_for_each(|number| returned.send(*number))?;
+        let mut loans = Vec::new();
+        let why = loop {
+            match tx.try_loan() {
+                Ok(loan) => loans.push(loan),
+                Err(why) => break why,
+            }
+        };
+        assert_eq!(loans.len(), free, "{numbers:?}");
+        let found = matches!(why, TrySendError::Gone((), Gone::Misbehaved));
+        assert_eq!(found, free == 0, "{numbers:?}: {why:?}");
+        drop((loans, returned.into_cap()));
+    }
+    Ok(())
+}

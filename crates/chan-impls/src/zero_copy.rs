@@ -350,7 +350,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         LoanMut::new(tether, slot)
     }
 
-    /// A slot that nobody uses. In the record it is still where it was.
+    /// A slot that nobody uses. Whoever asks says in the record what becomes of it.
     fn free_slot(&mut self) -> Result<Option<u32>, Gone> {
         self.record.sweep(|slot| self.record.free(slot));
         if let Some(slot) = self.record.take_free() {
@@ -385,6 +385,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
     /// goes on writing where they lie, so they are better taken in one go.
     fn take_back(&mut self, first: u32) -> Result<u32, Gone> {
         let first = self.came_back(first)?;
+        // None of the others is the same.
         self.record.set(first, Place::Lent);
         let mut others = [0; AT_ONCE];
         // Whatever else is wrong there is found again.

@@ -239,7 +239,9 @@ fn numbers_that_are_not_away_are_not_believed() -> Result<(), Fault> {
         (&[u32::MAX], 0),
     ] {
         let (mut tx, rx) = pair(&Local::new()?, 4);
-        (0..4).try_for_each(|byte| tx.send(page(byte)))?;
+        for byte in 0..4 {
+            tx.send(page(byte))?;
+        }
         let cap = rx.into_cap();
         let returned = cap.end(1).expect("where numbers go back");
         let mut returned = returned.cast::<Numbers>().map_err(|error| error.reason.kind())?;

@@ -16,6 +16,7 @@ mod forward;
 mod loan;
 mod record;
 
+use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -112,8 +113,9 @@ pub struct ZeroCopySnd<B: Backend, T> {
     pool: Pool<B>,
     /// Which slots are free, lent to this side, or away.
     record: Record<B>,
-    /// For the next loan.
-    tether: Option<Tether<B>>,
+    /// For the next loan. In a cell, so that what says that there is none says nothing of the end: results
+    /// that are ends would be copied once more.
+    tether: Cell<Option<Tether<B>>>,
     cap: B::Cap,
     of: PhantomData<fn(T) -> T>,
 }
@@ -140,8 +142,9 @@ pub struct ZeroCopyRcv<B: Backend, T> {
     pool: Pool<B>,
     /// Which slots are lent to this side, or passed on.
     record: Record<B>,
-    /// For the next loan.
-    tether: Option<Tether<B>>,
+    /// For the next loan. In a cell, so that what says that there is none says nothing of the end: results
+    /// that are ends would be copied once more.
+    tether: Cell<Option<Tether<B>>>,
     cap: B::Cap,
     of: PhantomData<fn(T) -> T>,
 }
@@ -336,7 +339,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         if !loan.is_of(&self.record) {
             return Err(TrySendError::Refused(loan, ErrorKind::Invalid));
         }
-        let slot = loan.keep(&mut self.tether);
+        let slot = loan.keep(self.tether.get_mut());
         match self.send_slot(slot) {
             Ok(()) => Ok(()),
             Err(gone) => Err(TrySendError::Gone(self.lend(slot), gone)),
@@ -346,7 +349,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
     fn lend(&mut self, slot: u32) -> LoanMut<B, T> {
         self.record.set(slot, Place::Lent);
         let (pool, record, home) = (&self.pool, &self.record, self.returned.blockpoint());
-        let tether = Tether::again(&mut self.tether, pool, record, home);
+        let tether = Tether::again(self.tether.get_mut(), pool, record, home);
         LoanMut::new(tether, slot)
     }
 
@@ -513,7 +516,7 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
         if !loan.is_of(&self.record) {
             return Err(loan);
         }
-        let slot = loan.keep(&mut self.tether);
+        let slot = loan.keep(self.tether.get_mut());
         self.give_back(slot);
         Ok(())
     }
@@ -535,7 +538,7 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
     fn lend(&mut self, slot: u32) -> Loan<B, T> {
         self.record.set(slot, Place::Lent);
         let (pool, record, home) = (&self.pool, &self.record, self.sent.blockpoint());
-        let tether = Tether::again(&mut self.tether, pool, record, home);
+        let tether = Tether::again(self.tether.get_mut(), pool, record, home);
         Loan::new(tether, slot)
     }
 
@@ -657,7 +660,7 @@ macro_rules! end_of_zero_copy {
                         returned,
                         pool,
                         record,
-                        tether: None,
+                        tether: Cell::new(None),
                         cap,
                         of: PhantomData,
                     }),

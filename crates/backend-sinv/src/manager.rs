@@ -133,7 +133,7 @@ impl<K: Isolation> Manager<K> {
     /// what others ask for meanwhile takes the manager.
     fn make_memory(&self, client: ComponentId, bytes: u64) -> Result<Answer<K>> {
         self.within(|state| state.begin_memory(client, bytes))?;
-        let memory = self.kernel.memory(bytes);
+        let memory = self.kernel.memory(bytes).map_err(|error| error.kind);
         self.within(|state| state.end_memory(client, bytes, memory))
     }
 

@@ -181,7 +181,11 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         match unsafe { self.queue.push_from(&*kept) } {
             Ok(()) => match self.end.pace.notify(&self.end.signal) {
                 None => Ok(()),
-                Some(gone) => self.sent_too_late(kept, gone),
+                // By the contract of `PushQueue`: out of the queue, or plain data, of which a second
+                // copy does no harm.
+                Some(gone) => self
+                    .too_late(gone)
+                    .map_err(|gone| TrySendError::Gone(ManuallyDrop::into_inner(kept), gone)),
             },
             Err(why) => {
                 let message = ManuallyDrop::into_inner(kept);
@@ -206,33 +210,17 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         }
         match self.end.pace.notify(&self.end.signal) {
             None => Ok(()),
-            Some(gone) => self.put_too_late(gone),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_too_late(&mut self, gone: Gone) -> Result<(), Gone> {
-        match self.queue.retract(1, gone) {
-            Fate::TakenBack(0) => Ok(()),
-            Fate::TakenBack(_) | Fate::Unknown => Err(gone),
+            Some(gone) => self.too_late(gone),
         }
     }
 
     /// The receiver is gone; perhaps it received what was pushed last before it went.
     #[cold]
-    fn sent_too_late(
-        &mut self,
-        kept: ManuallyDrop<Q::Item>,
-        gone: Gone,
-    ) -> Result<(), TrySendError<Q::Item>> {
+    #[inline(never)]
+    fn too_late(&mut self, gone: Gone) -> Result<(), Gone> {
         match self.queue.retract(1, gone) {
             Fate::TakenBack(0) => Ok(()),
-            // By the contract of `PushQueue`: out of the queue, or plain data, of which a second
-            // copy does no harm.
-            Fate::TakenBack(_) | Fate::Unknown => {
-                Err(TrySendError::Gone(ManuallyDrop::into_inner(kept), gone))
-            }
+            Fate::TakenBack(_) | Fate::Unknown => Err(gone),
         }
     }
 

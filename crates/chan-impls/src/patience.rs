@@ -30,8 +30,8 @@ const MOST_ROUNDS: u32 = 16;
 /// A sleep shorter than this was not worth it.
 const SHORT: Duration = Duration::from_micros(150);
 
-/// Spin hints to stay back for, at most. A fast sender is through with four messages meanwhile, or
-/// with many more: so a small ring is not left to run full.
+/// Spin hints to stay back for, at most: some 0.6 us, in which a fast sender is through with many
+/// messages. In a small ring a hint for two slots, or it would run full meanwhile.
 const STAY_BACK: u32 = 32;
 
 impl Default for Patience {

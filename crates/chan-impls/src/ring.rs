@@ -324,17 +324,20 @@ impl<M: MemoryModel> RxIndex<M> {
         Ok(queued as u32)
     }
 
-    /// The bits of the next item, if it is the only one and the producer has noted them: asks the
-    /// producer, unless items are known to be there.
+    /// Whether items are known to be there, so that nobody has to be asked.
     #[inline(always)]
-    pub(crate) fn only(&mut self) -> Result<Option<u32>, Misbehaved> {
-        if self.tail != self.head || self.ask()? != 1 {
-            return Ok(None);
-        }
+    pub(crate) fn has_known(&self) -> bool {
+        self.tail != self.head
+    }
+
+    /// The bits of the next item, if that is what the producer noted last. Where the producer was just
+    /// asked, the line is here.
+    #[inline(always)]
+    pub(crate) fn noted(&self) -> Option<u32> {
         // Relaxed: behind the Acquire in `ask`, so it is this push or a later one; or, where several
         // were pushed at a time, an earlier one.
         let noted = self.header().tail.latest.load(Relaxed);
-        Ok((noted == latest(self.head, noted as u32)).then_some(noted as u32))
+        (noted == latest(self.head, noted as u32)).then_some(noted as u32)
     }
 
     /// How many items are there; asks the producer only if fewer than `want` are known to be.

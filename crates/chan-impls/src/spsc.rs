@@ -302,15 +302,18 @@ impl<M: Mapped, T: Message> PopQueue for SpscPop<M, T> {
 
     #[inline(always)]
     fn try_pop(&mut self) -> Result<Option<T>, PopError> {
-        if const { slot::is_short::<T>() }
-            && let Some(bits) = self.index.only()?
-        {
-            self.index.release(1);
-            return slot::of_bits(bits).map(Some).ok_or(PopError::Misbehaved);
-        }
+        let had = self.index.has_known();
         let items = self.index.items(1)?;
         if items == 0 {
             return Ok(None);
+        }
+        if const { slot::is_short::<T>() }
+            && !had
+            && items == 1
+            && let Some(bits) = self.index.noted()
+        {
+            self.index.release(1);
+            return slot::of_bits(bits).map(Some).ok_or(PopError::Misbehaved);
         }
         let ahead = const { read_ahead(slot::stride::<T>()) };
         if items > ahead {

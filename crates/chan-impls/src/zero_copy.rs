@@ -16,7 +16,6 @@ mod forward;
 mod loan;
 mod record;
 
-use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -32,7 +31,7 @@ use crate::slot;
 
 pub use forward::Forwarder;
 pub use loan::{Loan, LoanMut};
-use loan::{Pool, Tether};
+use loan::{Pool, Spare};
 use record::{Place, Record};
 
 /// The kind: a pool of slots, and slot numbers in two rings.
@@ -113,9 +112,7 @@ pub struct ZeroCopySnd<B: Backend, T> {
     pool: Pool<B>,
     /// Which slots are free, lent to this side, or away.
     record: Record<B>,
-    /// For the next loan. In a cell, so that what says that there is none says nothing of the end: results
-    /// that are ends would be copied once more.
-    tether: Cell<Option<Tether<B>>>,
+    spare: Spare<B>,
     cap: B::Cap,
     of: PhantomData<fn(T) -> T>,
 }
@@ -142,9 +139,7 @@ pub struct ZeroCopyRcv<B: Backend, T> {
     pool: Pool<B>,
     /// Which slots are lent to this side, or passed on.
     record: Record<B>,
-    /// For the next loan. In a cell, so that what says that there is none says nothing of the end: results
-    /// that are ends would be copied once more.
-    tether: Cell<Option<Tether<B>>>,
+    spare: Spare<B>,
     cap: B::Cap,
     of: PhantomData<fn(T) -> T>,
 }
@@ -339,7 +334,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
         if !loan.is_of(&self.record) {
             return Err(TrySendError::Refused(loan, ErrorKind::Invalid));
         }
-        let slot = loan.keep(self.tether.get_mut());
+        let slot = loan.keep(&mut self.spare);
         match self.send_slot(slot) {
             Ok(()) => Ok(()),
             Err(gone) => Err(TrySendError::Gone(self.lend(slot), gone)),
@@ -349,8 +344,7 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
     fn lend(&mut self, slot: u32) -> LoanMut<B, T> {
         self.record.set(slot, Place::Lent);
         let (pool, record, home) = (&self.pool, &self.record, self.returned.blockpoint());
-        let tether = Tether::again(self.tether.get_mut(), pool, record, home);
-        LoanMut::new(tether, slot)
+        LoanMut::new(self.spare.tether(pool, record, home), slot)
     }
 
     /// A slot that nobody uses. Whoever asks says in the record what becomes of it.
@@ -387,22 +381,20 @@ impl<B: Backend, T: Message> ZeroCopySnd<B, T> {
     /// A number from the receiver, and with it some of those behind it, if there are: the receiver
     /// goes on writing where they lie, so they are better taken in one go.
     fn take_back(&mut self, first: u32) -> Result<u32, Gone> {
-        let first = self.came_back(first)?;
+        let first = self.record.came(first)?;
         // None of the others is the same.
         self.record.set(first, Place::Lent);
         let mut others = [0; AT_ONCE];
-        // Whatever else is wrong there is found again.
-        let count = self.returned.try_recv_slice(&mut others).unwrap_or(0);
+        let count = match self.returned.try_recv_slice(&mut others) {
+            Ok(count) => count,
+            Err(TryRecvError::Gone(Gone::Misbehaved)) => return Err(Gone::Misbehaved),
+            // None there, or the receiver has gone, which is told again.
+            Err(_) => 0,
+        };
         for other in others[..count].iter().rev() {
-            let other = self.came_back(*other)?;
-            self.record.free(other);
+            self.record.free(self.record.came(*other)?);
         }
         Ok(first)
-    }
-
-    /// A number from the receiver: it must be a slot that is away.
-    fn came_back(&mut self, slot: u32) -> Result<u32, Gone> {
-        if self.record.place(slot) == Some(Place::Away) { Ok(slot) } else { Err(Gone::Misbehaved) }
     }
 
     fn send_slot(&mut self, slot: u32) -> Result<(), Gone> {
@@ -471,11 +463,8 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
     /// As [`try_recv`](Receiver::try_recv).
     pub fn try_recv_loan(&mut self) -> Result<Loan<B, T>, TryRecvError> {
         self.give_back_dropped();
-        let slot = self.sent.try_recv()?;
-        match self.came(slot) {
-            Ok(slot) => Ok(self.lend(slot)),
-            Err(gone) => Err(TryRecvError::Gone(gone)),
-        }
+        let slot = self.record.came(self.sent.try_recv()?).map_err(TryRecvError::Gone)?;
+        Ok(self.lend(slot))
     }
 
     /// The next message where it lies, waiting for one until the deadline.
@@ -489,10 +478,8 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
             // A loan that is dropped meanwhile wakes this wait: the sender may be short of slots.
             let record = &self.record;
             if let Some(slot) = self.sent.recv_or(deadline, || record.has_dropped())? {
-                return match self.came(slot) {
-                    Ok(slot) => Ok(self.lend(slot)),
-                    Err(gone) => Err(RecvError::Gone(gone)),
-                };
+                let slot = self.record.came(slot).map_err(RecvError::Gone)?;
+                return Ok(self.lend(slot));
             }
         }
     }
@@ -516,7 +503,7 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
         if !loan.is_of(&self.record) {
             return Err(loan);
         }
-        let slot = loan.keep(self.tether.get_mut());
+        let slot = loan.keep(&mut self.spare);
         self.give_back(slot);
         Ok(())
     }
@@ -530,16 +517,10 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
         Forwarder::new(b, self)
     }
 
-    /// A number from the sender: it must be a slot that is not here.
-    fn came(&self, slot: u32) -> Result<u32, Gone> {
-        if self.record.place(slot) == Some(Place::Away) { Ok(slot) } else { Err(Gone::Misbehaved) }
-    }
-
     fn lend(&mut self, slot: u32) -> Loan<B, T> {
         self.record.set(slot, Place::Lent);
         let (pool, record, home) = (&self.pool, &self.record, self.sent.blockpoint());
-        let tether = Tether::again(self.tether.get_mut(), pool, record, home);
-        Loan::new(tether, slot)
+        Loan::new(self.spare.tether(pool, record, home), slot)
     }
 
     fn give_back(&mut self, slot: u32) {
@@ -557,7 +538,7 @@ impl<B: Backend, T: Message> ZeroCopyRcv<B, T> {
     }
 
     fn copy_out(&mut self, slot: u32) -> Result<T, Gone> {
-        let slot = self.came(slot)?;
+        let slot = self.record.came(slot)?;
         // SAFETY: a slot of the pool. An honest sender does not write it now; what another does
         // is no race, and the value is checked.
         let message = unsafe { slot::take::<B::Model, T>(self.pool.slot::<T>(slot)) };
@@ -660,7 +641,7 @@ macro_rules! end_of_zero_copy {
                         returned,
                         pool,
                         record,
-                        tether: Cell::new(None),
+                        spare: Spare::default(),
                         cap,
                         of: PhantomData,
                     }),

@@ -1,6 +1,9 @@
 //! Short messages, of which the latest lies beside the index: whichever way one comes, it is the
 //! one that is next.
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -10,6 +13,8 @@ use chan_impls::queue::{Half, InMemory, PopError};
 use chan_impls::{PopQueue, PushQueue, SpscPop, SpscPush};
 use res_api::Message;
 use res_sync::model::{Core, Hostile, set_adversary};
+
+use random::Random;
 
 #[repr(align(128))]
 struct Memory([u64; 512]);
@@ -109,16 +114,13 @@ fn a_lying_producer_does_no_harm() {
         SpscPush::<Hostile, bool>::init(start, 8);
         SpscPop::<Hostile, bool>::attach(start, 8, 0)
     };
-    let (mut seed, mut popped, mut refused) = (1_u64, 0, 0);
-    for _ in 0..if cfg!(miri) { 300 } else { 20_000 } {
-        let before = rx.position();
+    let (mut popped, mut refused) = (0, 0);
+    for seed in 1..if cfg!(miri) { 300 } else { 20_000 } {
+        let (before, mut random) = (rx.position(), Random(seed));
         set_adversary(Some(Box::new(move |_| {
-            seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            let near = before.wrapping_add((seed >> 40) % 4);
-            [near, near << NUMBER | seed >> 62, before << NUMBER | seed >> 62]
-                [(seed >> 33) as usize % 3]
+            let (near, bits) = (before + random.below(4), random.below(4));
+            [near, near << NUMBER | bits, before << NUMBER | bits][random.below(3) as usize]
         })));
-        seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(3);
         match rx.try_pop() {
             Ok(Some(_)) => popped += 1,
             Ok(None) => {}

@@ -76,7 +76,7 @@ pub trait Park: Clone + Send + Sync + 'static {
         0
     }
 
-    /// How many times a waiter may look again before it parks; 0 on one core (H5).
+    /// How many spin hints a waiter may spend on looking again before it parks; 0 on one core (H5).
     fn spin_limit(&self) -> u32;
 
     /// The calling thread: never 0, and no other living thread has the same.

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use backend_local::outside::WordId;
 use res_api::{Barrier, Desc, ErrorKind, Gone, Side};
-use res_kernel::{Access, Isolation, KernelError, KernelMemory};
+use res_kernel::{Access, Isolation, KernelMemory};
 
 use super::effects::What;
 use super::{MAIN, Result, State};
@@ -163,7 +163,7 @@ impl<K: Isolation> State<K> {
     /// A memory object that `owner` accounts for.
     pub(super) fn add_memory(&mut self, owner: ComponentId, bytes: u64) -> Result<u64> {
         self.reserve(owner, bytes)?;
-        let memory = self.kernel.memory(bytes);
+        let memory = self.kernel.memory(bytes).map_err(|error| error.kind);
         self.account(owner, bytes, memory)
     }
 
@@ -189,15 +189,14 @@ impl<K: Isolation> State<K> {
         &mut self,
         owner: ComponentId,
         reserved: u64,
-        memory: core::result::Result<K::Memory, KernelError>,
+        memory: Result<K::Memory>,
     ) -> Result<u64> {
         let bytes = memory.as_ref().map_or(0, KernelMemory::len);
         if let Some(client) = self.components.get_mut(&owner) {
             client.bytes = client.bytes.saturating_sub(reserved).saturating_add(bytes);
             client.made = client.made.saturating_sub(u32::from(memory.is_err()));
         }
-        let memory = memory.map_err(|error| error.kind)?;
-        Ok(self.add_object(owner, Thing::Memory(Arc::new(memory))))
+        Ok(self.add_object(owner, Thing::Memory(Arc::new(memory?))))
     }
 
     /// Gives an object to a component.
@@ -227,7 +226,7 @@ impl<K: Isolation> State<K> {
         &mut self,
         client: ComponentId,
         reserved: u64,
-        memory: core::result::Result<K::Memory, KernelError>,
+        memory: Result<K::Memory>,
     ) -> Result<Answer<K>> {
         let id = self.account(client, reserved, memory)?;
         let given = self.give(client, id, Access::ReadWrite);

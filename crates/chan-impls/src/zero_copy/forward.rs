@@ -119,7 +119,7 @@ impl<B: Backend, T: Message> Forwarder<B, T> {
         if !loan.is_of(&self.upstream.record) {
             return Err(TrySendError::Refused(loan, ErrorKind::Invalid));
         }
-        let slot = loan.keep(self.upstream.tether.get_mut());
+        let slot = loan.keep(&mut self.upstream.spare);
         self.upstream.record.set(slot, Place::Passed);
         match self.links.onward.try_send(slot) {
             Ok(()) => Ok(()),

@@ -1,5 +1,6 @@
 //! Loans: slots of the pool that the user of an end has for a while.
 
+use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -81,22 +82,36 @@ enum There {
 }
 
 impl<B: Backend> Tether<B> {
-    /// The one that an ended loan of the same end has left, or a new one.
-    #[inline]
-    pub(super) fn again(
-        left: &mut Option<Self>,
-        pool: &Pool<B>,
-        record: &Record<B>,
-        home: &B::Blockpoint,
-    ) -> Self {
-        left.take().unwrap_or_else(|| Self::new(pool, record, home))
-    }
-
     #[cold]
     #[inline(never)]
     fn new(pool: &Pool<B>, record: &Record<B>, home: &B::Blockpoint) -> Self {
         let (pool, record, home) = (pool.map.clone(), record.map().clone(), home.clone());
         Self { pool, record, home, _there: There::Yes }
+    }
+}
+
+/// The tether that an ended loan has left, for the next one of the same end.
+///
+/// In a cell, so that what says that there is none says nothing of the end that has it: a result that is
+/// an end would be copied once more for that.
+pub(super) struct Spare<B: Backend>(Cell<Option<Tether<B>>>);
+
+impl<B: Backend> Default for Spare<B> {
+    fn default() -> Self {
+        Self(Cell::new(None))
+    }
+}
+
+impl<B: Backend> Spare<B> {
+    /// That one, or a new one.
+    #[inline]
+    pub(super) fn tether(
+        &mut self,
+        pool: &Pool<B>,
+        record: &Record<B>,
+        home: &B::Blockpoint,
+    ) -> Tether<B> {
+        self.0.get_mut().take().unwrap_or_else(|| Tether::new(pool, record, home))
     }
 }
 
@@ -196,10 +211,10 @@ macro_rules! loan {
 
             /// Ends the loan without giving the slot back, and leaves its tether for the next loan of
             /// the same end; its number.
-            pub(super) fn keep(self, left: &mut Option<Tether<B>>) -> u32 {
+            pub(super) fn keep(self, spare: &mut Spare<B>) -> u32 {
                 let slot = ManuallyDrop::new(self.slot);
                 // SAFETY: moved out once, and what is left in the wrapper is never dropped.
-                *left = Some(unsafe { core::ptr::read(&slot.tether) });
+                *spare.0.get_mut() = Some(unsafe { core::ptr::read(&slot.tether) });
                 slot.number()
             }
 

@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
-use res_api::{Backend, Map, Mem, MemoryModel};
+use res_api::{Backend, Gone, Map, Mem, MemoryModel};
 use res_sync::model::Atomic;
 
 /// Where a slot is, as one end sees it.
@@ -41,16 +41,16 @@ impl Place {
 /// read here is believed beyond being a slot that is where it should be (H18).
 pub(super) struct Record<B: Backend> {
     map: B::Map,
-    words: NonNull<<B::Model as MemoryModel>::U64>,
-    /// Behind the bits.
-    places: NonNull<<B::Model as MemoryModel>::U64>,
+    words: NonNull<Word<B>>,
+    /// Where the places begin: behind the bits.
+    places: u64,
     capacity: u32,
 }
 
 // SAFETY: atomics in memory that the map keeps.
 unsafe impl<B: Backend> Send for Record<B> {}
-// SAFETY: as for `Send`.
-unsafe impl<B: Backend> Sync for Record<B> {}
+
+type Word<B> = <<B as Backend>::Model as MemoryModel>::U64;
 
 const FREE_COUNT: u64 = 0;
 const DROPPED_ANY: u64 = 1;
@@ -66,15 +66,15 @@ fn words(capacity: u32) -> u64 {
     places(capacity) + 2 * u64::from(capacity)
 }
 
-/// A word of the record that is mapped there.
+/// One of the words that begin there.
 ///
 /// # Safety
 ///
-/// It is as long as that.
-unsafe fn word<B: Backend>(record: &B::Map, index: u64) -> &<B::Model as MemoryModel>::U64 {
-    // SAFETY: within the memory, which the map keeps; the model's words are plain memory
-    // (`Mapped`), all of it initialised, and everybody uses them by atomics.
-    unsafe { record.base().cast::<<B::Model as MemoryModel>::U64>().add(index as usize).as_ref() }
+/// There are more than `index`, in memory of a record, for as long as the word is used.
+unsafe fn word_of<'a, B: Backend>(words: NonNull<Word<B>>, index: u64) -> &'a Word<B> {
+    // SAFETY: within the memory, says the caller; the model's words are plain memory (`Mapped`), all of
+    // it initialised, and everybody uses them by atomics.
+    unsafe { words.add(index as usize).as_ref() }
 }
 
 /// A loan of the end with that record is dropped, in whatever thread.
@@ -84,8 +84,10 @@ unsafe fn word<B: Backend>(record: &B::Map, index: u64) -> &<B::Model as MemoryM
 /// The record is of more than `slot` slots.
 pub(super) unsafe fn drop_loan<B: Backend>(record: &B::Map, slot: u32) {
     let bits = DROPPED + u64::from(slot / u64::BITS);
-    // SAFETY: it has bits for that slot, the caller says, and the mark is in front of those.
-    let (bits, mark) = unsafe { (word::<B>(record, bits), word::<B>(record, DROPPED_ANY)) };
+    let words = record.base().cast();
+    // SAFETY: it has bits for that slot, the caller says, and the mark is in front of those; the map,
+    // which is borrowed, keeps both.
+    let (bits, mark) = unsafe { (word_of::<B>(words, bits), word_of::<B>(words, DROPPED_ANY)) };
     // AcqRel: what the thread did with the slot comes before what the end does with it.
     bits.fetch_or(1 << (slot % u64::BITS), AcqRel);
     mark.fetch_or(1, AcqRel);
@@ -111,32 +113,23 @@ impl<B: Backend> Record<B> {
     }
 
     pub(super) fn attach(map: B::Map, capacity: u32) -> Option<Self> {
-        if map.len() < self::words(capacity) * 8 {
-            return None;
-        }
-        let words: NonNull<<B::Model as MemoryModel>::U64> = map.base().cast();
-        // SAFETY: within the memory.
-        let places = unsafe { words.add(self::places(capacity) as usize) };
-        Some(Self { map, words, places, capacity })
+        let words = map.base().cast();
+        let fits = map.len() >= self::words(capacity) * 8;
+        fits.then_some(Self { map, words, places: places(capacity), capacity })
     }
 
-    /// One of the first words: `index` is below [`places`].
-    fn word(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
-        debug_assert!(index < places(self.capacity));
-        // SAFETY: within the memory (`attach`), which the map keeps; the model's words are plain
-        // memory (`Mapped`), all of it initialised, and everybody uses them by atomics.
-        unsafe { self.words.add(index as usize).as_ref() }
+    fn word(&self, index: u64) -> &Word<B> {
+        debug_assert!(index < words(self.capacity));
+        // SAFETY: within the memory (`attach`), which the map keeps.
+        unsafe { word_of::<B>(self.words, index) }
     }
 
-    /// A place, or behind all of those an entry of the stack.
-    fn behind(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
-        debug_assert!(index < 2 * u64::from(self.capacity));
-        // SAFETY: as in `word`.
-        unsafe { self.places.add(index as usize).as_ref() }
+    fn place_word(&self, slot: u32) -> &Word<B> {
+        self.word(self.places + u64::from(slot))
     }
 
-    fn stack(&self, index: u64) -> &<B::Model as MemoryModel>::U64 {
-        self.behind(u64::from(self.capacity) + index)
+    fn stack(&self, index: u64) -> &Word<B> {
+        self.word(self.places + u64::from(self.capacity) + index)
     }
 
     /// What a loan keeps of it.
@@ -156,12 +149,17 @@ impl<B: Backend> Record<B> {
     /// Where a slot is; none for a number that is no slot.
     pub(super) fn place(&self, slot: u32) -> Option<Place> {
         // Relaxed, here and below: only the end's own thread uses these words.
-        (slot < self.capacity).then(|| Place::from_word(self.behind(slot.into()).load(Relaxed)))
+        (slot < self.capacity).then(|| Place::from_word(self.place_word(slot).load(Relaxed)))
+    }
+
+    /// A number from the other side: it must be a slot that is there.
+    pub(super) fn came(&self, slot: u32) -> Result<u32, Gone> {
+        if self.place(slot) == Some(Place::Away) { Ok(slot) } else { Err(Gone::Misbehaved) }
     }
 
     /// `slot` is a slot.
     pub(super) fn set(&self, slot: u32, place: Place) {
-        self.behind(slot.into()).store(place as u64, Relaxed);
+        self.place_word(slot).store(place as u64, Relaxed);
     }
 
     fn free_count(&self) -> u64 {

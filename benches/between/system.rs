@@ -153,6 +153,71 @@ fn stream<B: Backend, T: Message + Default + Copy>(
     }
 }
 
+type Made = (Snd, Rcv);
+type Snd = <Spsc as Kind<Sinv>>::Snd<u64>;
+type Rcv = <Spsc as Kind<Sinv>>::Rcv<u64>;
+
+/// A channel that may go anywhere.
+fn made(system: &Sinv) -> Made {
+    system.chan::<Spsc, u64>(1).expect("memory is there")
+}
+
+/// One of which an end goes over that channel of capabilities.
+fn made_for(system: &Sinv, over: &CapSnd) -> Made {
+    system.chan_for::<Spsc, u64>(over, 1).expect("memory is there")
+}
+
+type CapSnd = <Sinv as Backend>::CapSnd;
+
+/// There and back: two passes.
+fn passes(system: &Sinv, make: fn(&Sinv, &CapSnd) -> Made) -> impl FnMut() -> f64 + use<> {
+    let system = system.clone();
+    let mut partner = None;
+    move || {
+        let (over, back, end, _) = partner.get_or_insert_with(|| {
+            let (over, theirs) = system.chanchan(4).expect("memory is there");
+            let (to, back) = system.chanchan(4).expect("memory is there");
+            let (tx, rx) = make(&system, &over);
+            let name = const { Name::new("returns") };
+            let component = system.component(name, returns::<Sinv>).expect("made");
+            component.endow(ENDS, theirs).expect("endowed");
+            component.endow(BACK, to).expect("endowed");
+            component.start().expect("started");
+            (over, back, Some(tx.into_cap()), (rx, component))
+        });
+        let mut pass = || {
+            over.send(end.take().expect("it came back")).expect("it listens");
+            *end = Some(back.recv().expect("it comes back"));
+        };
+        // It has slept while others had their turn.
+        pass();
+        time(2 * ENDS_PASSED, || (0..ENDS_PASSED).for_each(|_| pass()))
+    }
+}
+
+/// An end that is made and sent, and an answer over it.
+fn answers(system: &Sinv, make: fn(&Sinv, &CapSnd) -> Made) -> impl FnMut() -> f64 + use<> {
+    let system = system.clone();
+    let mut over = None;
+    move || {
+        let (over, _) = over.get_or_insert_with(|| {
+            let (over, theirs) = system.chanchan(4).expect("memory is there");
+            let name = const { Name::new("greets") };
+            let component = system.component(name, greets::<Sinv>).expect("made");
+            component.endow(ENDS, theirs).expect("endowed");
+            component.start().expect("started");
+            (over, component)
+        });
+        let mut ask = || {
+            let (tx, mut rx) = make(&system, over);
+            over.send(tx.into_cap()).expect("it listens");
+            rx.recv().expect("it answers");
+        };
+        ask();
+        time(ENDS_PASSED, || (0..ENDS_PASSED).for_each(|_| ask()))
+    }
+}
+
 /// One system of each kind.
 pub(crate) struct Systems {
     sinv: Sinv,
@@ -231,53 +296,23 @@ impl Systems {
         ]
     }
 
-    /// There and back: two passes.
     pub(crate) fn passing(&self) -> Vec<Candidate<'static>> {
-        let system = self.sinv.clone();
-        let mut partner = None;
-        let ours = Candidate::ours("Sinv: an end, there and back, halved", move || {
-            let (over, back, end, _) = partner.get_or_insert_with(|| {
-                let (over, theirs) = system.chanchan(4).expect("memory is there");
-                let (to, back) = system.chanchan(4).expect("memory is there");
-                let (tx, rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
-                let name = const { Name::new("returns") };
-                let component = system.component(name, returns::<Sinv>).expect("made");
-                component.endow(ENDS, theirs).expect("endowed");
-                component.endow(BACK, to).expect("endowed");
-                component.start().expect("started");
-                (over, back, Some(tx.into_cap()), (rx, component))
-            });
-            time(2 * ENDS_PASSED, || {
-                for _ in 0..ENDS_PASSED {
-                    over.send(end.take().expect("it came back")).expect("it listens");
-                    *end = Some(back.recv().expect("it comes back"));
-                }
-            })
-        });
-        vec![ours, peers::descriptors_passed(ENDS_PASSED), peers::ipc_ends_passed(ENDS_PASSED)]
+        let ours = |name, make| Candidate::ours(name, passes(&self.sinv, make));
+        vec![
+            ours("Sinv: an end that is made for that, halved", made_for),
+            ours("Sinv: any end, there and back, halved", |system, _| made(system)),
+            peers::descriptors_passed(ENDS_PASSED),
+            peers::ipc_ends_passed(ENDS_PASSED),
+        ]
     }
 
     pub(crate) fn making_and_passing(&self) -> Vec<Candidate<'static>> {
-        let system = self.sinv.clone();
-        let mut over = None;
-        let ours = Candidate::ours("Sinv: made, passed, used", move || {
-            let (over, _) = over.get_or_insert_with(|| {
-                let (over, theirs) = system.chanchan(4).expect("memory is there");
-                let name = const { Name::new("greets") };
-                let component = system.component(name, greets::<Sinv>).expect("made");
-                component.endow(ENDS, theirs).expect("endowed");
-                component.start().expect("started");
-                (over, component)
-            });
-            time(ENDS_PASSED, || {
-                for _ in 0..ENDS_PASSED {
-                    let (tx, mut rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
-                    over.send(tx.into_cap()).expect("it listens");
-                    rx.recv().expect("it answers");
-                }
-            })
-        });
-        vec![ours, peers::eventfds_passed(ENDS_PASSED)]
+        let ours = |name, make| Candidate::ours(name, answers(&self.sinv, make));
+        vec![
+            ours("Sinv: made for that, passed, used", made_for),
+            ours("Sinv: made, passed, used", |system, _| made(system)),
+            peers::eventfds_passed(ENDS_PASSED),
+        ]
     }
 
     pub(crate) fn starting(&self) -> Vec<Candidate<'static>> {

@@ -86,6 +86,11 @@ impl<P: Backend, T: Trace> Backend for Tracing<P, T> {
         self.0.mem(bytes)
     }
 
+    fn mem_for(&self, over: &P::CapSnd, bytes: u64) -> Result<P::Mem, P::Error> {
+        T::called("mem_for");
+        self.0.mem_for(over, bytes)
+    }
+
     fn blockpoint_with(&self, barrier: Option<Barrier>) -> Result<P::Blockpoint, P::Error> {
         T::called("blockpoint");
         self.0.blockpoint_with(barrier)

@@ -113,7 +113,7 @@ impl<K: Kernel> EndObject<K> {
                 }
             }
             if !beside {
-                let memory = res_api::Mem::share(Mem::new(&self.system, 1)?);
+                let memory = res_api::Mem::share(Mem::new(&self.system, 1, 0)?);
                 if !point.0.settle(memory.object())? {
                     return Err(ErrorKind::NoMemory.into());
                 }

@@ -3,6 +3,10 @@
 //! What is in such a queue belongs to nobody. How many were pushed is written, by whoever has the
 //! queue, into memory that both ends have mapped, and how many were popped by the receiver; an end
 //! that is told there what turns out not to be so has a peer that misbehaves.
+//!
+//! Where whoever has the queue says that it may, a sender gives what it sends to the receiver
+//! [directly](crate::direct). It does so only when all that went the other way has been received, so
+//! what lies there is what is next: the order stays.
 
 use core::fmt;
 use core::sync::atomic::Ordering::Release;
@@ -18,10 +22,11 @@ use res_sync::model::Atomic as _;
 
 use crate::blockpoint::Blockpoint;
 use crate::cap::{Cap, EndObject, LocalPart};
+use crate::direct::{self, Direct};
 use crate::error::LocalError;
 use crate::local::Local;
 use crate::mem::{Map, PLACE, SharedMem};
-use crate::outside::Received;
+use crate::outside::{Outside, Received};
 use crate::parcel::Unpacker;
 use crate::policy::Policy;
 use crate::system::{Ref, SystemRef};
@@ -30,9 +35,14 @@ use crate::system::{Ref, SystemRef};
 const PUSHED: u64 = 0;
 /// Where the number of those that were popped is.
 const POPPED: u64 = 64;
+/// Where what goes directly lies.
+const DIRECT: u64 = 128;
 
-/// Bytes of memory for the words and the numbers of a queue.
-pub const QUEUE_BYTES: u64 = (crate::mem::HEADER as u64) + POPPED + 8;
+/// Bytes of memory for the words and the numbers of a queue, and for what goes directly.
+pub const QUEUE_BYTES: u64 = QUEUE_DIRECT + direct::BYTES;
+
+/// Where what goes directly lies, counted from the beginning of the object.
+pub const QUEUE_DIRECT: u64 = crate::mem::HEADER as u64 + DIRECT;
 
 /// The numbers, where they are counted from the beginning of the object.
 pub const QUEUE_NUMBERS: [u64; 2] =
@@ -50,6 +60,8 @@ pub const QUEUE_BARRIER: Barrier = Barrier::Fence;
 struct Distant<K: Kernel> {
     queue: u64,
     capacity: u32,
+    /// It lies in what the numbers are a view of.
+    direct: Direct<K::Model>,
     numbers: Map<K>,
     system: SystemRef<K>,
 }
@@ -62,7 +74,7 @@ impl<K: Kernel> Distant<K> {
 
     fn len(&self) -> u32 {
         let queued = self.number(PUSHED).wrapping_sub(self.number(POPPED));
-        queued.min(self.capacity.into()) as u32
+        queued.saturating_add(self.direct.len()).min(self.capacity.into()) as u32
     }
 }
 
@@ -70,6 +82,8 @@ impl<K: Kernel> Distant<K> {
 pub struct DistantPush<K: Kernel> {
     to: Distant<K>,
     pushed: u64,
+    /// How many of these went directly; the number of all that did is theirs who had it before, too.
+    directly: u64,
     /// It takes nothing any more: the receiver is gone.
     refused: bool,
     /// How often there was no room, one after the other, although the numbers said so.
@@ -82,7 +96,9 @@ const DOUBTS: u32 = 1000;
 /// The popping half.
 pub struct DistantPop<K: Kernel> {
     from: Distant<K>,
+    /// How many were popped, and how many of these came directly.
     popped: u64,
+    directly: u64,
     /// The receiving end: what is received is held by whoever holds it.
     end: Ref<EndObject<K>, K>,
 }
@@ -115,6 +131,79 @@ macro_rules! half {
 half!(DistantPush, to, pushed);
 half!(DistantPop, from, popped);
 
+impl<K: Kernel> DistantPush<K> {
+    /// The number of the queue.
+    pub fn queue(&self) -> u64 {
+        self.to.queue
+    }
+
+    /// Gives it to the receiver without whoever has the queue, if that can be.
+    fn push_directly(&self, outside: &dyn Outside<K>, cap: &Cap<K>) -> bool {
+        // All that went the other way has been received, and there is a place.
+        let is_next = self.to.number(PUSHED) == self.to.number(POPPED);
+        let direct = &self.to.direct;
+        let popped = direct.popped();
+        let has_place = self.directly.wrapping_sub(popped) < direct::PLACES;
+        is_next
+            && has_place
+            && outside.send_directly(self.to.queue, cap, &mut |bytes| {
+                direct.push(self.directly, bytes)
+            })
+    }
+
+    /// The receiver is gone. What was pushed last may have come behind the look of whoever has the
+    /// queue at what it had left.
+    #[cold]
+    #[inline(never)]
+    fn lose_last(&self, gone: Gone) {
+        let (direct, last) = (&self.to.direct, self.directly.wrapping_sub(1));
+        let left = self.directly.wrapping_sub(direct.popped());
+        if let (1..=direct::PLACES, Some(outside)) = (left, self.to.system.outside()) {
+            outside.lose_directly(direct.peek(last, &mut [0; direct::MOST]), gone);
+        }
+    }
+}
+
+impl<K: Kernel> DistantPop<K> {
+    /// What has come without whoever has the queue, if anything has.
+    fn pop_directly(&mut self, outside: &dyn Outside<K>) -> Option<Result<Cap<K>, PopError>> {
+        if self.from.direct.pushed() == self.directly {
+            return None;
+        }
+        let (bytes, unpacker) = (&mut [0; direct::MOST], Unpacker(&self.from.system));
+        let bytes = self.from.direct.peek(self.directly, bytes);
+        match outside.receive_directly(self.from.queue, bytes, &unpacker) {
+            Ok(cap) => {
+                self.from.direct.pop(self.directly);
+                self.directly = self.directly.wrapping_add(1);
+                self.popped += 1;
+                Some(cap.map_err(|error| not_received(error.kind())))
+            }
+            Err(kind) => Some(Err(not_received(kind))),
+        }
+    }
+
+    /// How many went by way of whoever has the queue.
+    fn indirectly(&self) -> u64 {
+        self.popped.wrapping_sub(self.directly)
+    }
+
+    /// What whoever has the queue has for this end.
+    fn pop_indirectly(&mut self, outside: &dyn Outside<K>) -> Result<Cap<K>, PopError> {
+        let unpacker = Unpacker(&self.from.system);
+        let received = outside.receive(self.from.queue, &unpacker).map_err(not_received)?;
+        // There is something, said the numbers, and only this end takes it out.
+        let Received::One(cap) = received else { return Err(PopError::Misbehaved) };
+        self.popped += 1;
+        // The map is longer than that, and for writing, or it would not have been attached.
+        if let Ok(popped) = self.from.numbers.word(POPPED) {
+            // Release: partners the Acquire of a sender, and of whoever has the queue.
+            popped.store(self.indirectly(), Release);
+        }
+        cap.map_err(|error| not_received(error.kind()))
+    }
+}
+
 // SAFETY: nothing is ever retracted: what was pushed is received, or leaves with the receiver.
 unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
     type Item = Cap<K>;
@@ -136,6 +225,12 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
         let Some(outside) = self.to.system.outside() else {
             return Err((cap, PushError::Refused(ErrorKind::Invalid)));
         };
+        if self.push_directly(outside, &cap) {
+            cap.sent();
+            self.pushed += 1;
+            self.directly = self.directly.wrapping_add(1);
+            return Ok(());
+        }
         match outside.send(self.to.queue, &cap) {
             Ok(true) => {
                 cap.sent();
@@ -158,9 +253,12 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
         }
     }
 
-    fn retract(&mut self, _: u32, _: Gone) -> Fate {
+    fn retract(&mut self, _: u32, gone: Gone) -> Fate {
         // Either it was received, or it left with the receiver, or it will be.
         self.refused = true;
+        if matches!(gone, Gone::Closed | Gone::PeerGone) {
+            self.lose_last(gone);
+        }
         Fate::TakenBack(0)
     }
 }
@@ -178,25 +276,22 @@ impl<K: Kernel> PopQueue for DistantPop<K> {
     type Item = Cap<K>;
 
     fn has_item(&mut self) -> Result<bool, Misbehaved> {
-        Ok(self.from.number(PUSHED) != self.popped)
+        let comes_directly = self.from.direct.pushed() != self.directly;
+        Ok(comes_directly || self.from.number(PUSHED) != self.indirectly())
     }
 
     fn try_pop(&mut self) -> Result<Option<Cap<K>>, PopError> {
         if !self.has_item()? {
             return Ok(None);
         }
-        let outside = self.from.system.outside().ok_or(Misbehaved)?;
-        let unpacker = Unpacker(&self.from.system);
-        let received = outside.receive(self.from.queue, &unpacker).map_err(not_received)?;
-        // There is something, said the numbers, and only this end takes it out.
-        let Received::One(cap) = received else { return Err(PopError::Misbehaved) };
-        self.popped += 1;
-        // The map is longer than that, and for writing, or it would not have been attached.
-        if let Ok(popped) = self.from.numbers.word(POPPED) {
-            // Release: partners the Acquire of a sender, and of whoever has the queue.
-            popped.store(self.popped, Release);
-        }
-        let cap = cap.map_err(|error| not_received(error.kind()))?;
+        // The numbers were read behind a look at what comes directly, which was before them if it was
+        // there: so it is looked at once more.
+        let system = self.from.system.clone();
+        let outside = system.outside().ok_or(Misbehaved)?;
+        let cap = match self.pop_directly(outside) {
+            Some(cap) => cap?,
+            None => self.pop_indirectly(outside)?,
+        };
         cap.list_beside(&self.end);
         Ok(Some(cap))
     }
@@ -214,8 +309,8 @@ fn accepts(desc: &Desc, role: Role) -> Result<(), CastReason> {
 /// What both ends have, what the end signals, what it waits on.
 type Parts<K> = (Distant<K>, Blockpoint<K>, Blockpoint<K>);
 
-/// `needs` is what the end has to allow; `numbers`, what is done with the numbers.
-fn parts<K: Kernel>(cap: &Cap<K>, needs: Rights, numbers: Rights) -> Result<Parts<K>, CastReason> {
+/// `needs` is what the end has to allow.
+fn parts<K: Kernel>(cap: &Cap<K>, needs: Rights) -> Result<Parts<K>, CastReason> {
     use res_api::SharedMem as _;
     if !cap.rights().contains(needs) {
         return Err(CastReason::Parts(ErrorKind::Denied));
@@ -227,17 +322,19 @@ fn parts<K: Kernel>(cap: &Cap<K>, needs: Rights, numbers: Rights) -> Result<Part
         _ => None,
     });
     let numbers = end.parts().find_map(|part| match part {
-        LocalPart::Mem(memory) => memory.map(numbers).ok(),
+        LocalPart::Mem(memory) => memory.map(Rights::READ | Rights::WRITE).ok(),
         _ => None,
     });
     let (queue, numbers) = (queue.ok_or(invalid)?, numbers.ok_or(invalid)?);
     let capacity = u32::try_from(cap.desc().capacity).map_err(|_| invalid)?;
-    if numbers.len() < POPPED + 8 {
+    if numbers.len() < DIRECT + direct::BYTES {
         return Err(invalid);
     }
+    // SAFETY: the map, which the end keeps, begins at a line and is that long.
+    let direct = unsafe { Direct::new(numbers.base().add(DIRECT as usize)) };
     let points = (cap.blockpoint(0).ok_or(invalid)?, cap.blockpoint(1).ok_or(invalid)?);
     let system = end.system().clone();
-    Ok((Distant { queue, capacity, numbers, system }, points.0, points.1))
+    Ok((Distant { queue, capacity, direct, numbers, system }, points.0, points.1))
 }
 
 impl<B: Backend<Cap = Cap<K>>, K: Kernel> IntoCap<Cap<K>> for DistantSnd<B, K> {
@@ -261,15 +358,11 @@ where
     }
 
     fn attach(cap: Cap<K>) -> Result<Self, CastError<Cap<K>>> {
-        match parts(&cap, Rights::WRITE, Rights::READ) {
+        match parts(&cap, Rights::WRITE) {
             Ok((to, data, room)) => {
-                let pushed = cap.state();
-                Ok(Self::new(
-                    DistantPush { to, pushed, refused: false, doubts: 0 },
-                    cap,
-                    data,
-                    room,
-                ))
+                let (pushed, directly) = (cap.state(), to.direct.pushed());
+                let push = DistantPush { to, pushed, directly, refused: false, doubts: 0 };
+                Ok(Self::new(push, cap, data, room))
             }
             Err(reason) => Err(CastError::new(cap, reason)),
         }
@@ -286,10 +379,10 @@ where
 
     fn attach(cap: Cap<K>) -> Result<Self, CastError<Cap<K>>> {
         let end = cap.end_object();
-        match (parts(&cap, Rights::READ, Rights::READ | Rights::WRITE), end) {
+        match (parts(&cap, Rights::READ), end) {
             (Ok((from, room, data)), Some(end)) => {
-                let popped = cap.state();
-                Ok(Self::new(DistantPop { from, popped, end }, cap, data, room))
+                let (popped, directly) = (cap.state(), from.direct.popped());
+                Ok(Self::new(DistantPop { from, popped, directly, end }, cap, data, room))
             }
             (Err(reason), _) => Err(CastError::new(cap, reason)),
             (Ok(_), None) => Err(CastError::new(cap, CastReason::Parts(ErrorKind::Invalid))),

@@ -27,6 +27,7 @@ mod blockpoint;
 mod cap;
 mod chanchan;
 mod component;
+pub mod direct;
 pub mod distant;
 mod error;
 mod evtgrp;

@@ -387,8 +387,7 @@ impl<P: Policy, K: Kernel> Backend for Local<P, K> {
     }
 
     fn mem(&self, bytes: u64) -> Result<Mem<K>, LocalError> {
-        self.component.admit()?;
-        Mem::new(self.system(), bytes)
+        self.mem_over(bytes, 0)
     }
 
     fn blockpoint_with(&self, barrier: Option<Barrier>) -> Result<Blockpoint<K>, LocalError> {

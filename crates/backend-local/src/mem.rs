@@ -29,6 +29,8 @@ pub(crate) struct MemObject<K: Kernel> {
     layout: Layout,
     /// What it is outside of this component, if it is known there.
     object: Option<Object<K>>,
+    /// The queue of capabilities over which it is meant to go; 0 for none.
+    over: u64,
     system: SystemRef<K>,
 }
 
@@ -102,7 +104,7 @@ impl<K: Kernel> MemObject<K> {
             points,
             next: Cell::new(core::ptr::null()),
         };
-        Ok(Self { base, layout, object: Some(object), system: system.clone() })
+        Ok(Self { base, layout, object: Some(object), over: 0, system: system.clone() })
     }
 
     /// Its number outside; 0 where it has none.
@@ -226,7 +228,8 @@ impl<K: Kernel> MemObject<K> {
 pub struct Mem<K: Kernel>(Ref<MemObject<K>, K>);
 
 impl<K: Kernel> Mem<K> {
-    pub(crate) fn new(system: &SystemRef<K>, bytes: u64) -> Result<Self, LocalError> {
+    /// `over`: the queue of capabilities over which it is meant to go, by its number; 0 for none.
+    pub(crate) fn new(system: &SystemRef<K>, bytes: u64, over: u64) -> Result<Self, LocalError> {
         if bytes == 0 {
             return Err(ErrorKind::Invalid.into());
         }
@@ -238,7 +241,7 @@ impl<K: Kernel> Mem<K> {
         let base = system.alloc(layout).ok_or(ErrorKind::NoMemory)?;
         // SAFETY: memory of that layout, which nobody else has.
         unsafe { base.write_bytes(0, layout.size()) };
-        let object = MemObject { base, layout, object: None, system: system.clone() };
+        let object = MemObject { base, layout, object: None, over, system: system.clone() };
         Ok(Self(system.create(object)?))
     }
 
@@ -246,11 +249,15 @@ impl<K: Kernel> Mem<K> {
     fn published(&self, outside: &dyn Outside<K>) -> Result<Ref<MemObject<K>, K>, LocalError> {
         let system = self.0.system();
         let layout = self.0.layout;
-        let (id, memory) = outside.memory((layout.size() + HEADER) as u64)?;
+        let (id, memory) = outside.memory((layout.size() + HEADER) as u64, self.0.over)?;
         let object = MemObject::of_object(system, id, memory, layout.size() as u64, true);
         let object = object.inspect_err(|_| outside.forget(id))?;
-        // SAFETY: both have so many bytes, and nobody else knows either.
-        unsafe { object.base.copy_from_nonoverlapping(self.0.base, layout.size()) };
+        if self.0.over != 0 {
+            // Somebody else may have it mapped.
+            object.travels();
+        }
+        // SAFETY: both have so many bytes, whole words, and nobody else knows those here.
+        unsafe { bytes::put::<K::Model>(object.base, self.0.base.as_ptr(), layout.size()) };
         let object = system.create(object)?;
         system.note_object(&object);
         Ok(object)

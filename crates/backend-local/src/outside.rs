@@ -15,8 +15,11 @@ use crate::cap::Cap;
 use crate::error::LocalError;
 use crate::parcel::Unpacker;
 
-/// Bytes at the beginning of every memory object, for words: one at every 16 bytes.
+/// Bytes at the beginning of every memory object, for words.
 pub const HEADER: usize = crate::mem::HEADER;
+
+/// How far such places are apart.
+pub const PLACE: usize = crate::mem::PLACE;
 
 /// A word in a memory object: which, and where in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,12 +48,14 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// `NoSlots`; what the machine refuses.
     fn widen(&self, point: &K::Point, word: WordId) -> Result<(), LocalError>;
 
-    /// A memory object, mapped for writing, and its number.
+    /// A memory object, mapped for writing, and its number. What is made in it is meant to go over
+    /// the queue of capabilities `over`, if that is not 0: then it may be one that whoever receives
+    /// there has mapped already, and that has been used before.
     ///
     /// # Errors
     ///
     /// `NoMemory`, `NoSlots`.
-    fn memory(&self, bytes: u64) -> Result<(u64, K::Memory), LocalError>;
+    fn memory(&self, bytes: u64, over: u64) -> Result<(u64, K::Memory), LocalError>;
 
     /// The object, which was made or has come once, is not used here any more. Each time that it is
     /// a part of what has come counts, whether or not the object itself came along.
@@ -80,6 +85,38 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// Why it may not go there; `Closed` where nobody will receive it. Then the word that the sender
     /// waits on says why, or will.
     fn send(&self, queue: u64, cap: &Cap<K>) -> Result<bool, ErrorKind>;
+
+    /// Whether the capability can go over that queue without whoever has the queue: then it has been
+    /// given to `put`, as bytes, which has taken them. It stays as it is.
+    fn send_directly(
+        &self,
+        queue: u64,
+        cap: &Cap<K>,
+        put: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> bool {
+        let _ = (queue, cap, put);
+        false
+    }
+
+    /// What has come like that, as bytes that anybody may have made up, put together.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`, `NoSlots`: then it is still there. `Misbehaved`.
+    fn receive_directly(
+        &self,
+        queue: u64,
+        bytes: &[u8],
+        unpacker: &Unpacker<'_, K>,
+    ) -> Result<Result<Cap<K>, LocalError>, ErrorKind> {
+        let _ = (queue, bytes, unpacker);
+        Err(ErrorKind::Misbehaved)
+    }
+
+    /// What was sent like that will be received by nobody.
+    fn lose_directly(&self, bytes: &[u8], why: Gone) {
+        let _ = (bytes, why);
+    }
 
     /// What is next in a queue of capabilities, put together by the unpacker.
     ///

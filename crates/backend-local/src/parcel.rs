@@ -176,7 +176,8 @@ pub enum Content<M> {
 }
 
 impl<M> Content<M> {
-    const fn number(&self) -> u64 {
+    /// Its number.
+    pub const fn number(&self) -> u64 {
         match self {
             Self::Memory(number, _) | Self::Known(number) | Self::Missing(number) => *number,
             #[cfg(feature = "alloc")]
@@ -438,7 +439,7 @@ impl<K: Kernel> Unpacker<'_, K> {
     ///
     /// `NoMemory`, `NoSlots`.
     pub fn room(&self, bytes: u64) -> Result<Mem<K>, LocalError> {
-        Mem::new(self.0, bytes)
+        Mem::new(self.0, bytes, 0)
     }
 
     /// Puts it together. What cannot be put together is lost, and its ends have left.
@@ -484,6 +485,17 @@ impl<P: Policy, K: Kernel> Local<P, K> {
     #[cfg(feature = "alloc")]
     pub fn adopt(&self, OpenFile(file): OpenFile) -> Result<crate::File<K>, LocalError> {
         Ok(crate::File::of(self.system().create(file)?))
+    }
+
+    /// Private memory for what is meant to go over a queue of capabilities: see
+    /// [`Outside::memory`]. 0 stands for none.
+    ///
+    /// # Errors
+    ///
+    /// As [`mem`](res_api::Backend::mem).
+    pub fn mem_over(&self, bytes: u64, queue: u64) -> Result<Mem<K>, LocalError> {
+        self.admit()?;
+        Mem::new(self.system(), bytes, queue)
     }
 
     /// A point that no component is told about when it is stopped.

@@ -175,7 +175,7 @@ pub(crate) fn export<K: Isolation>(
     if !cap.rights().contains(Rights::TRANSFER) {
         return Err(Refused::new(cap, ErrorKind::Denied));
     }
-    let asked = Parcel::of(&cap).and_then(|parcel| world.link.export(to, parcel));
+    let asked = Parcel::of(&cap).and_then(|parcel| world.export(to, parcel));
     match asked {
         Ok(_) => {
             cap.sent();

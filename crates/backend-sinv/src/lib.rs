@@ -46,6 +46,8 @@ mod protocol;
 #[cfg(feature = "linux")]
 mod request;
 #[cfg(feature = "linux")]
+mod shelf;
+#[cfg(feature = "linux")]
 mod sinv;
 #[cfg(feature = "linux")]
 mod spawn;

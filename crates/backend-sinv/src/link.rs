@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::vec::Vec;
 
-use backend_local::parcel::{AnyParcel as _, Content, OpenFile, Parcel, Piece};
+use backend_local::parcel::{Content, OpenFile, Parcel};
 use res_api::{ErrorKind, Gone, Role};
 use res_kernel::{Isolation, Kernel, KernelError, KernelFile, KernelMemory};
 use res_sync::Mutex;
 
 use crate::line::{Ahead, Line};
 use crate::manager::Manager;
-use crate::request::{Answer, ComponentId, Destination, Item, Request, Said};
+use crate::request::{Answer, ComponentId, Item, Request, Said};
 
 /// A parcel, and what came with it.
-type Arrival<K> = (Parcel, Vec<Content<<K as Kernel>::Memory>>);
+pub(crate) type Arrival<K> = (Parcel, Vec<Content<<K as Kernel>::Memory>>);
 
 /// How requests reach the manager.
 pub(crate) struct Link<K: Isolation> {
@@ -160,15 +160,6 @@ impl<K: Isolation> Link<K> {
         let Way::There(line) = &self.way else { return Ok(None) };
         let next = line.lock().next_of(queue)?;
         Ok(next.map(|Ahead { parcel, items, .. }| arrival(parcel, items)))
-    }
-
-    /// Takes a capability somewhere, and what is in the queues that it receives from.
-    pub(crate) fn export(&self, to: Destination, parcel: Parcel) -> Result<Said, ErrorKind> {
-        parcel.each(&mut |desc, piece| match piece {
-            Piece::Queue(queue) if desc.role == Role::CapRcv => self.give_back(*queue),
-            _ => {}
-        });
-        self.ask(Request::Export(to, parcel))
     }
 
     /// Gives back what has come of a queue and was not received.

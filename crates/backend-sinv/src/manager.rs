@@ -10,10 +10,12 @@ mod bells;
 mod components;
 mod effects;
 mod inspect;
+mod lent;
 mod objects;
 mod parcels;
 mod queues;
 
+use core::mem::take;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -30,6 +32,7 @@ use bells::Arena;
 pub(crate) use bells::BIT_BITS;
 use components::Client;
 use effects::Effect;
+use lent::Abandoned;
 use objects::Object;
 use queues::Queue;
 
@@ -62,6 +65,8 @@ struct State<K: Isolation> {
     arenas: BTreeMap<u64, Arena>,
     names: BTreeMap<Name, Published>,
     effects: Vec<Effect<K>>,
+    /// Looked at when all of these have been told.
+    abandoned: Vec<Abandoned<K>>,
     /// Objects that nobody has any more.
     gone: Vec<Object<K>>,
 }
@@ -93,6 +98,7 @@ impl<K: Isolation> Manager<K> {
             arenas: BTreeMap::new(),
             names: BTreeMap::new(),
             effects: Vec::new(),
+            abandoned: Vec::new(),
             gone: Vec::new(),
         };
         // Several threads want it at once, and each wait would cost the other barrier (H3).
@@ -105,6 +111,7 @@ impl<K: Isolation> Manager<K> {
         let answer = match request {
             Request::Start(component) => self.start(client, component),
             Request::Memory(bytes) => self.make_memory(client, bytes),
+            Request::Lend(queue, bytes) => self.lend(client, queue, bytes),
             Request::Ends(exit) if client == MAIN => {
                 self.bury(MAIN, exit);
                 Ok(Said::Done().into())
@@ -117,13 +124,17 @@ impl<K: Isolation> Manager<K> {
     /// Changes what is known, then tells whoever has to be told. To take memory away takes longer
     /// than all of that, and comes last.
     fn within<R>(&self, change: impl FnOnce(&mut State<K>) -> R) -> R {
-        let (result, effects, gone) = {
+        let (result, effects, abandoned, gone) = {
             let mut state = self.state.lock();
             let result = change(&mut state);
-            (result, core::mem::take(&mut state.effects), core::mem::take(&mut state.gone))
+            let State { effects, abandoned, gone, .. } = &mut *state;
+            (result, take(effects), take(abandoned), take(gone))
         };
         for effect in effects {
             effect.run(&self.kernel, &self.point);
+        }
+        for abandoned in abandoned {
+            self.lose_directly(abandoned);
         }
         drop(gone);
         result
@@ -171,7 +182,9 @@ impl<K: Isolation> State<K> {
             Request::Queue(capacity) => return self.make_queue(client, capacity),
             Request::Receive(queue) => return self.receive(client, queue),
             Request::Again(object) => return self.give_again(client, object),
+            Request::Fetch(queue, object) => return self.fetch(client, queue, object),
             Request::Arena(arena, word) => return self.arena(client, arena, word),
+            Request::Admit(queue, object) => self.admit(client, queue, object)?,
             Request::Recall(queue) => self.recall(client, queue)?,
             Request::Return(queue, parcel) => self.take_back(client, queue, parcel)?,
             Request::Forget(object) => self.forget(client, object),
@@ -191,7 +204,9 @@ impl<K: Isolation> State<K> {
                 Said::Done()
             }
             // Not under the lock.
-            Request::Start(_) | Request::Memory(_) => return Err(ErrorKind::Invalid),
+            Request::Start(_) | Request::Memory(_) | Request::Lend(..) => {
+                return Err(ErrorKind::Invalid);
+            }
         };
         Ok(said.into())
     }

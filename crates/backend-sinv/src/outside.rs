@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backend_local::outside::{Outside, Received, WordId};
-use backend_local::parcel::{Parcel, Unpacker};
+use backend_local::parcel::{AnyParcel as _, Content, Parcel, Piece, Unpacker};
 use backend_local::{Blockpoint, Cap, Dynamic, Local, LocalError};
 use res_api::{ErrorKind, Exit, Gone, Role, Side, WaitError};
 use res_kernel::{Isolation, KernelError};
@@ -13,13 +13,16 @@ use res_sync::{Deadline, Event, Mutex};
 use crate::board::Board;
 use crate::component::Child;
 use crate::ears::Ears;
-use crate::link::Link;
+use crate::link::{Arrival, Link};
 use crate::request::{ComponentId, Destination, Notice, Request, Said};
+use crate::shelf::Shelf;
+use crate::wire::Wire as _;
 
 /// What a component knows of the rest of its system.
 pub(crate) struct World<K: Isolation> {
     pub(crate) link: Link<K>,
     pub(crate) ears: Ears<K>,
+    shelf: Shelf<K>,
     /// The components that it made and that have not ended.
     children: Mutex<K, BTreeMap<ComponentId, Arc<Child<K>>>>,
     /// This component, for who tells it to stop.
@@ -29,11 +32,11 @@ pub(crate) struct World<K: Isolation> {
 impl<K: Isolation> World<K> {
     pub(crate) fn new(link: Link<K>) -> Result<Arc<Self>, KernelError> {
         let kernel = link.kernel.clone();
-        let ears = Ears::new(&kernel)?;
+        let (ears, shelf) = (Ears::new(&kernel)?, Shelf::new(&kernel)?);
         let children =
             Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), BTreeMap::new());
         let own = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), None);
-        Ok(Arc::new(Self { link, ears, children, own }))
+        Ok(Arc::new(Self { link, ears, shelf, children, own }))
     }
 
     /// From now on this is the component that is told to stop.
@@ -68,6 +71,39 @@ impl<K: Isolation> World<K> {
                     // Without a manager there is no component for long.
                     _ => return,
                 }
+            }
+        }
+    }
+
+    /// Takes a capability somewhere, and what is in the queues that it receives from.
+    pub(crate) fn export(&self, to: Destination, parcel: Parcel) -> Result<Said, ErrorKind> {
+        self.shelf.goes_otherwise(&parcel);
+        parcel.each(&mut |desc, piece| {
+            if let Piece::Queue(queue) = piece {
+                self.shelf.close(&self.link, *queue, desc.role);
+                if desc.role == Role::CapRcv {
+                    self.link.give_back(*queue);
+                }
+            }
+        });
+        self.link.ask(Request::Export(to, parcel))
+    }
+
+    /// Asks for a capability; none if there is none now.
+    pub(crate) fn import(&self, request: Request) -> Result<Option<Arrival<K>>, ErrorKind> {
+        Ok(self.link.parcel(request)?.inspect(|arrival| self.has_come(arrival)))
+    }
+
+    /// What is next in a queue; none if there is nothing.
+    fn receive(&self, queue: u64) -> Result<Option<Arrival<K>>, ErrorKind> {
+        Ok(self.link.receive(queue)?.inspect(|arrival| self.has_come(arrival)))
+    }
+
+    /// What is kept here anyway is not counted once more by the manager.
+    fn has_come(&self, (_, contents): &Arrival<K>) {
+        for object in contents.iter().map(Content::number) {
+            if self.shelf.comes_otherwise(object) {
+                self.link.say(Request::Forget(object));
             }
         }
     }
@@ -111,22 +147,35 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         Ok(())
     }
 
-    fn memory(&self, bytes: u64) -> Result<(u64, K::Memory), LocalError> {
+    fn memory(&self, bytes: u64, over: u64) -> Result<(u64, K::Memory), LocalError> {
+        if over != 0
+            && let Ok(lent) = self.0.shelf.lend(&self.0.link, over, bytes)
+        {
+            return Ok(lent);
+        }
         let (_, object, memory) = self.0.link.memory(Request::Memory(bytes))?;
         Ok((object, memory))
     }
 
     fn forget(&self, object: u64) {
         self.0.ears.forget_words(object);
-        self.0.link.say(Request::Forget(object));
+        if !self.0.shelf.keeps(object) {
+            self.0.link.say(Request::Forget(object));
+        }
     }
 
     fn again(&self, object: u64) -> Result<K::Memory, ErrorKind> {
-        self.0.link.memory_again(object)
+        match self.0.shelf.again(object) {
+            Some(kept) => kept,
+            None => self.0.link.memory_again(object),
+        }
     }
 
     fn left(&self, word: WordId, side: Side, why: Gone) {
-        self.0.link.say(Request::Left(word, side, why));
+        // Who has what is made in memory that is lent, the manager does not know.
+        if !self.0.shelf.has(word.object) {
+            self.0.link.say(Request::Left(word, side, why));
+        }
     }
 
     fn left_queue(&self, queue: u64, role: Role, why: Gone) {
@@ -135,15 +184,52 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
             self.0.link.give_back(queue);
         }
         self.0.link.say(Request::LeftQueue(queue, role, why));
+        self.0.shelf.close(&self.0.link, queue, role);
     }
 
     fn send(&self, queue: u64, cap: &Cap<K>) -> Result<bool, ErrorKind> {
         let parcel = Parcel::of(cap)?;
-        Ok(self.0.link.export(Destination::Queue(queue), parcel)? == Said::Done())
+        Ok(self.0.export(Destination::Queue(queue), parcel)? == Said::Done())
+    }
+
+    fn send_directly(
+        &self,
+        queue: u64,
+        cap: &Cap<K>,
+        put: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> bool {
+        let Ok(parcel) = Parcel::of(cap) else { return false };
+        let goes =
+            self.0.shelf.may_go(&self.0.link, queue, &parcel) && put(&parcel.encoded());
+        if goes {
+            self.0.shelf.goes(queue, &parcel);
+        }
+        goes
+    }
+
+    fn receive_directly(
+        &self,
+        queue: u64,
+        bytes: &[u8],
+        unpacker: &Unpacker<'_, K>,
+    ) -> Result<Result<Cap<K>, LocalError>, ErrorKind> {
+        let parcel = Parcel::decoded(bytes).ok_or(ErrorKind::Misbehaved)?;
+        let objects = self.0.shelf.comes(&self.0.link, queue, &parcel)?;
+        Ok(unpacker.unpack(&parcel, objects.into_iter().map(Content::Known)))
+    }
+
+    fn lose_directly(&self, bytes: &[u8], why: Gone) {
+        let Some(parcel) = Parcel::decoded(bytes) else { return };
+        parcel.each(&mut |_, piece| match piece {
+            Piece::Word { word, side: Some(side), .. } if self.0.shelf.has(word.object) => {
+                self.0.link.say(Request::Left(*word, *side, why));
+            }
+            _ => {}
+        });
     }
 
     fn receive(&self, queue: u64, unpacker: &Unpacker<'_, K>) -> Result<Received<K>, ErrorKind> {
-        Ok(match self.0.link.receive(queue)? {
+        Ok(match self.0.receive(queue)? {
             Some((parcel, contents)) => Received::One(unpacker.unpack(&parcel, contents)),
             None => Received::Nothing,
         })

@@ -28,6 +28,12 @@ pub(crate) enum Destination {
 pub(crate) enum Request {
     /// A memory object of so many bytes.
     Memory(u64),
+    /// A memory object of so many bytes, for what is to go over that queue.
+    Lend(u64, u64),
+    /// What is made in that object goes over that queue as well.
+    Admit(u64, u64),
+    /// The object, which something that came over that queue is made in.
+    Fetch(u64, u64),
     /// What has come once, or was made, is not used any more. No answer.
     Forget(u64),
     /// The object once more, of something that has come without it.
@@ -214,6 +220,9 @@ variants! {
         20 => Again(object),
         21 => Recall(queue),
         22 => Return(queue, parcel),
+        23 => Lend(queue, bytes),
+        24 => Admit(queue, object),
+        25 => Fetch(queue, object),
     }
     Said {
         0 => Done(),
@@ -289,6 +298,9 @@ mod tests {
             Request::Receive(5),
             Request::Recall(5),
             Request::Return(5, parcel()),
+            Request::Lend(5, 4096),
+            Request::Admit(5, 6),
+            Request::Fetch(5, 6),
             Request::Component(name, 0xdead),
             Request::Start(2),
             Request::Stop(2),

@@ -369,6 +369,10 @@ impl<K: Isolation> Backend for Sinv<K> {
         self.local.mem(bytes)
     }
 
+    fn mem_for(&self, over: &Self::CapSnd, bytes: u64) -> Result<Mem<K>, LocalError> {
+        self.local.mem_over(bytes, over.queue().queue())
+    }
+
     fn blockpoint_with(&self, barrier: Option<Barrier>) -> Result<Blockpoint<K>, LocalError> {
         self.local.blockpoint_with(barrier)
     }
@@ -453,7 +457,7 @@ impl<K: Isolation> Backend for Sinv<K> {
 impl<K: Isolation> Sinv<K> {
     /// A capability that the manager has for this component.
     fn received(&self, request: Request) -> Result<Cap<K>, LocalError> {
-        let arrived = self.world.link.parcel(request)?;
+        let arrived = self.world.import(request)?;
         let (parcel, contents) = arrived.ok_or(ErrorKind::NotFound)?;
         self.local.unpack(&parcel, contents)
     }

@@ -165,6 +165,11 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         Self::of(queue, End::new(cap, data, room, None))
     }
 
+    /// The queue. For backends.
+    pub fn queue(&self) -> &Q {
+        &self.queue
+    }
+
     /// The queue and the capability apart. For backends.
     pub fn into_parts(self) -> (Q, B::Cap) {
         let mut cap = self.end.cap;

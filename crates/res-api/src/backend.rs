@@ -97,6 +97,20 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// `Invalid` for 0 bytes, `NoMemory`.
     fn mem(&self, bytes: u64) -> Result<Self::Mem, Self::Error>;
 
+    /// The same, for something of which a part is to be sent over that channel of capabilities. Where
+    /// components are isolated it is memory that whoever receives there has as well, and that is used
+    /// again for the next when both have let go: so that it can be sent without asking anybody. What is
+    /// made in it works wherever else it goes, but not for longer than the components that have been
+    /// given any of it: when one of them ends, all in it is over.
+    ///
+    /// # Errors
+    ///
+    /// As [`mem`](Self::mem).
+    fn mem_for(&self, over: &Self::CapSnd, bytes: u64) -> Result<Self::Mem, Self::Error> {
+        let _ = over;
+        self.mem(bytes)
+    }
+
     /// A blockpoint with that barrier between its sides; `None`: what the backend agreed on.
     ///
     /// # Errors
@@ -236,6 +250,38 @@ pub trait Backend: Clone + Send + Sync + 'static {
         let bytes = K::bytes::<T>(capacity, attr).ok_or(crate::ErrorKind::Invalid)?;
         let memory = self.mem(bytes)?;
         K::create_in::<T>(self, memory, capacity, attr).map_err(|refused| refused.error)
+    }
+
+    /// The same, where an end of it is to be sent over that channel of capabilities: in memory
+    /// [for that](Self::mem_for). For ends that are made, sent and used up all the time, as an answer
+    /// to each request is.
+    ///
+    /// ```
+    /// use backend_local::Local;
+    /// use chan_impls::Spsc;
+    /// use res_api::{Backend, IntoCap, Receiver, Sender, Tx};
+    ///
+    /// let system = Local::new()?;
+    /// let (mut over, mut there) = system.chanchan(4)?;
+    /// let (answer, mut answered) = system.chan_for::<Spsc, u64>(&over, 1)?;
+    /// over.send(answer.into_cap())?;
+    /// system.cast::<Tx<Spsc, u64>>(there.recv()?)?.send(42)?;
+    /// assert_eq!(answered.recv()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`chan`](Self::chan).
+    fn chan_for<K: Kind<Self>, T: Message>(
+        &self,
+        over: &Self::CapSnd,
+        capacity: u32,
+    ) -> Result<Ends<Self, K, T>, Self::Error> {
+        let attr = K::Attr::default();
+        let bytes = K::bytes::<T>(capacity, &attr).ok_or(crate::ErrorKind::Invalid)?;
+        let memory = self.mem_for(over, bytes)?;
+        K::create_in::<T>(self, memory, capacity, &attr).map_err(|refused| refused.error)
     }
 
     /// The same in memory that the caller brings (R23).

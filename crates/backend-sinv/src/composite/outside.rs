@@ -22,7 +22,7 @@ impl Outside<Composite> for Link {
         Ok(point.share_as(blockpoint as u32, last)?)
     }
 
-    fn memory(&self, bytes: u64) -> Result<(u64, CompositeMemory), LocalError> {
+    fn memory(&self, bytes: u64, _: u64) -> Result<(u64, CompositeMemory), LocalError> {
         let [object, buffer, _] = self.ask(Ask::Memory(bytes))?;
         let memory = self.open(buffer as BufferId).inspect_err(|_| self.forget(object))?;
         Ok((object, memory))

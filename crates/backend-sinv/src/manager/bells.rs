@@ -58,16 +58,18 @@ impl<K: Isolation> State<K> {
         self.holds(client, id, Some(Side::Waiters))?;
         let barrier = self.kernel.barrier();
         let object = self.objects.get_mut(&id.object).ok_or(ErrorKind::Stale)?;
-        let is_new = object.word(id.offset).is_none();
+        let (is_lent, is_new) = (object.lent.is_some(), object.word(id.offset).is_none());
+        let having: Vec<_> = object.holders().map(|(holder, _)| holder).collect();
         let word = object.word_or(id.offset, barrier);
-        if is_new {
+        if is_new && !is_lent {
             // It has not travelled: both of its sides are where it was made.
             word.ends.begin(client);
         }
         if word.watch.is_some() {
             return Err(ErrorKind::Exists);
         }
-        let others = word.ends.side(Side::Signallers).iter();
+        let signallers = if is_lent { &having } else { word.ends.side(Side::Signallers) };
+        let others = signallers.iter();
         let mut others = others.filter(|other| **other != client && **other != TRANSIT);
         let peer = others.next().copied().unwrap_or(MANAGER);
         let arena = self.arena_between(client, peer)?;

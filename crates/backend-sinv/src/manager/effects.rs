@@ -10,6 +10,7 @@ use res_sync::Event;
 use super::State;
 use crate::bell::{Bell, word_at};
 use crate::board;
+use crate::ends::is_place;
 
 /// Something to be told.
 pub(super) enum Effect<K: Isolation> {
@@ -32,6 +33,8 @@ pub(super) enum Effect<K: Isolation> {
 pub(super) enum What {
     Tell(Side, Gone),
     Trigger,
+    /// That all is over, on both sides, as with [`Rouse`](Self::Rouse).
+    Over(Gone),
     /// That somebody who had it is dead, and may have moved it without waking anybody (H14).
     Rouse,
     /// Nothing: only its bell is rung.
@@ -68,6 +71,11 @@ impl<K: Isolation> Effect<K> {
                     What::Trigger => {
                         let _ = event.trigger(Wake::All);
                     }
+                    What::Over(gone) => {
+                        event.tell(Side::Waiters, gone);
+                        event.tell(Side::Signallers, gone);
+                        event.rouse();
+                    }
                     What::Rouse => event.rouse(),
                     What::Ring => {}
                 }
@@ -93,13 +101,18 @@ impl<K: Isolation> State<K> {
     /// Tells a word something, and whoever watches it.
     pub(super) fn tell(&mut self, id: WordId, what: What) {
         let Some(object) = self.objects.get(&id.object) else { return };
-        let (Some(memory), Some(word)) = (object.memory(), object.word(id.offset)) else { return };
-        let bell = word.watch.and_then(|watch| {
+        let (Some(memory), word) = (object.memory(), object.word(id.offset)) else { return };
+        if word.is_none() && object.lent.is_none() || !is_place(id.offset) {
+            return;
+        }
+        let bell = word.and_then(|word| word.watch).and_then(|watch| {
             let arena = self.objects.get(&watch.arena)?.memory()?.clone();
             let half = self.arenas.get(&watch.arena)?.half_of(watch.by);
             Some(Rung { arena, half, bit: watch.bit })
         });
-        let (memory, barrier) = (memory.clone(), word.barrier);
+        // With a fence it is right whatever they have agreed on (H3).
+        let barrier = word.map_or(Barrier::Fence, |word| word.barrier);
+        let memory = memory.clone();
         self.effects.push(Effect::Word { memory, offset: id.offset, barrier, what, bell });
     }
 }

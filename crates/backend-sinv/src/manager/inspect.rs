@@ -6,7 +6,8 @@ use std::string::ToString;
 use std::sync::Once;
 use std::vec::Vec;
 
-use backend_local::distant::QUEUE_NUMBERS;
+use backend_local::direct::Direct;
+use backend_local::distant::{QUEUE_DIRECT, QUEUE_NUMBERS};
 use backend_local::outside::HEADER;
 use chan_impls::Spsc;
 use chan_impls::queue::InMemory;
@@ -149,7 +150,12 @@ fn queued<K: Isolation>(desc: &Desc, object: &Object<K>) -> Option<u32> {
             // SAFETY: the memory of a queue has its numbers.
             let [pushed, popped] =
                 QUEUE_NUMBERS.map(|at| unsafe { word_at::<K>(memory, at) }.load(Relaxed));
-            Some(pushed.wrapping_sub(popped).min(capacity.into()) as u32)
+            // SAFETY: and what goes directly.
+            let direct = unsafe {
+                Direct::<K::Model>::new(memory.base().add(QUEUE_DIRECT as usize)).len()
+            };
+            let queued = pushed.wrapping_sub(popped).saturating_add(direct);
+            Some(queued.min(capacity.into()) as u32)
         }
         _ => None,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use backend_local::outside::WordId;
+use backend_local::outside::{HEADER, PLACE, WordId};
 use res_api::{Barrier, Desc, ErrorKind, Gone, Side};
 use res_kernel::{Access, Isolation, KernelMemory};
 
@@ -22,6 +22,8 @@ pub(super) struct Object<K: Isolation> {
     /// In how many capabilities on their way it is.
     pub(super) transit: u32,
     words: BTreeMap<u32, Word>,
+    /// It is for what goes over that queue directly: who holds which end in it is not known here.
+    pub(super) lent: Option<u64>,
     /// An end whose words lie in it.
     pub(super) end: Option<Desc>,
 }
@@ -155,7 +157,7 @@ impl<K: Isolation> State<K> {
     fn add_object(&mut self, owner: ComponentId, thing: Thing<K>) -> u64 {
         let id = self.next();
         let (grants, words) = (BTreeMap::new(), BTreeMap::new());
-        let object = Object { thing, owner, grants, transit: 0, words, end: None };
+        let object = Object { thing, owner, grants, transit: 0, words, lent: None, end: None };
         self.objects.insert(id, object);
         id
     }
@@ -283,6 +285,12 @@ impl<K: Isolation> State<K> {
                 unwatched.push(at);
             }
         }
+        let over = why.filter(|_| object.lent.is_some() && !object.grants.is_empty());
+        if let Some(gone) = over {
+            for offset in (0..HEADER as u32).step_by(PLACE) {
+                self.tell(WordId { object: id, offset }, What::Over(gone));
+            }
+        }
         if let Some(gone) = why {
             told.into_iter().for_each(|(at, side)| self.tell(at, What::Tell(side, gone)));
             // Behind what they are told: a thread of it may have ended where it had moved the word
@@ -315,12 +323,26 @@ impl<K: Isolation> State<K> {
     /// The last end of that side that the component had has left. Where it was not the last of all,
     /// it has not told those on the other side; where it was, telling them again changes nothing.
     pub(super) fn left(&mut self, client: ComponentId, id: WordId, side: Side, why: Gone) -> Said {
-        let object = self.objects.get_mut(&id.object);
-        let word = object.and_then(|object| object.word_mut(id.offset));
-        if word.is_some_and(|word| word.ends.leave(side, client)) {
+        let writes = |object: &Object<K>| object.access_of(client) == Some(Access::ReadWrite);
+        let was_last = match self.counted_word(id) {
+            Some(word) => word.ends.leave(side, client),
+            // Whoever can write there could say it as well.
+            None => self.is_lent(id.object) && self.objects.get(&id.object).is_some_and(writes),
+        };
+        if was_last {
             self.tell(id, What::Tell(side.other(), why));
         }
         Said::Done()
+    }
+
+    pub(super) fn is_lent(&self, object: u64) -> bool {
+        self.objects.get(&object).is_some_and(|object| object.lent.is_some())
+    }
+
+    /// The word, if it is known who holds it.
+    pub(super) fn counted_word(&mut self, id: WordId) -> Option<&mut Word> {
+        let object = self.objects.get_mut(&id.object).filter(|object| object.lent.is_none());
+        object.and_then(|object| object.word_mut(id.offset))
     }
 
     /// Whether an end of that side is the component's to give away.
@@ -331,7 +353,8 @@ impl<K: Isolation> State<K> {
             return Err(ErrorKind::Invalid);
         }
         let ends = object.word(id.offset).map(|word| &word.ends);
-        let holds = may_give(ends, side, client, object.owner() == client);
+        let holds =
+            object.lent.is_some() || may_give(ends, side, client, object.owner() == client);
         if writes && holds { Ok(()) } else { Err(ErrorKind::Denied) }
     }
 
@@ -344,6 +367,9 @@ impl<K: Isolation> State<K> {
         parting: Parting,
     ) {
         let Some(object) = self.objects.get_mut(&id.object) else { return };
+        if object.lent.is_some() {
+            return;
+        }
         match object.word_mut(id.offset) {
             Some(word) => word.ends.depart(client, parting),
             None => object.word_or(id.offset, barrier).ends.depart_first(client, parting),

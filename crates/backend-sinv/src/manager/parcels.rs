@@ -117,6 +117,10 @@ impl<K: Isolation> State<K> {
         piece: &Piece,
     ) -> Result<()> {
         match piece {
+            // Nobody could say who is the last of several.
+            Piece::Word { word, kept: true, .. } if self.is_lent(word.object) => {
+                Err(ErrorKind::Invalid)
+            }
             Piece::Word { word, side, .. } => self.holds(client, *word, *side),
             Piece::Queue(queue) => self.holds_end(client, *queue, desc.role),
             Piece::Memory { object, rights: of_memory, .. } => {
@@ -143,7 +147,7 @@ impl<K: Isolation> State<K> {
                 let parting = Parting { side: *side, kept: *kept, peer_here: *peer_here };
                 self.depart(client, *word, *barrier, parting);
                 if let Some(object) = self.objects.get_mut(&word.object) {
-                    object.end = Some(*desc);
+                    object.end = Some(*desc).filter(|_| object.lent.is_none());
                 }
             }
             Piece::Queue(queue) => self.move_end(*queue, desc.role, Some(client), TRANSIT),
@@ -228,8 +232,7 @@ impl<K: Isolation> State<K> {
     pub(super) fn change_hands(&mut self, parcel: &Parcel, from: ComponentId, to: ComponentId) {
         parcel.each(&mut |desc, piece| match piece {
             Piece::Word { word: id, side: Some(side), .. } => {
-                let object = self.objects.get_mut(&id.object);
-                if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
+                if let Some(word) = self.counted_word(*id) {
                     word.ends.change_hands(*side, from, to);
                 }
             }
@@ -257,9 +260,9 @@ impl<K: Isolation> State<K> {
             let (mut told, mut queues) = (Vec::new(), Vec::new());
             parcel.each(&mut |desc, piece| match piece {
                 Piece::Word { word: id, side: Some(side), .. } => {
-                    let object = self.objects.get_mut(&id.object);
-                    let word = object.and_then(|object| object.word_mut(id.offset));
-                    if word.is_some_and(|word| word.ends.take_off(*side, TRANSIT)) {
+                    let word = self.counted_word(*id);
+                    let is_last = word.map(|word| word.ends.take_off(*side, TRANSIT));
+                    if is_last.unwrap_or_else(|| self.is_lent(id.object)) {
                         told.push((*id, side.other()));
                     }
                 }
@@ -270,7 +273,7 @@ impl<K: Isolation> State<K> {
                 self.tell(id, What::Tell(side, why));
             }
             for (queue, role) in queues {
-                lost.extend(self.end_left(queue, role, TRANSIT));
+                lost.extend(self.end_left(queue, role, TRANSIT, why));
             }
             self.uncount_references(&parcel);
         }

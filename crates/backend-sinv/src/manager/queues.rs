@@ -4,7 +4,7 @@
 //! receive them (H10). So each queue knows which one its receiving end is in.
 
 use core::sync::atomic::Ordering::{Acquire, Release};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::vec::Vec;
 
 use backend_local::distant::{QUEUE_BARRIER, QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
@@ -35,6 +35,8 @@ pub(super) struct Queue {
     made_by: ComponentId,
     /// The queue that the receiving end is in.
     home: Option<u64>,
+    /// The objects in which what goes over it directly is made.
+    pub(super) lent: BTreeSet<u64>,
     /// Whether its receiver has asked to get nothing ahead.
     pub(super) recalled: bool,
 }
@@ -64,6 +66,7 @@ impl<K: Isolation> State<K> {
             ends: QueueEnds { senders: Vec::from([client]), receiver: Some(client) },
             made_by: client,
             home: None,
+            lent: BTreeSet::new(),
             recalled: false,
         };
         let id = self.next();
@@ -185,34 +188,44 @@ impl<K: Isolation> State<K> {
     ) -> Said {
         if self.holds_end(client, queue, role).is_ok() {
             self.tell_senders(queue, role, why);
-            for lost in self.end_left(queue, role, client) {
+            for lost in self.end_left(queue, role, client, why) {
                 self.lose(lost, why);
             }
         }
         Said::Done()
     }
 
-    /// Who waits for room is told that the receiver has left, whether or not that has told it.
+    /// Who waits for room, or sends, is told that the receiver has left, whether or not that has told
+    /// it.
     fn tell_senders(&mut self, queue: u64, left: Role, why: Gone) {
         if left == Role::CapRcv
             && let Some(object) = self.queues.get(&queue).map(|queue| queue.object)
         {
-            let room = WordId { object, offset: QUEUE_WORDS[1] };
+            let [data, room] = QUEUE_WORDS.map(|offset| WordId { object, offset });
             self.tell(room, What::Tell(Side::Waiters, why));
+            self.tell(data, What::Tell(Side::Signallers, why));
         }
     }
 
     /// An end has left; what nobody will receive any more.
-    pub(super) fn end_left(&mut self, id: u64, role: Role, holder: ComponentId) -> Vec<Parcel> {
+    pub(super) fn end_left(
+        &mut self,
+        id: u64,
+        role: Role,
+        holder: ComponentId,
+        why: Gone,
+    ) -> Vec<Parcel> {
         let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
         queue.ends.take_off(role, holder);
-        let mut lost = Vec::new();
+        let (object, mut lost, mut lent) = (queue.object, Vec::new(), BTreeSet::new());
         if queue.ends.receiver.is_none() {
             lost.extend(queue.items.drain(..));
+            lent = core::mem::take(&mut queue.lent);
         }
         if queue.ends.is_over() {
             self.queues.remove(&id);
         }
+        self.end_lending(object, lent, why);
         lost.iter().for_each(|parcel| self.leave_home(parcel));
         lost
     }
@@ -228,7 +241,7 @@ impl<K: Isolation> State<K> {
             }
         }
         for (id, role) in ends {
-            for lost in self.end_left(id, role, client) {
+            for lost in self.end_left(id, role, client, why) {
                 self.lose(lost, why);
             }
         }

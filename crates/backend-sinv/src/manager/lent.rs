@@ -1,0 +1,146 @@
+//! Memory that is lent for what goes over a queue of capabilities directly, from its sender to its
+//! receiver, and is used again for the next.
+//!
+//! The manager does not know who holds which end in such memory, so all of it is over when one who
+//! has it ends. It knows over which queues ends in it may go, and who receives there may fetch it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use backend_local::direct::{Direct, MOST};
+use backend_local::distant::QUEUE_DIRECT;
+use backend_local::outside::WordId;
+use backend_local::parcel::{AnyParcel as _, Parcel, Piece};
+use res_api::{ErrorKind, Gone, Role, Side};
+use res_kernel::{Access, Isolation, KernelMemory};
+
+use super::effects::What;
+use super::{Manager, Result, State};
+use crate::ends::ComponentId;
+use crate::request::{Answer, Said};
+use crate::wire::Wire as _;
+
+/// What was sent directly over a queue and will be received by nobody.
+pub(super) struct Abandoned<K: Isolation> {
+    /// That of the queue.
+    memory: Arc<K::Memory>,
+    /// What may go over it.
+    lent: BTreeSet<u64>,
+    why: Gone,
+}
+
+impl<K: Isolation> Abandoned<K> {
+    /// The sides of words that have left with it. A sender can have written anything.
+    fn ends(&self) -> Vec<(WordId, Side)> {
+        // SAFETY: the memory of a queue has a ring there, and lives as long as this.
+        let ring = unsafe {
+            let at = self.memory.base().add(QUEUE_DIRECT as usize);
+            Direct::<K::Model>::new(at)
+        };
+        let (first, mut ends) = (ring.popped(), Vec::new());
+        for position in 0..ring.len() {
+            let bytes = &mut [0; MOST];
+            let bytes = ring.peek(first.wrapping_add(position), bytes);
+            let Some(parcel) = Parcel::decoded(bytes) else { continue };
+            parcel.each(&mut |_, piece| match piece {
+                Piece::Word { word, side: Some(side), .. } if self.lent.contains(&word.object) => {
+                    ends.push((*word, *side));
+                }
+                _ => {}
+            });
+        }
+        ends
+    }
+}
+
+impl<K: Isolation> Manager<K> {
+    /// A memory object for what goes over that queue.
+    pub(super) fn lend(&self, client: ComponentId, queue: u64, bytes: u64) -> Result<Answer<K>> {
+        self.within(|state| state.sends_alone(client, queue))?;
+        let answer = self.make_memory(client, bytes)?;
+        if let Said::Number(object) = answer.said {
+            self.within(|state| state.begin_lending(queue, object));
+        }
+        Ok(answer)
+    }
+
+    /// Tells whom that concerns.
+    pub(super) fn lose_directly(&self, abandoned: Abandoned<K>) {
+        let ends = abandoned.ends();
+        self.within(|state| {
+            for (word, side) in ends {
+                state.tell(word, What::Tell(side.other(), abandoned.why));
+            }
+        });
+    }
+}
+
+impl<K: Isolation> State<K> {
+    /// Whether nobody else sends over that queue, and somebody may receive.
+    fn sends_alone(&self, client: ComponentId, id: u64) -> Result<()> {
+        self.holds_end(client, id, Role::CapSnd)?;
+        let ends = &self.queues.get(&id).ok_or(ErrorKind::Stale)?.ends;
+        match (ends.senders.len(), ends.receiver) {
+            (_, None) => Err(ErrorKind::Closed),
+            (1, Some(_)) => Ok(()),
+            _ => Err(ErrorKind::Denied),
+        }
+    }
+
+    fn begin_lending(&mut self, queue: u64, object: u64) {
+        if let Some(object) = self.objects.get_mut(&object) {
+            object.lent = Some(queue);
+        }
+        self.may_go_over(queue, object);
+    }
+
+    /// The object stays from now on as long as somebody may receive what is made in it.
+    fn may_go_over(&mut self, queue: u64, id: u64) {
+        let (queue, object) = (self.queues.get_mut(&queue), self.objects.get_mut(&id));
+        if let (Some(queue), Some(object)) = (queue, object)
+            && queue.lent.insert(id)
+        {
+            object.transit += 1;
+        }
+    }
+
+    /// What is made in that object goes over that queue, too.
+    pub(super) fn admit(&mut self, client: ComponentId, queue: u64, id: u64) -> Result<Said> {
+        self.sends_alone(client, queue)?;
+        let object = self.objects.get(&id).ok_or(ErrorKind::Stale)?;
+        if object.lent.is_none() || object.access_of(client).is_none() {
+            return Err(ErrorKind::Denied);
+        }
+        self.may_go_over(queue, id);
+        Ok(Said::Done())
+    }
+
+    /// The object, for who receives from that queue; the number of the one that it was lent for.
+    pub(super) fn fetch(&mut self, client: ComponentId, queue: u64, id: u64) -> Result<Answer<K>> {
+        self.holds_end(client, queue, Role::CapRcv)?;
+        let admitted = self.queues.get(&queue).is_some_and(|queue| queue.lent.contains(&id));
+        let home = self.objects.get(&id).and_then(|object| object.lent);
+        let home = home.filter(|_| admitted).ok_or(ErrorKind::Denied)?;
+        self.needs_room(client)?;
+        let item = self.give(client, id, Access::ReadWrite)?;
+        Ok(Answer { said: Said::Number(home), items: Vec::from([item]) })
+    }
+
+    /// Nobody receives from that queue any more; what may have gone over it directly.
+    pub(super) fn end_lending(&mut self, queue_object: u64, lent: BTreeSet<u64>, why: Gone) {
+        if lent.is_empty() {
+            return;
+        }
+        for id in &lent {
+            if let Some(object) = self.objects.get_mut(id) {
+                object.transit -= 1;
+            }
+            self.sweep_object(*id);
+        }
+        let memory = self.objects.get(&queue_object).and_then(|object| object.memory());
+        if let Some(memory) = memory {
+            self.abandoned.push(Abandoned { memory: Arc::clone(memory), lent, why });
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Memory objects that are kept to be used again, for what goes over queues of capabilities directly.
+//!
+//! One object has the channel of one end that goes over a queue. Whoever sends has it lent by the
+//! manager, and whoever receives fetches it, once. When nothing here is made in it any more it stays
+//! here. The sender uses it again for the next when all that it sent in it has come and is gone: at the
+//! end of each object lies how many of these the receiver has let go, and how many it has given back.
+
+use core::sync::atomic::Ordering::{Acquire, Release};
+use std::collections::BTreeMap;
+use std::vec::Vec;
+
+use backend_local::parcel::{AnyParcel as _, Parcel, Piece};
+use res_api::{ErrorKind, Role};
+use res_kernel::{Isolation, KernelError, KernelMemory};
+use res_sync::Mutex;
+use res_sync::model::Atomic as _;
+
+use crate::bell::word_at;
+use crate::link::Link;
+use crate::request::Request;
+
+/// What is at the end of an object: how many of those that came over its first queue are gone.
+const GONE: u64 = 16;
+/// How many went back, over another.
+const BACK: u64 = 8;
+/// Bytes of an object that are not for its users.
+const TRAILER: u64 = 16;
+
+/// Such an object.
+struct Lent<K: Isolation> {
+    memory: K::Memory,
+    /// The queue that it was lent for.
+    home: u64,
+    made_here: bool,
+    /// The queues over which what is made in it may go, and may come; 0 for none.
+    goes: u64,
+    comes: u64,
+    /// What is here that is made in it.
+    uses: u32,
+    /// It will not be used again.
+    spoiled: bool,
+    /// How many went over the first queue from here, and came back here over another.
+    sent: u64,
+    returned: u64,
+    /// How many came over the first queue since the other side was told that they are gone.
+    arrived: u64,
+}
+
+impl<K: Isolation> Lent<K> {
+    fn new(memory: K::Memory, home: u64, made_here: bool) -> Self {
+        Self {
+            memory,
+            home,
+            made_here,
+            goes: 0,
+            comes: 0,
+            uses: 0,
+            spoiled: false,
+            sent: 0,
+            returned: 0,
+            arrived: 0,
+        }
+    }
+
+    /// A word at its end.
+    fn word(&self, from_end: u64) -> &<K::Model as res_sync::MemoryModel>::U64 {
+        // SAFETY: whole pages, of which this is within the last.
+        unsafe { word_at::<K>(&self.memory, self.memory.len() - from_end) }
+    }
+
+    /// Whether it can be used for something else of so many bytes that is to go over that queue.
+    fn is_free(&self, queue: u64, bytes: u64) -> bool {
+        let fits = self.memory.len() >= bytes + TRAILER && self.memory.len() / 4 < bytes + 4096;
+        self.made_here
+            && self.goes == queue
+            && self.uses == 0
+            && fits
+            // Acquire: partners the Release of whoever received, when it had let go.
+            && self.word(GONE).load(Acquire) == self.sent
+            && self.word(BACK).load(Acquire) == self.returned
+    }
+
+    /// Something that is made in it goes over that queue.
+    fn goes_over(&mut self, queue: u64) {
+        if queue == self.home {
+            self.sent += 1;
+        } else {
+            // Release: partners the Acquire of `is_free`.
+            self.word(BACK).fetch_add(1, Release);
+        }
+    }
+
+    fn comes_over(&mut self, queue: u64) {
+        self.uses += 1;
+        if queue == self.home {
+            self.arrived += 1;
+        } else {
+            self.returned += 1;
+        }
+    }
+
+    /// Nothing here is made in it.
+    fn rests(&mut self) {
+        let arrived = core::mem::take(&mut self.arrived);
+        if arrived != 0 {
+            // Release: partners the Acquire of `is_free`.
+            self.word(GONE).fetch_add(arrived, Release);
+        }
+    }
+}
+
+/// Those of a component, by their numbers.
+pub(crate) struct Shelf<K: Isolation>(Mutex<K, BTreeMap<u64, Lent<K>>>);
+
+impl<K: Isolation> Shelf<K> {
+    pub(crate) fn new(kernel: &K) -> Result<Self, KernelError> {
+        Ok(Self(Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), BTreeMap::new())))
+    }
+
+    /// An object for what is to go over that queue, and its number.
+    pub(crate) fn lend(
+        &self,
+        link: &Link<K>,
+        queue: u64,
+        bytes: u64,
+    ) -> Result<(u64, K::Memory), ErrorKind> {
+        let mut shelf = self.0.lock();
+        let free = shelf.iter_mut().find(|(_, lent)| lent.is_free(queue, bytes));
+        if let Some((id, lent)) = free {
+            let memory = alias(&lent.memory)?;
+            lent.uses = 1;
+            return Ok((*id, memory));
+        }
+        drop(shelf);
+        let bytes = bytes.checked_add(TRAILER).ok_or(ErrorKind::NoMemory)?;
+        let (_, id, memory) = link.memory(Request::Lend(queue, bytes))?;
+        let lent = alias(&memory).inspect_err(|_| link.say(Request::Forget(id)))?;
+        let lent = Lent { goes: queue, uses: 1, ..Lent::new(lent, queue, true) };
+        self.0.lock().insert(id, lent);
+        Ok((id, memory))
+    }
+
+    /// Whether the parcel can go over that queue directly.
+    pub(crate) fn may_go(&self, link: &Link<K>, queue: u64, parcel: &Parcel) -> bool {
+        let objects = objects_of(parcel);
+        objects.is_some_and(|objects| {
+            !objects.is_empty() && objects.into_iter().all(|id| self.may_go_in(link, queue, id))
+        })
+    }
+
+    fn may_go_in(&self, link: &Link<K>, queue: u64, id: u64) -> bool {
+        match self.0.lock().get(&id) {
+            Some(lent) if lent.goes == queue => return true,
+            Some(lent) if !lent.spoiled => {}
+            _ => return false,
+        }
+        let admitted = link.ask(Request::Admit(queue, id)).is_ok();
+        if let Some(lent) = self.0.lock().get_mut(&id).filter(|_| admitted) {
+            lent.goes = queue;
+        }
+        admitted
+    }
+
+    /// It goes that way.
+    pub(crate) fn goes(&self, queue: u64, parcel: &Parcel) {
+        let mut shelf = self.0.lock();
+        for id in objects_of(parcel).into_iter().flatten() {
+            if let Some(lent) = shelf.get_mut(&id) {
+                lent.goes_over(queue);
+            }
+        }
+    }
+
+    /// The objects of a parcel that has come over that queue directly, each of which is used once more:
+    /// `Misbehaved` where nobody could have sent it.
+    pub(crate) fn comes(
+        &self,
+        link: &Link<K>,
+        queue: u64,
+        parcel: &Parcel,
+    ) -> Result<Vec<u64>, ErrorKind> {
+        let objects = objects_of(parcel).filter(|objects| !objects.is_empty());
+        let objects = objects.ok_or(ErrorKind::Misbehaved)?;
+        for id in &objects {
+            self.fetch(link, queue, *id)?;
+        }
+        let mut shelf = self.0.lock();
+        for id in &objects {
+            if let Some(lent) = shelf.get_mut(id) {
+                lent.comes_over(queue);
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Sees to it that the object is here, and may come over that queue.
+    fn fetch(&self, link: &Link<K>, queue: u64, id: u64) -> Result<(), ErrorKind> {
+        if self.0.lock().get(&id).is_some_and(|lent| lent.comes == queue) {
+            return Ok(());
+        }
+        let fetched = link.memory(Request::Fetch(queue, id)).map_err(|kind| match kind {
+            ErrorKind::NoMemory | ErrorKind::NoSlots => kind,
+            _ => ErrorKind::Misbehaved,
+        });
+        let (home, _, memory) = fetched?;
+        let mut shelf = self.0.lock();
+        if let Some(known) = shelf.get_mut(&id) {
+            known.comes = queue;
+            drop(shelf);
+            link.say(Request::Forget(id));
+            return Ok(());
+        }
+        let lent = Lent { comes: queue, ..Lent::new(memory, home, false) };
+        shelf.insert(id, lent);
+        Ok(())
+    }
+
+    /// The object, if it is here.
+    pub(crate) fn again(&self, id: u64) -> Option<Result<K::Memory, ErrorKind>> {
+        self.0.lock().get(&id).map(|lent| alias(&lent.memory))
+    }
+
+    /// Whether it is one that is kept here.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.0.lock().contains_key(&id)
+    }
+
+    /// Something less here is made in it. Whether it is kept here; if not, it is to be forgotten.
+    pub(crate) fn keeps(&self, id: u64) -> bool {
+        let mut shelf = self.0.lock();
+        let Some(lent) = shelf.get_mut(&id) else { return false };
+        lent.uses = lent.uses.saturating_sub(1);
+        if lent.uses != 0 {
+            return true;
+        }
+        if lent.spoiled {
+            let lent = shelf.remove(&id);
+            drop(shelf);
+            drop(lent);
+            return false;
+        }
+        lent.rests();
+        true
+    }
+
+    /// It has come another way: who has what is made in it is not known here any more. Whether it is
+    /// kept here.
+    pub(crate) fn comes_otherwise(&self, id: u64) -> bool {
+        let mut shelf = self.0.lock();
+        let Some(lent) = shelf.get_mut(&id) else { return false };
+        lent.spoiled = true;
+        lent.uses += 1;
+        true
+    }
+
+    /// The parcel goes another way.
+    pub(crate) fn goes_otherwise(&self, parcel: &Parcel) {
+        let mut shelf = self.0.lock();
+        if shelf.is_empty() {
+            return;
+        }
+        parcel.each(&mut |_, piece| {
+            if let Some(lent) = object_of(piece).and_then(|id| shelf.get_mut(&id)) {
+                lent.spoiled = true;
+            }
+        });
+    }
+
+    /// An end of that queue is not here any more.
+    pub(crate) fn close(&self, link: &Link<K>, queue: u64, role: Role) {
+        let mut over = Vec::new();
+        {
+            let mut shelf = self.0.lock();
+            for (id, lent) in shelf.iter_mut() {
+                let last = match role {
+                    Role::CapSnd if lent.goes == queue => {
+                        lent.goes = 0;
+                        lent.made_here
+                    }
+                    Role::CapRcv if lent.comes == queue => {
+                        lent.comes = 0;
+                        !lent.made_here
+                    }
+                    _ => false,
+                };
+                lent.spoiled |= last;
+                if lent.spoiled && lent.uses == 0 {
+                    over.push(*id);
+                }
+            }
+        }
+        for id in over {
+            let lent = self.0.lock().remove(&id);
+            drop(lent);
+            link.say(Request::Forget(id));
+        }
+    }
+}
+
+fn alias<M: KernelMemory>(memory: &M) -> Result<M, ErrorKind> {
+    memory.alias(memory.access()).map_err(|error| error.kind)
+}
+
+fn object_of(piece: &Piece) -> Option<u64> {
+    match piece {
+        Piece::Memory { object, .. } => Some(*object),
+        Piece::Word { word, .. } => Some(word.object),
+        Piece::End(_) | Piece::Queue(_) | Piece::File(_) => None,
+    }
+}
+
+/// The objects that all of a parcel is made in, each once; none where it has what cannot go directly:
+/// ends of queues and files, and ends of which another one of their side stays.
+fn objects_of(parcel: &Parcel) -> Option<Vec<u64>> {
+    let (mut objects, mut may) = (Vec::new(), parcel.head.desc.role != Role::Mem);
+    parcel.each(&mut |desc, piece| {
+        may &= !desc.local && !matches!(piece, Piece::Word { kept: true, .. });
+        match object_of(piece) {
+            Some(id) if !objects.contains(&id) => objects.push(id),
+            Some(_) => {}
+            None => may = false,
+        }
+    });
+    may.then_some(objects)
+}

@@ -1,0 +1,428 @@
+//! Capabilities that go from one component to another without the manager: in memory that is lent for
+//! that, and used again and again. In order with those that go by the manager, each once, wherever the
+//! ends of the queue go; and whoever loses one is told.
+
+use std::time::Duration;
+
+use backend_sinv::{Limits, Sinv};
+use chan_impls::{Spsc, ZeroCopy};
+use res_api::{
+    AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Entry, Env, Exit, Fault, FromCap, Gone, IntoCap, Kind,
+    Name, Receiver, RecvError, Rx, SendError, Sender, Slot, TryRecvError, Tx,
+};
+use res_kernel::sim::Seeds;
+use res_kernel::{Isolation, Linux, Sim};
+
+const ENDS: Slot<CapRx> = Slot::new("ends");
+const BACK: Slot<CapTx> = Slot::new("back");
+const GO: Slot<Rx<Spsc, u64>> = Slot::new("go");
+const DID: Slot<Tx<Spsc, u64>> = Slot::new("did");
+const OTHER: Name = Name::new("other");
+const LATE: Duration = Duration::from_secs(100);
+/// More than there are places in a queue for what goes directly.
+const MANY: u64 = 20;
+
+type CapSnd<K> = <Sinv<K> as Backend>::CapSnd;
+type CapRcv<K> = <Sinv<K> as Backend>::CapRcv;
+type Snd<K> = <Spsc as Kind<Sinv<K>>>::Snd<u64>;
+type Rcv<K> = <Spsc as Kind<Sinv<K>>>::Rcv<u64>;
+
+fn attach<C: AnyCap, E: FromCap<C>>(cap: C) -> Result<E, Fault> {
+    Ok(E::attach(cap).map_err(|error| error.reason.kind())?)
+}
+
+/// A component, and what it is led by.
+struct Led<K: Isolation> {
+    system: Sinv<K>,
+    over: CapSnd<K>,
+    go: Snd<K>,
+    did: Rcv<K>,
+    back: CapRcv<K>,
+    component: Comp<Sinv<K>>,
+    late: Deadline,
+}
+
+impl<K: Isolation> Led<K> {
+    fn new(system: &Sinv<K>, entry: impl Entry<Sinv<K>>) -> Self {
+        let (over, ends) = system.chanchan(MANY as u32).expect("a channel");
+        let (returns, back) = system.chanchan(MANY as u32).expect("a channel");
+        let (go, wait) = system.chan::<Spsc, u64>(1).expect("a channel");
+        let (says, did) = system.chan::<Spsc, u64>(1).expect("a channel");
+        let component = system.component(OTHER, entry).expect("made");
+        component.endow(ENDS, ends).expect("endowed");
+        component.endow(BACK, returns).expect("endowed");
+        component.endow(GO, wait).expect("endowed");
+        component.endow(DID, says).expect("endowed");
+        component.start().expect("started");
+        let late = system.within(LATE);
+        Self { system: system.clone(), over, go, did, back, component, late }
+    }
+
+    fn go(&mut self) {
+        self.go.send_until(0, self.late).expect("it listens");
+    }
+
+    fn done(&mut self) -> u64 {
+        self.did.recv_until(self.late).expect("it does it")
+    }
+
+    /// A channel for what goes over, or one that the manager has to know of.
+    fn chan(&self, directly: bool) -> (Snd<K>, Rcv<K>) {
+        let made = match directly {
+            true => self.system.chan_for::<Spsc, u64>(&self.over, 1),
+            false => self.system.chan::<Spsc, u64>(1),
+        };
+        made.expect("a channel")
+    }
+
+    /// Sends the receiving end of a channel that says a number.
+    fn send_number(&mut self, number: u64, directly: bool) -> Snd<K> {
+        let (mut tx, rx) = self.chan(directly);
+        tx.send(number).expect("there is room");
+        self.over.send_until(rx.into_cap(), self.late).expect("there is room");
+        tx
+    }
+
+    fn ends_well(&self) {
+        assert_eq!(self.component.wait(self.late), Ok(Exit::Success));
+    }
+
+    /// Requests to the manager so far, of all together.
+    fn requests(&self) -> u64 {
+        let seen = self.system.inspect().expect("the manager is here");
+        seen.components.iter().map(|member| member.requests).sum()
+    }
+}
+
+/// What the end that comes next has to say.
+fn number<K: Isolation>(ends: &mut CapRcv<K>, late: Deadline) -> Result<u64, Fault> {
+    let mut rx: Rcv<K> = attach(ends.recv_until(late)?)?;
+    Ok(rx.recv_until(late)?)
+}
+
+/// Answers over each end that comes.
+fn answers<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut n) = (env.take(ENDS)?, 0);
+    while let Ok(cap) = ends.recv_until(late) {
+        let mut tx: Snd<K> = attach(cap)?;
+        tx.send_until(n, late)?;
+        n += 1;
+    }
+    Ok(())
+}
+
+/// Made, passed, used and dropped, over and over: nobody asks the manager for anything any more.
+fn answers_ask_for_nothing<K: Isolation>(system: &Sinv<K>, rounds: u64) {
+    let mut led = Led::new(system, answers::<K>);
+    let mut asked = Vec::new();
+    for n in 0..rounds {
+        let (tx, mut rx) = led.chan(true);
+        led.over.send_until(tx.into_cap(), led.late).expect("there is room");
+        assert_eq!(rx.recv_until(led.late), Ok(n));
+        asked.push(led.requests());
+    }
+    // As many objects as were ever in use at once: a few.
+    let news = asked.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(news < 10, "{news} of {rounds} needed the manager");
+    drop(led.over);
+    assert_eq!(led.component.wait(led.late), Ok(Exit::Success));
+}
+
+/// Gives back each end that comes.
+fn returns<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut back) = (env.take(ENDS)?, env.take(BACK)?);
+    while let Ok(cap) = ends.recv_until(late) {
+        back.send_until(cap, late)?;
+    }
+    Ok(())
+}
+
+/// There and back, over and over, and each time it is used.
+fn an_end_comes_back<K: Isolation>(system: &Sinv<K>, rounds: u64) {
+    let mut led = Led::new(system, returns::<K>);
+    let (tx, mut rx) = led.chan(true);
+    let (mut end, mut asked) = (tx.into_cap(), Vec::new());
+    for n in 0..rounds {
+        led.over.send_until(end, led.late).expect("there is room");
+        let mut tx: Snd<K> = attach(led.back.recv_until(led.late).expect("it comes back")).unwrap();
+        tx.send(n).expect("there is room");
+        assert_eq!(rx.recv(), Ok(n));
+        end = tx.into_cap();
+        asked.push(led.requests());
+    }
+    // One asked whether it may go back, and one whether it may come from there.
+    let news = asked.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(news < 3, "{news} of {rounds} needed the manager");
+    drop(end);
+    assert_eq!(rx.recv_until(led.late), Err(RecvError::Gone(Gone::Closed)));
+    drop(led.over);
+    assert_eq!(led.component.wait(led.late), Ok(Exit::Success));
+}
+
+/// Takes all there is, and says what.
+fn takes_all<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
+    go.recv_until(late)?;
+    for _ in 0..MANY {
+        did.send_until(number::<K>(&mut ends, late)?, late)?;
+    }
+    Ok(())
+}
+
+/// Which of so many go directly.
+const MIXTURES: [fn(u64) -> bool; 5] =
+    [|_| true, |n| n % 2 == 0, |n| n % 2 == 1, |n| n < 3, |n| n % 5 != 0];
+
+fn all_come_in_order<K: Isolation>(system: &Sinv<K>) {
+    for directly in MIXTURES {
+        let mut led = Led::new(system, takes_all::<K>);
+        let few = MANY / 4;
+        let first: Vec<_> = (0..few).map(|n| led.send_number(n, directly(n))).collect();
+        led.go();
+        let more: Vec<_> = (few..MANY).map(|n| led.send_number(n, directly(n))).collect();
+        for expected in 0..MANY {
+            assert_eq!(led.done(), expected);
+        }
+        led.ends_well();
+        drop((first, more));
+    }
+}
+
+/// Takes one, and gives the rest away with the end that would receive it.
+fn gives_the_rest<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut back) = (env.take(ENDS)?, env.take(BACK)?);
+    let (mut go, mut did) = (env.take(GO)?, env.take(DID)?);
+    go.recv_until(late)?;
+    did.send_until(number::<K>(&mut ends, late)?, late)?;
+    back.send_until(ends.into_cap(), late)?;
+    Ok(())
+}
+
+fn the_rest_goes_with_its_end<K: Isolation>(system: &Sinv<K>) {
+    for directly in MIXTURES {
+        let mut led = Led::new(system, gives_the_rest::<K>);
+        let half = MANY / 2;
+        let sent: Vec<_> = (0..half).map(|n| led.send_number(n, directly(n))).collect();
+        led.go();
+        assert_eq!(led.done(), 0);
+        // While the end is on its way.
+        let more: Vec<_> = (half..MANY).map(|n| led.send_number(n, directly(n))).collect();
+        let mut ends: CapRcv<K> =
+            attach(led.back.recv_until(led.late).expect("it comes")).expect("it receives ends");
+        for expected in 1..MANY {
+            let said = number::<K>(&mut ends, led.late).map_err(|fault| fault.kind());
+            assert_eq!(said, Ok(expected));
+        }
+        assert!(matches!(ends.try_recv(), Err(TryRecvError::Empty)), "each comes once");
+        led.ends_well();
+        drop((sent, more));
+    }
+}
+
+/// Takes one, and drops the end that would receive the rest.
+fn drops_the_rest<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
+    go.recv_until(late)?;
+    let one = number::<K>(&mut ends, late)?;
+    drop(ends);
+    did.send_until(one, late)?;
+    go.recv_until(late)?;
+    Ok(())
+}
+
+/// Dies with what it has not received.
+fn dies_with_the_rest<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
+    go.recv_until(late)?;
+    did.send_until(number::<K>(&mut ends, late)?, late)?;
+    panic!("it dies, as it is to");
+}
+
+/// Sends until that says why it cannot.
+fn told<K: Isolation>(tx: &mut Snd<K>, late: Deadline) -> Gone {
+    loop {
+        match tx.send_until(1, late) {
+            Ok(()) => {}
+            Err(SendError::Gone(_, gone)) => return gone,
+            Err(SendError::TimedOut(_)) => panic!("nobody says that it is gone"),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What is sent before, meanwhile and behind: of each somebody hears.
+fn the_rest_leaves_with_its_end<K: Isolation>(system: &Sinv<K>) {
+    for (why, exit) in [(Gone::Closed, Exit::Success), (Gone::PeerGone, Exit::Died)] {
+        for directly in MIXTURES {
+            let mut led = match why {
+                Gone::Closed => Led::new(system, drops_the_rest::<K>),
+                _ => Led::new(system, dies_with_the_rest::<K>),
+            };
+            let mut sent: Vec<_> = (0..4).map(|n| led.send_number(n, directly(n))).collect();
+            led.go();
+            for n in 4..MANY {
+                let (mut tx, rx) = led.chan(directly(n));
+                tx.send(n).expect("there is room");
+                match led.over.send_until(rx.into_cap(), led.late) {
+                    Ok(()) => sent.push(tx),
+                    Err(SendError::Gone(cap, gone)) => {
+                        assert_eq!(gone, why);
+                        drop(cap);
+                        assert_eq!(told::<K>(&mut tx, led.late), Gone::Closed);
+                    }
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(led.done(), 0);
+            for mut tx in sent {
+                let gone = told::<K>(&mut tx, led.late);
+                // The first may have been received, and dropped, before it died.
+                assert!(gone == why || gone == Gone::Closed, "{gone:?}");
+            }
+            if exit == Exit::Success {
+                led.go();
+            }
+            assert_eq!(led.component.wait(led.late), Ok(exit));
+        }
+    }
+}
+
+/// Sends ends, and dies: what it has sent is received, and behind what it said there is nothing.
+fn sends_and_dies<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let mut back = env.take(BACK)?;
+    let mut kept = Vec::new();
+    for n in 0..4 {
+        let (mut tx, rx) = env.chan_for::<Spsc, u64>(&back, 1)?;
+        tx.send_until(n, late)?;
+        back.send_until(rx.into_cap(), late)?;
+        kept.push(tx);
+    }
+    panic!("it dies, as it is to");
+}
+
+fn what_the_dead_have_sent_comes<K: Isolation>(system: &Sinv<K>) {
+    for first in [false, true] {
+        let mut led = Led::new(system, sends_and_dies::<K>);
+        let mut received = Vec::new();
+        if first {
+            received.push(led.back.recv_until(led.late).expect("it was sent"));
+        }
+        assert_eq!(led.component.wait(led.late), Ok(Exit::Died));
+        while let Ok(cap) = led.back.recv_until(led.late) {
+            received.push(cap);
+        }
+        assert_eq!(received.len(), 4);
+        for (n, cap) in (0..).zip(received) {
+            let mut rx: Rcv<K> = attach(cap).expect("it receives");
+            assert_eq!(rx.recv_until(led.late), Ok(n));
+            assert_eq!(rx.recv_until(led.late), Err(RecvError::Gone(Gone::PeerGone)));
+        }
+        let gone = led.back.recv_until(led.late).expect_err("there is no more");
+        assert_eq!(gone, RecvError::Gone(Gone::PeerGone));
+    }
+}
+
+/// Gives what comes to a third, by a name.
+fn passes_on<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
+    env.publish(const { Name::new("passed on") }, ends.recv_until(late)?)
+        .map_err(|refused| refused.error)?;
+    did.send_until(0, late)?;
+    go.recv_until(late)?;
+    Ok(())
+}
+
+/// It works wherever it goes, by the manager too, and its memory is not used again then.
+fn it_may_go_elsewhere<K: Isolation>(system: &Sinv<K>) {
+    let mut led = Led::new(system, passes_on::<K>);
+    let (tx, mut rx) = led.chan(true);
+    led.over.send_until(tx.into_cap(), led.late).expect("there is room");
+    assert_eq!(led.done(), 0);
+    let passed_on = system.lookup(const { Name::new("passed on") }).expect("it is there");
+    let mut tx: Snd<K> = attach(passed_on).expect("it sends");
+    // What is made next does not lie where that does.
+    let (mut other, mut reads) = led.chan(true);
+    for n in 0..5 {
+        tx.send_until(n, led.late).expect("it is received");
+        other.send(n + 100).expect("there is room");
+        assert_eq!((rx.recv_until(led.late), reads.recv()), (Ok(n), Ok(n + 100)));
+    }
+    drop(rx);
+    assert_eq!(told::<K>(&mut tx, led.late), Gone::Closed);
+    led.go();
+    led.ends_well();
+}
+
+/// A kind that is made of several ends and of more memory: it goes, whichever way.
+fn any_kind_may_go<K: Isolation>(system: &Sinv<K>) {
+    let mut led = Led::new(system, returns::<K>);
+    for n in 0..5 {
+        let made = system.chan_for::<ZeroCopy, u64>(&led.over, 2);
+        let (mut tx, rx) = made.expect("a channel");
+        tx.send(n).expect("there is room");
+        led.over.send_until(rx.into_cap(), led.late).expect("there is room");
+        let cap = led.back.recv_until(led.late).expect("it comes back");
+        let mut rx: <ZeroCopy as Kind<Sinv<K>>>::Rcv<u64> = attach(cap).expect("it receives");
+        assert_eq!(rx.recv_until(led.late), Ok(n));
+    }
+    drop(led.over);
+    assert_eq!(led.component.wait(led.late), Ok(Exit::Success));
+}
+
+/// Both ends of the queue are in one component.
+fn it_may_stay_where_it_is<K: Isolation>(system: &Sinv<K>) {
+    let (mut over, mut there) = system.chanchan(4).expect("a channel");
+    for n in 0..50 {
+        let (tx, mut rx) = system.chan_for::<Spsc, u64>(&over, 1).expect("a channel");
+        over.send(tx.into_cap()).expect("there is room");
+        let mut tx: Snd<K> = attach(there.recv().expect("it comes")).expect("it sends");
+        tx.send(n).expect("there is room");
+        assert_eq!(rx.recv(), Ok(n));
+    }
+}
+
+/// Each of them, with a system of its own, of which nothing is left.
+fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
+    let cases: [&dyn Fn(&Sinv<K>); 9] = [
+        &|system| answers_ask_for_nothing(system, rounds),
+        &|system| an_end_comes_back(system, rounds),
+        &all_come_in_order,
+        &the_rest_goes_with_its_end,
+        &the_rest_leaves_with_its_end,
+        &what_the_dead_have_sent_comes,
+        &it_may_go_elsewhere,
+        &any_kind_may_go,
+        &it_may_stay_where_it_is,
+    ];
+    for case in cases {
+        let system = make();
+        case(&system);
+        let seen = system.inspect().expect("the manager is here");
+        let left = (seen.components.len(), seen.channels.len(), seen.memory.len());
+        assert_eq!(left, (1, 0, 0), "{seen}");
+        let main = &seen.components[0];
+        assert_eq!((main.objects, main.bytes), (0, 0), "{seen}");
+    }
+}
+
+#[test]
+fn in_processes() {
+    for _ in 0..5 {
+        each::<Linux>(200, || Sinv::new().expect("a system"));
+    }
+}
+
+#[test]
+fn in_the_simulator() {
+    Seeds::from_env(20).check("in_the_simulator", |sim| {
+        each::<Sim>(30, || Sinv::on(sim, Limits::default()).expect("a system"));
+    });
+}

@@ -6,7 +6,7 @@ use res_api::{
 };
 
 use crate::channel::{Rcv, Snd};
-use crate::stage::{chan, stage};
+use crate::stage::{chan, chan_for, stage};
 use crate::{Failure, Harness};
 
 type CapSnd<H> = <<H as Harness>::Backend as Backend>::CapSnd;
@@ -56,6 +56,70 @@ pub fn r21_an_end_travels_while_the_other_is_in_use<H: Harness>(h: &H) -> Result
         check_eq!(rx.recv_until(s.soon()), Ok(n), "received");
     }
     s.join(&thread)
+}
+
+/// R21: what is made for a channel goes over it, over and over, in order with all else that does, and
+/// wherever else it is sent.
+pub fn r21_what_is_made_for_a_channel_goes_over_it<H: Harness>(h: &H) -> Result<(), Failure> {
+    let s = stage(h);
+    let (mut ends, mut arrived) = s.chanchan(2)?;
+    let (mut others, mut elsewhere) = s.chanchan(1)?;
+    for n in 0..s.rounds(20) {
+        let (mut tx, rx) = chan_for::<H, u64>(h, &s, &ends, 3)?;
+        let (mut other, other_rx) = match n % 3 {
+            0 => chan::<H, u64>(h, &s, 1)?,
+            _ => chan_for::<H, u64>(h, &s, &ends, 1)?,
+        };
+        tx.try_send(n)?;
+        ends.try_send(rx.into_cap())?;
+        ends.try_send(other_rx.into_cap())?;
+        check_eq!((ends.len(), arrived.len()), (2, 2), "queued");
+        let full = ends.try_send(s.mem(64)?.share().into_cap());
+        check_matches!(full, Err(TrySendError::Full(_)), "a third one");
+        let mut rx = arrived.try_recv()?.cast::<Rcv<H, u64>>()?;
+        let mut other_rx = arrived.try_recv()?.cast::<Rcv<H, u64>>()?;
+        check_eq!(arrived.try_recv().err(), Some(TryRecvError::Empty), "then");
+        other.try_send(n + 100)?;
+        tx.try_send(n + 1)?;
+        check_eq!((rx.try_recv(), other_rx.try_recv()), (Ok(n), Ok(n + 100)), "in order");
+        others.try_send(tx.into_cap())?;
+        let mut tx = elsewhere.try_recv()?.cast::<Snd<H, u64>>()?;
+        check_eq!(rx.try_recv(), Ok(n + 1), "after the journey of the other end");
+        tx.try_send(n + 2)?;
+        drop(tx);
+        check_eq!(rx.recv_until(s.soon()), Ok(n + 2), "before the close");
+        check_eq!(rx.recv_until(s.soon()), Err(RecvError::Gone(Gone::Closed)), "then");
+    }
+    Ok(())
+}
+
+/// H10: what is made for a channel and never received closes its channel, as any other.
+pub fn h10_what_is_made_for_a_channel_is_lost_with_it<H: Harness>(h: &H) -> Result<(), Failure> {
+    let s = stage(h);
+    for sender_first in [false, true] {
+        let (mut ends, mut arrived) = s.chanchan(3)?;
+        let (mut tx, rx) = chan_for::<H, u64>(h, &s, &ends, 2)?;
+        let (far, mut near) = chan_for::<H, u64>(h, &s, &ends, 2)?;
+        let (mut first, first_rx) = chan_for::<H, u64>(h, &s, &ends, 2)?;
+        for cap in [first_rx.into_cap(), rx.into_cap(), far.into_cap()] {
+            ends.try_send(cap)?;
+        }
+        let mut received = arrived.try_recv()?.cast::<Rcv<H, u64>>()?;
+        tx.try_send(1)?;
+        check_eq!((tx.gone(), near.gone()), (None, None), "while it is in transit");
+        if sender_first {
+            drop(ends);
+            check_eq!((tx.gone(), near.gone()), (None, None), "while there is a receiver");
+            drop(arrived);
+        } else {
+            drop((arrived, ends));
+        }
+        check_eq!(near.recv_until(s.soon()), Err(RecvError::Gone(Gone::Closed)), "the receiver");
+        check_matches!(tx.try_send(2), Err(TrySendError::Gone(2, Gone::Closed)), "the sender");
+        first.try_send(3)?;
+        check_eq!(received.try_recv(), Ok(3), "what had been received");
+    }
+    Ok(())
 }
 
 /// R13: a channel of capabilities is bounded exactly, keeps the order, and gives back what does

@@ -8,7 +8,7 @@ use res_api::{
 };
 
 use crate::channel::{Rcv, Snd};
-use crate::stage::{Stage, chan, stage};
+use crate::stage::{Stage, chan, chan_for, stage};
 use crate::{Failure, Harness};
 
 const NAME: Name = Name::new("tested");
@@ -460,16 +460,58 @@ pub fn r36_a_delegated_end_outlives_its_maker<H: Harness>(h: &H) -> Result<(), F
 pub fn h10_death_closes_what_is_in_transit<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);
     let (component, mut tx, _rx) = endowed(h, &s, panics::<H::Backend, H::Kind>)?;
-    let (mut caps, theirs) = s.chanchan(1)?;
-    let (far, mut near) = chan::<H, u64>(h, &s, 1)?;
+    let (mut caps, theirs) = s.chanchan(2)?;
+    let (far, near) = chan::<H, u64>(h, &s, 1)?;
+    let (made_for, it) = chan_for::<H, u64>(h, &s, &caps, 1)?;
     component.endow(MORE_CAPS, theirs)?;
+    caps.try_send(made_for.into_cap())?;
     caps.try_send(far.into_cap())?;
     component.start()?;
     tx.send_until(1, s.soon())?;
     check_eq!(component.wait(s.soon()), Ok(Exit::Died), "its end");
-    let gone = near.recv_until(s.soon());
-    check_matches!(gone, Err(RecvError::Gone(Gone::PeerGone | Gone::Closed)), "what it never took");
+    for mut rx in [near, it] {
+        let gone = rx.recv_until(s.soon());
+        check_matches!(gone, Err(RecvError::Gone(Gone::PeerGone | Gone::Closed)), "never taken");
+    }
     Ok(())
+}
+
+fn returns_and_answers<B: Backend, K: Kind<B>>(env: Env<B>) -> Result<(), Fault> {
+    let (mut ends, mut back) = (env.take(MORE_CAPS)?, env.take(CAPS)?);
+    while let Ok(answer) = ends.recv() {
+        let mut rx = ends.recv()?.cast::<K::Rcv<u64>>()?;
+        answer.cast::<K::Snd<u64>>()?.send(2 * rx.recv()?)?;
+        back.send(rx.into_cap())?;
+    }
+    Ok(())
+}
+
+/// R21: ends that are made for a channel go over it to another component, come back, are used and
+/// dropped, over and over.
+pub fn r21_ends_are_made_for_each_request<H: Harness>(h: &H) -> Result<(), Failure> {
+    let s = stage(h);
+    let component = s.component(NAME, returns_and_answers::<H::Backend, H::Kind>)?;
+    let (mut over, theirs) = s.chanchan(2)?;
+    let (back, mut returned) = s.chanchan(1)?;
+    component.endow(MORE_CAPS, theirs)?;
+    component.endow(CAPS, back)?;
+    component.start()?;
+    for n in 0..s.rounds(50) {
+        let (answer, mut answered) = chan_for::<H, u64>(h, &s, &over, 1)?;
+        let (mut request, requested) = chan_for::<H, u64>(h, &s, &over, 1)?;
+        for cap in [answer.into_cap(), requested.into_cap()] {
+            over.send_until(cap, s.soon())?;
+        }
+        request.send_until(n, s.soon())?;
+        check_eq!(answered.recv_until(s.soon()), Ok(2 * n), "the answer");
+        let mut requested = returned.recv_until(s.soon())?.cast::<Rcv<H, u64>>()?;
+        request.send_until(n + 1, s.soon())?;
+        check_eq!(requested.recv_until(s.soon()), Ok(n + 1), "over the end that came back");
+        let closed = answered.recv_until(s.soon());
+        check_eq!(closed, Err(RecvError::Gone(Gone::Closed)), "the one that answered");
+    }
+    drop(over);
+    succeeded(&s, &component)
 }
 
 /// R3: a description tells a slot whether it holds what it says.

@@ -106,6 +106,12 @@ macro_rules! __cases {
                     "is in it";
                 "R21" r21_an_end_travels_while_the_other_is_in_use(1, SMALL):
                     "an end changes hands while the other end is in use by another thread";
+                "R21" r21_what_is_made_for_a_channel_goes_over_it(0, SMALL):
+                    "what is made for a channel goes over it, over and over, in order with all "
+                    "else that does, and wherever else it is sent";
+                "H10" h10_what_is_made_for_a_channel_is_lost_with_it(0, SMALL):
+                    "what is made for a channel and never received closes its channel, as any "
+                    "other";
                 "R13" r13_capabilities_are_bounded_and_in_order(0, SMALL):
                     "a channel of capabilities is bounded exactly, keeps the order, and gives "
                     "back what does not fit";
@@ -345,6 +351,9 @@ macro_rules! __cases {
                     "closes";
                 "H10" h10_death_closes_what_is_in_transit(1, SMALL):
                     "a component dies with an end in transit to nobody: its peers see that too";
+                "R21" r21_ends_are_made_for_each_request(1, SMALL):
+                    "ends that are made for a channel go over it to another component, come "
+                    "back, are used and dropped, over and over";
                 "R3" r3_slots_check_descriptions(0, SMALL):
                     "a description tells a slot whether it holds what it says";
             }

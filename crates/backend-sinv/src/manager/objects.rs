@@ -285,8 +285,8 @@ impl<K: Isolation> State<K> {
                 unwatched.push(at);
             }
         }
-        let over = why.filter(|_| object.lent.is_some() && !object.grants.is_empty());
-        if let Some(gone) = over {
+        // Also where nobody has it yet: who fetches it finds it so.
+        if let Some(gone) = why.filter(|_| object.lent.is_some()) {
             for offset in (0..HEADER as u32).step_by(PLACE) {
                 self.tell(WordId { object: id, offset }, What::Over(gone));
             }

@@ -1,5 +1,6 @@
-//! What is given away: who gives dies, or who takes.
+//! What is given away: who gives dies, or who takes. By the manager, and directly.
 
+use backend_sinv::SinvError;
 use chan_impls::Spsc;
 use res_api::{
     AnyCap, Backend, CapRx, CapTx, Env, Exit, Gone, IntoCap, Kind, Name, Receiver, RecvError, Rx,
@@ -14,13 +15,26 @@ const FROM: Slot<Rx<Spsc, Message>> = Slot::new("from");
 const NAME: Name = Name::new("name");
 
 type Rcv = <Spsc as Kind<System>>::Rcv<Message>;
+type Snd = <Spsc as Kind<System>>::Snd<Message>;
+
+/// A channel of which an end goes over that one.
+fn made<const DIRECTLY: bool>(
+    system: &System,
+    over: &<System as Backend>::CapSnd,
+    capacity: u32,
+) -> Result<(Snd, Rcv), SinvError> {
+    match DIRECTLY {
+        true => system.chan_for::<Spsc, Message>(over, capacity),
+        false => system.chan::<Spsc, Message>(capacity),
+    }
+}
 
 /// Sends a channel's end with a message in it, and keeps nothing of it.
-fn gives(env: Env<System>) -> Outcome {
+fn gives<const DIRECTLY: bool>(env: Env<System>) -> Outcome {
     let mut over = env.take(OVER)?;
     mortally(&env, || {
         for _ in 0..2 {
-            let (mut tx, rx) = env.chan::<Spsc, Message>(2)?;
+            let (mut tx, rx) = made::<DIRECTLY>(&env, &over, 2)?;
             tx.send(message(0))?;
             over.send(rx.into_cap())?;
             tx.send(message(1))?;
@@ -30,9 +44,9 @@ fn gives(env: Env<System>) -> Outcome {
 }
 
 /// What came is whole, and is told of the death.
-fn giving(trial: &Trial<'_>) -> Exit {
+fn giving<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     let (over, mut ends) = trial.system.chanchan(4).expect("a channel");
-    let component = trial.component(gives);
+    let component = trial.component(gives::<DIRECTLY>);
     component.endow(OVER, over).expect("endowed");
     component.start().expect("started");
     let mut count = 0;
@@ -65,12 +79,12 @@ fn takes(env: Env<System>) -> Outcome {
 }
 
 /// Who has the other end is told, wherever it was: on its way, or there.
-fn taking(trial: &Trial<'_>) -> Exit {
+fn taking<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     let (mut over, ends) = trial.system.chanchan(1).expect("a channel");
     let component = trial.component(takes);
     component.endow(ENDS, ends).expect("endowed");
     component.start().expect("started");
-    let (mut tx, end) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
+    let (mut tx, end) = made::<DIRECTLY>(trial.system, &over, 1).expect("a channel");
     tx.send(message(0)).expect("there is room");
     // It may be dead by now: then the end comes back, and leaves here, before anybody waits for it.
     let given = over.send_until(end.into_cap(), trial.late).map_err(|error| format!("{error:?}"));
@@ -89,9 +103,9 @@ fn drops(env: Env<System>) -> Outcome {
 }
 
 /// What nobody took leaves with the queue.
-fn dropping(trial: &Trial<'_>) -> Exit {
+fn dropping<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     let (mut over, ends) = trial.system.chanchan(1).expect("a channel");
-    let (mut tx, end) = trial.system.chan::<Spsc, Message>(1).expect("a channel");
+    let (mut tx, end) = made::<DIRECTLY>(trial.system, &over, 1).expect("a channel");
     over.send(end.into_cap()).expect("there is room");
     let component = trial.component(drops);
     component.endow(ENDS, ends).expect("endowed");
@@ -106,6 +120,45 @@ fn dropping(trial: &Trial<'_>) -> Exit {
         matches!(&refused, Some(SendError::Gone(_, gone)) if [Gone::Closed, told(exit)].contains(gone)),
         "{refused:?}"
     );
+    exit
+}
+
+/// Makes, sends, and uses again what it has made.
+fn asks(env: Env<System>) -> Outcome {
+    let mut over = env.take(OVER)?;
+    mortally(&env, || {
+        for n in 0..3 {
+            let (answer, mut answered) = made::<true>(&env, &over, 1)?;
+            over.send(answer.into_cap())?;
+            assert_eq!(answered.recv()?, message(n));
+        }
+        Ok(())
+    })?
+}
+
+/// Who answers is told, and goes on.
+fn answering(trial: &Trial<'_>) -> Exit {
+    let (over, mut ends) = trial.system.chanchan(1).expect("a channel");
+    let component = trial.component(asks);
+    component.endow(OVER, over).expect("endowed");
+    component.start().expect("started");
+    let mut count = 0;
+    let gone = loop {
+        match ends.recv_until(trial.late) {
+            Ok(end) => {
+                let mut end = end.cast::<Snd>().expect("a sender");
+                // It may have died meanwhile.
+                let answered = end.send_until(message(count), trial.late);
+                assert!(!matches!(answered, Err(SendError::TimedOut(_))), "nobody says so");
+                count += 1;
+            }
+            Err(RecvError::Gone(gone)) => break gone,
+            Err(why) => panic!("nobody says that it is gone: {why}"),
+        }
+    };
+    let exit = trial.end_of(&component);
+    assert_eq!(gone, told(exit));
+    assert!(exit == Exit::Died || count == 3);
     exit
 }
 
@@ -148,9 +201,13 @@ fn publishing(trial: &Trial<'_>) -> Exit {
 #[test]
 fn capabilities() {
     let mut ground = Ground::new();
-    ground.try_each("give", giving);
-    ground.try_each("take", taking);
-    ground.try_each("drop a queue", dropping);
+    ground.try_each("give", giving::<false>);
+    ground.try_each("take", taking::<false>);
+    ground.try_each("drop a queue", dropping::<false>);
+    ground.try_each("give directly", giving::<true>);
+    ground.try_each("take directly", taking::<true>);
+    ground.try_each("drop a queue with what came directly", dropping::<true>);
+    ground.try_each("use an answer", answering);
     ground.try_each("take an endowment", taking_endowments);
     ground.try_each("publish and look up", publishing);
 }

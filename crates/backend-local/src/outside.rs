@@ -75,6 +75,12 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// elsewhere, those who are on the other side have not been told.
     fn left(&self, word: WordId, side: Side, why: Gone);
 
+    /// An end of that side has come, and has left before anybody here had it: who is on the other side
+    /// has not been told.
+    fn lost(&self, word: WordId, side: Side, why: Gone) {
+        self.left(word, side, why);
+    }
+
     /// An end of that queue of capabilities has left.
     fn left_queue(&self, queue: u64, role: Role, why: Gone);
 

@@ -114,7 +114,7 @@ fn bytes_of(parcel: &impl AnyParcel, id: u64) -> u64 {
 /// It has come, and nobody will have it: its ends leave.
 fn lose<K: Kernel>(parcel: &impl AnyParcel, outside: &dyn Outside<K>) {
     parcel.each(&mut |desc, piece| match piece {
-        Piece::Word { word, side: Some(side), .. } => outside.left(*word, *side, Gone::Closed),
+        Piece::Word { word, side: Some(side), .. } => outside.lost(*word, *side, Gone::Closed),
         Piece::Queue(queue) => outside.left_queue(*queue, desc.role, Gone::Closed),
         _ => {}
     });

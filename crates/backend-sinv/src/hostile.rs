@@ -2,6 +2,7 @@
 
 #[path = "../../chan-impls/tests/common/random.rs"]
 mod random;
+mod direct;
 mod raw;
 mod words;
 
@@ -70,7 +71,7 @@ fn random_request(number: &mut Random, own: u32) -> Request {
     let head = Head { desc, rights: Rights::all(), state: id, pieces: count };
     let parcel = Parcel { head, pieces };
     let other = number.below(16) as u32;
-    match number.below(22) {
+    match number.below(25) {
         0 => Request::Memory(number.below(3) * 8192),
         1 => Request::Forget(id),
         2 => Request::Left(word, side, Gone::Revoked),
@@ -93,6 +94,9 @@ fn random_request(number: &mut Random, own: u32) -> Request {
         18 => Request::Again(id),
         19 => Request::Recall(id),
         20 => Request::Return(id, parcel),
+        21 => Request::Lend(id, number.below(3) * 8192),
+        22 => Request::Admit(id, word.object),
+        23 => Request::Fetch(id, word.object),
         _ => Request::Notices(),
     }
 }

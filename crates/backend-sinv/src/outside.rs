@@ -178,6 +178,12 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         }
     }
 
+    fn lost(&self, word: WordId, side: Side, why: Gone) {
+        // What would be made there next would be told as well, if it came before the manager does it.
+        self.0.shelf.spoil(word.object);
+        self.0.link.say(Request::Left(word, side, why));
+    }
+
     fn left_queue(&self, queue: u64, role: Role, why: Gone) {
         if role == Role::CapRcv {
             // What has come of it leaves with it.
@@ -222,7 +228,7 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         let Some(parcel) = Parcel::decoded(bytes) else { return };
         parcel.each(&mut |_, piece| match piece {
             Piece::Word { word, side: Some(side), .. } if self.0.shelf.has(word.object) => {
-                self.0.link.say(Request::Left(*word, *side, why));
+                self.lost(*word, *side, why);
             }
             _ => {}
         });

@@ -253,6 +253,13 @@ impl<K: Isolation> Shelf<K> {
         true
     }
 
+    /// It is not used again.
+    pub(crate) fn spoil(&self, id: u64) {
+        if let Some(lent) = self.0.lock().get_mut(&id) {
+            lent.spoiled = true;
+        }
+    }
+
     /// The parcel goes another way.
     pub(crate) fn goes_otherwise(&self, parcel: &Parcel) {
         let mut shelf = self.0.lock();

@@ -73,11 +73,15 @@ fn in_time(system: &System, late: Deadline) {
 }
 
 /// One that may be killed.
-fn first_scene(system: &System, late: Deadline) {
+fn first_scene(system: &System, late: Deadline, directly: bool) {
     let (mut tx, numbers) = system.chan::<Spsc, u64>(1).expect("a channel");
     let (answers, mut rx) = system.chan::<Spsc, u64>(4).expect("a channel");
     let (mut over, ends) = system.chanchan(1).expect("a channel");
-    let (given, mut got) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let made = match directly {
+        true => system.chan_for::<Spsc, u64>(&over, 4),
+        false => system.chan::<Spsc, u64>(4),
+    };
+    let (given, mut got) = made.expect("a channel");
     let component = system.component(ECHO, echo).expect("a component");
     component.endow(NUMBERS, numbers).expect("endowed");
     component.endow(ANSWERS, answers).expect("endowed");
@@ -147,10 +151,10 @@ fn second_scene(system: &System, late: Deadline) {
     assert_eq!(component.wait(late), Ok(Exit::Success));
 }
 
-fn scene(sim: Sim) {
+fn scene<const DIRECTLY: bool>(sim: Sim) {
     let system = System::on(sim, Limits::default()).expect("a system");
     let late = system.within(Duration::from_secs(10));
-    first_scene(&system, late);
+    first_scene(&system, late, DIRECTLY);
     second_scene(&system, late);
     in_time(&system, late);
     let seen = system.inspect().expect("the manager is here");
@@ -159,7 +163,13 @@ fn scene(sim: Sim) {
 
 #[test]
 fn killed_at_each_step_its_peers_are_told() {
-    let runs = Kill { domain: 1, seeds: 3, stride: 1 }.at_each_step(scene);
+    let runs = Kill { domain: 1, seeds: 3, stride: 1 }.at_each_step(scene::<false>);
+    println!("{runs} runs");
+}
+
+#[test]
+fn killed_at_each_step_what_went_directly_is_told() {
+    let runs = Kill { domain: 1, seeds: 3, stride: 1 }.at_each_step(scene::<true>);
     println!("{runs} runs");
 }
 

@@ -157,6 +157,22 @@ fn capabilities<B: Backend>(b: &B) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Made for that, twice: the second time in the memory of the first.
+fn capabilities_made_for<B: Backend>(b: &B) -> Result<(), Fault> {
+    let (mut over, mut ends) = b.chanchan(2)?;
+    for _ in 0..2 {
+        let (tx, mut rx) = b.chan_for::<Spsc, u64>(&over, 2)?;
+        send(b, &mut over, tx.into_cap())?;
+        let cap = ends.recv_until(late(b))?;
+        let mut tx = hand_over(cap, |cap| {
+            let cast = b.cast::<Tx<Spsc, u64>>(cap);
+            cast.map_err(|error| Refused { value: error.cap, error: error.reason.kind() })
+        })?;
+        works(b, &mut tx, &mut rx)?;
+    }
+    Ok(())
+}
+
 fn names<B: Backend>(b: &B) -> Result<(), Fault> {
     let (tx, mut rx) = b.chan::<Spsc, u64>(2)?;
     // What came under the first one may be lost.
@@ -198,7 +214,7 @@ fn components<B: Backend>(b: &B) -> Result<(), Fault> {
     hand_over((), |()| component.start().map_err(|error| Refused { value: (), error }))?;
     tx.send_until(1, late(b))?;
     assert_eq!(rx.recv_until(late(b))?, 2);
-    let (given, mut got) = b.chan::<Spsc, u64>(2)?;
+    let (given, mut got) = b.chan_for::<Spsc, u64>(&over, 2)?;
     send(b, &mut over, given.into_cap())?;
     tx.send_until(2, late(b))?;
     assert_eq!(got.recv_until(late(b))?, 3);
@@ -271,7 +287,7 @@ fn services<B: Backend>(b: &B) -> Result<(), Fault> {
 
 type Scene<B> = (&'static str, fn(&B) -> Result<(), Fault>);
 
-fn scenes<B: Backend>() -> [Scene<B>; 10] {
+fn scenes<B: Backend>() -> [Scene<B>; 11] {
     [
         ("memory", memory),
         ("rings", rings),
@@ -279,6 +295,7 @@ fn scenes<B: Backend>() -> [Scene<B>; 10] {
         ("groups", groups),
         ("threads", threads),
         ("capabilities", capabilities),
+        ("capabilities that are made for that", capabilities_made_for),
         ("names", names),
         ("components", components),
         ("reading", reading),

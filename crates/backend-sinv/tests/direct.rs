@@ -304,6 +304,8 @@ fn sends_and_dies<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
         back.send_until(rx.into_cap(), late)?;
         kept.push(tx);
     }
+    // As if it had been killed: nothing says by itself that it is gone.
+    std::mem::forget((kept, back));
     panic!("it dies, as it is to");
 }
 
@@ -327,6 +329,66 @@ fn what_the_dead_have_sent_comes<K: Isolation>(system: &Sinv<K>) {
         let gone = led.back.recv_until(led.late).expect_err("there is no more");
         assert_eq!(gone, RecvError::Gone(Gone::PeerGone));
     }
+}
+
+/// Keeps all that comes, then says a number over each; how many heard it.
+fn keeps<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
+    let mut kept = Vec::new();
+    for _ in 0..MANY {
+        kept.push(attach::<_, Snd<K>>(ends.recv_until(late)?)?);
+    }
+    go.recv_until(late)?;
+    let heard = (0..).zip(&mut kept).map(|(n, tx)| tx.send_until(n, late).is_ok()).filter(|it| *it);
+    Ok(did.send_until(heard.count() as u64, late)?)
+}
+
+/// As long as anything is there that was made in it, memory is not used for anything else.
+fn what_is_kept_keeps_its_memory<K: Isolation>(system: &Sinv<K>) {
+    let mut led = Led::new(system, keeps::<K>);
+    let mut reads = Vec::new();
+    for n in 0..MANY {
+        let (tx, rx) = led.chan(true);
+        led.over.send_until(tx.into_cap(), led.late).expect("there is room");
+        // What nobody reads any more is all the other one's.
+        reads.extend((n % 2 == 1).then_some((n, rx)));
+    }
+    led.go();
+    assert_eq!(led.done(), MANY / 2);
+    for (n, mut rx) in reads {
+        assert_eq!(rx.recv_until(led.late), Ok(n));
+        assert_eq!(rx.recv_until(led.late), Err(RecvError::Gone(Gone::Closed)));
+    }
+    led.ends_well();
+}
+
+/// Nor as long as it is on its way back.
+fn what_comes_back_keeps_its_memory<K: Isolation>(system: &Sinv<K>) {
+    let mut led = Led::new(system, returns::<K>);
+    let mut reads = Vec::new();
+    for n in 0..MANY {
+        let (tx, rx) = led.chan(true);
+        led.over.send_until(tx.into_cap(), led.late).expect("there is room");
+        let back = n as u32 + 1;
+        while led.back.len() < back {
+            system.yield_now();
+        }
+        reads.extend((n % 2 == 1).then_some((n, rx)));
+    }
+    let mut heard = 0;
+    for n in 0..MANY {
+        let back = led.back.recv_until(led.late).expect("it comes back");
+        let mut tx: Snd<K> = attach(back).expect("it sends");
+        heard += u64::from(tx.send_until(n, led.late).is_ok());
+    }
+    assert_eq!(heard, MANY / 2);
+    for (n, mut rx) in reads {
+        assert_eq!(rx.recv_until(led.late), Ok(n));
+        assert_eq!(rx.recv_until(led.late), Err(RecvError::Gone(Gone::Closed)));
+    }
+    drop(led.over);
+    assert_eq!(led.component.wait(led.late), Ok(Exit::Success));
 }
 
 /// Gives what comes to a third, by a name.
@@ -432,13 +494,15 @@ fn it_may_stay_where_it_is<K: Isolation>(system: &Sinv<K>) {
 
 /// Each of them, with a system of its own, of which nothing is left.
 fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
-    let cases: [&dyn Fn(&Sinv<K>); 10] = [
+    let cases: [&dyn Fn(&Sinv<K>); 12] = [
         &|system| answers_ask_for_nothing(system, rounds),
         &|system| an_end_comes_back(system, rounds),
         &all_come_in_order,
         &the_rest_goes_with_its_end,
         &the_rest_leaves_with_its_end,
         &what_the_dead_have_sent_comes,
+        &what_is_kept_keeps_its_memory,
+        &what_comes_back_keeps_its_memory,
         &it_may_go_elsewhere,
         &any_kind_may_go,
         &groups_watch_it,

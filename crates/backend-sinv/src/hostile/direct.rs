@@ -13,8 +13,8 @@ use backend_local::outside::WordId;
 use backend_local::parcel::{AnyParcel as _, Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Env, Exit, Fault, Gone, Instant, IntoCap, Kind,
-    Name, Receiver, RecvError, Rx, Sender, Slot, Tx, Value,
+    AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Env, ErrorKind, Exit, Fault, Gone, Instant, IntoCap, Kind,
+    Name, Receiver, RecvError, Sender, Slot, Tx, Value,
 };
 use res_kernel::linux::{LinuxMemory, LinuxSocket};
 use res_kernel::{KernelMemory, Linux};
@@ -29,13 +29,13 @@ use crate::wire::Wire as _;
 
 const OVER: Slot<CapTx> = Slot::new("over");
 const ENDS: Slot<CapRx> = Slot::new("ends");
-const LIKE: Slot<Rx<Spsc, u64>> = Slot::new("like");
-const PING: Slot<Tx<Spsc, u64>> = Slot::new("ping");
-const PONG: Slot<Rx<Spsc, u64>> = Slot::new("pong");
+const OTHERS: Slot<CapRx> = Slot::new("others");
+const LIKE: Slot<Tx<Spsc, u64>> = Slot::new("like");
 const SEEN: Slot<Tx<Spsc, [u64; 4]>> = Slot::new("seen");
 /// When it is over, for all of them.
 const UNTIL: Slot<Value<u64>> = Slot::new("until");
 
+const HOSTILE: Name = Name::new("hostile");
 const HONEST: Name = Name::new("honest");
 
 fn length() -> Duration {
@@ -85,10 +85,11 @@ fn within(like: &Parcel, object: u64) -> Parcel {
 
 /// A parcel as nobody should send it, as bytes; now and then one that may be.
 fn made_up(number: &mut Random, like: &Parcel, lent: u64) -> Vec<u8> {
-    let any = number.below(64);
-    let mut parcel = within(like, if number.below(3) == 0 { any } else { lent });
+    // Numbers are given one after the other: most likely one of those that are in use.
+    let any = lent.saturating_sub(8) + number.below(16);
+    let mut parcel = within(like, if number.below(2) == 0 { any } else { lent });
     let at = number.below(parcel.pieces.len() as u64) as usize;
-    match number.below(8) {
+    match number.below(16) {
         0 => parcel.pieces[at] = Piece::Queue(any),
         1 => parcel.pieces[at] = Piece::File(any),
         2 => parcel.head.state = number.next(),
@@ -106,7 +107,7 @@ fn made_up(number: &mut Random, like: &Parcel, lent: u64) -> Vec<u8> {
         _ => {}
     }
     let mut bytes = parcel.encoded();
-    match number.below(4) {
+    match number.below(8) {
         0 => {
             let at = number.below(bytes.len() as u64) as usize;
             bytes[at] ^= 1 << number.below(8);
@@ -151,59 +152,56 @@ fn makes_up(_: Linux, socket: LinuxSocket) {
     ask(&socket, &Request::Ends(Exit::Success));
 }
 
-/// Asks, and waits for each answer.
+/// Asks, and waits for each answer, over an end that is made for that.
 fn honest(env: Env<Sinv>) -> Result<(), Fault> {
-    let (mut ping, mut pong, until) = (env.take(PING)?, env.take(PONG)?, env.take(UNTIL)?);
+    let (mut over, until) = (env.take(OVER)?, env.take(UNTIL)?);
     for n in 0.. {
         if env.now() >= Instant::from_nanos(until) {
             break;
         }
-        ping.send_until(n, late(until))?;
-        assert_eq!(pong.recv_until(late(until))?, n);
+        let (answer, mut answered) = env.chan_for::<Spsc, u64>(&over, 2)?;
+        over.send_until(answer.into_cap(), late(until))?;
+        assert_eq!(answered.recv_until(late(until))?, n, "nobody else sends there");
     }
     Ok(())
 }
 
 type Snd = <Spsc as Kind<Sinv>>::Snd<u64>;
-type Rcv = <Spsc as Kind<Sinv>>::Rcv<u64>;
-
-/// Answers what has come of the honest one; false once it has left.
-fn answer(ping: &mut Rcv, pong: &mut Snd, next: &mut u64) -> bool {
-    let gone = ping.drain(|n| {
-        assert_eq!(n, *next, "nobody else sends there");
-        *next += 1;
-        pong.try_send(n).expect("it listens");
-    });
-    gone.inspect(|gone| assert_eq!(*gone, Gone::Closed)).is_none()
-}
 
 /// Uses what has come, whatever it says that it is.
-fn uses(env: &Env<Sinv>, cap: <Sinv as Backend>::Cap) {
-    let soon = env.within(Duration::from_micros(10));
-    if let Ok(mut rx) = cap.cast::<Rcv>() {
-        let _ = rx.recv_until(soon);
-        let _ = rx.recv_until(soon);
+fn uses(cap: <Sinv as Backend>::Cap) {
+    if let Ok(mut tx) = cap.cast::<Snd>() {
+        for _ in 0..3 {
+            let _ = tx.try_send(u64::MAX);
+        }
     }
 }
 
+/// Deals with the hostile one, by deadlines; what came of that: something, nothing, that it misbehaved,
+/// that it is gone.
+fn deal(env: &Env<Sinv>, ends: &mut <Sinv as Backend>::CapRcv) -> usize {
+    match ends.recv_until(env.within(Duration::from_micros(50))) {
+        Ok(cap) => {
+            uses(cap);
+            0
+        }
+        Err(RecvError::TimedOut) => 1,
+        Err(RecvError::Gone(Gone::Misbehaved)) => 2,
+        Err(_) => 3,
+    }
+}
+
+/// Answers the honest one as long as it asks, and deals with the other one in between.
 fn victim(env: Env<Sinv>) -> Result<(), Fault> {
-    let (mut ends, mut seen) = (env.take(ENDS)?, [0; 4]);
-    let mut ping = env.take(Slot::<Rx<Spsc, u64>>::new("ping"))?;
-    let mut pong = env.take(Slot::<Tx<Spsc, u64>>::new("pong"))?;
-    let (mut next, mut open) = (0, true);
-    while open {
-        open = answer(&mut ping, &mut pong, &mut next);
-        let soon = env.within(Duration::from_micros(50));
-        let place = match ends.recv_until(soon) {
-            Ok(cap) => {
-                uses(&env, cap);
-                0
-            }
-            Err(RecvError::TimedOut) => 1,
-            Err(RecvError::Gone(Gone::Misbehaved)) => 2,
-            Err(_) => 3,
-        };
-        seen[place] += 1;
+    let (mut ends, mut others, mut seen) = (env.take(ENDS)?, env.take(OTHERS)?, [0; 4]);
+    let mut n = 0;
+    while let Ok(cap) = others.recv() {
+        let mut answer = cap.cast::<Snd>()?;
+        for _ in 0..4 {
+            seen[deal(&env, &mut ends)] += 1;
+        }
+        answer.send(n)?;
+        n += 1;
     }
     Ok(env.take(SEEN)?.send(seen)?)
 }
@@ -221,19 +219,17 @@ fn what_a_sender_makes_up_is_its_own_channels_concern() {
     let bad = Comp::new(system.clone(), component(&system, "hostile", makes_up));
     let good = system.component(const { Name::new("victim") }, victim).expect("made");
     let other = system.component(HONEST, honest).expect("made");
-    let ((ping, pinged), (pong, ponged)) = (ring_of(&system), ring_of(&system));
     let (over, ends) = system.chanchan(16).expect("a channel");
-    let (like, kept) = ring_of(&system);
+    let (asks, others) = system.chanchan(4).expect("a channel");
+    let (like, kept) = system.chan::<Spsc, u64>(2).expect("a channel");
     let (seen, mut result) = system.chan::<Spsc, [u64; 4]>(1).expect("a channel");
     bad.endow(UNTIL, until).expect("endowed");
     bad.endow(OVER, over).expect("endowed");
-    bad.endow(LIKE, kept).expect("endowed");
+    bad.endow(LIKE, like).expect("endowed");
     other.endow(UNTIL, until).expect("endowed");
-    other.endow(PING, ping).expect("endowed");
-    other.endow(PONG, ponged).expect("endowed");
+    other.endow(OVER, asks).expect("endowed");
     good.endow(ENDS, ends).expect("endowed");
-    good.endow(Slot::<Rx<Spsc, u64>>::new("ping"), pinged).expect("endowed");
-    good.endow(Slot::<Tx<Spsc, u64>>::new("pong"), pong).expect("endowed");
+    good.endow(OTHERS, others).expect("endowed");
     good.endow(SEEN, seen).expect("endowed");
     let (good, bad, other) = (begun(good), begun(bad), begun(other));
     for component in [other, good, bad] {
@@ -242,13 +238,9 @@ fn what_a_sender_makes_up_is_its_own_channels_concern() {
     let seen = result.recv().expect("it said so");
     std::println!("something, nothing, misbehaved, gone: {seen:?}");
     assert!(seen[0] > 0 && seen[2] > 0, "the attack did something: {seen:?}");
-    drop(like);
+    drop(kept);
     let left = system.inspect().expect("the manager is here");
     assert_eq!((left.components.len(), left.memory.len()), (1, 0), "{left}");
-}
-
-fn ring_of(system: &Sinv) -> (Snd, Rcv) {
-    system.chan::<Spsc, u64>(4).expect("a channel")
 }
 
 /// Fetches what it is lent, and writes everywhere.
@@ -258,10 +250,14 @@ fn scribbles(_: Linux, socket: LinuxSocket) {
     let (ends, memory) = taken(&socket, ENDS.name());
     let (queue, ring) = (queue_of(&ends), ring(&memory));
     let (mut number, mut all) = (Random(u64::from(hello.id) | 1), Vec::new());
+    for object in 1..64 {
+        let fetched = ask(&socket, &Request::Fetch(queue, object));
+        assert_eq!(fetched, Some(Said::Refused(ErrorKind::Denied)), "nothing of it was sent here");
+    }
     let mut known = Vec::new();
     while Linux::new().now() < until {
-        for position in ring.popped()..ring.popped() + ring.len() {
-            let bytes = &mut [0; MOST];
+        for at in 0..ring.len() {
+            let (position, bytes) = (ring.popped().wrapping_add(at), &mut [0; MOST]);
             let Some(parcel) = Parcel::decoded(ring.peek(position, bytes)) else { continue };
             parcel.each(&mut |_, piece| {
                 if let Piece::Memory { object, .. } = piece
@@ -307,27 +303,35 @@ fn what_a_receiver_does_to_what_it_is_lent_is_its_own_channels_concern() {
     let late = late(until);
     let bad = Comp::new(system.clone(), component(&system, "hostile", scribbles));
     let other = system.component(HONEST, honest).expect("made");
-    let ((ping, mut pinged), (mut pong, ponged)) = (ring_of(&system), ring_of(&system));
     let (mut over, ends) = system.chanchan(4).expect("a channel");
+    let (asks, mut others) = system.chanchan(4).expect("a channel");
     bad.endow(UNTIL, until).expect("endowed");
     bad.endow(ENDS, ends).expect("endowed");
     other.endow(UNTIL, until).expect("endowed");
-    other.endow(PING, ping).expect("endowed");
-    other.endow(PONG, ponged).expect("endowed");
+    other.endow(OVER, asks).expect("endowed");
     let (bad, other) = (begun(bad), begun(other));
-    let (mut next, mut sent) = (0, 0);
-    while answer(&mut pinged, &mut pong, &mut next) {
-        let soon = system.within(Duration::from_micros(50));
-        // It may have as many as its limits allow, if it says that nothing has been let go.
-        let Ok((tx, mut rx)) = system.chan_for::<Spsc, u64>(&over, 2) else { continue };
-        sent += u64::from(over.send_until(tx.into_cap(), soon).is_ok());
-        let _ = rx.recv_until(soon);
+    // It asks for what it is not lent first.
+    let requests = || {
+        let seen = system.inspect().expect("the manager is here");
+        seen.components.iter().find(|it| it.name == HOSTILE).map_or(u64::MAX, |it| it.requests)
+    };
+    let (mut n, mut sent) = (0, 0);
+    while let Ok(cap) = others.recv_until(late) {
+        let mut answer = cap.cast::<Snd>().expect("it sends");
+        if requests() >= 65 {
+            let soon = system.within(Duration::from_micros(50));
+            let (tx, mut rx) = system.chan_for::<Spsc, u64>(&over, 2).expect("memory is there");
+            sent += u64::from(over.send_until(tx.into_cap(), soon).is_ok());
+            let _ = rx.recv_until(soon);
+        }
+        answer.send(n).expect("it listens");
+        n += 1;
     }
     assert!(sent > 10, "{sent}");
     for component in [other, bad] {
         assert_eq!(component.wait(late), Ok(Exit::Success));
     }
-    drop((over, pinged, pong));
+    drop((over, others));
     let left = system.inspect().expect("the manager is here");
     assert_eq!((left.components.len(), left.components[0].bytes), (1, 0), "{left}");
 }

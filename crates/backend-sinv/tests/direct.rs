@@ -480,6 +480,38 @@ fn answers_by_group<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Receives from queue after queue, and gives back what comes first, always over the same one.
+fn returns_of_many<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut queues, mut back) = (env.take(ENDS)?, env.take(BACK)?);
+    while let Ok(cap) = queues.recv_until(late) {
+        let mut ends: CapRcv<K> = attach(cap)?;
+        back.send_until(ends.recv_until(late)?, late)?;
+    }
+    Ok(())
+}
+
+/// A queue that lives on does not keep what nobody has any more.
+fn what_nobody_has_goes<K: Isolation>(system: &Sinv<K>) {
+    let mut led = Led::new(system, returns_of_many::<K>);
+    let mut most = 0;
+    for n in 0..30 {
+        let (mut over, ends) = system.chanchan(1).expect("a channel");
+        led.over.send_until(ends.into_cap(), led.late).expect("there is room");
+        let (tx, mut rx) = system.chan_for::<Spsc, u64>(&over, 1).expect("a channel");
+        over.send_until(tx.into_cap(), led.late).expect("there is room");
+        let back = led.back.recv_until(led.late).expect("it comes back");
+        let mut tx: Snd<K> = attach(back).expect("it sends");
+        tx.send(n).expect("there is room");
+        assert_eq!(rx.recv(), Ok(n));
+        let seen = system.inspect().expect("the manager is here");
+        most = most.max(seen.components[0].bytes);
+    }
+    assert!(most < 20 * 4096, "{most} bytes at once");
+    drop(led.over);
+    assert_eq!(led.component.wait(led.late), Ok(Exit::Success));
+}
+
 /// Both ends of the queue are in one component.
 fn it_may_stay_where_it_is<K: Isolation>(system: &Sinv<K>) {
     let (mut over, mut there) = system.chanchan(4).expect("a channel");
@@ -494,7 +526,7 @@ fn it_may_stay_where_it_is<K: Isolation>(system: &Sinv<K>) {
 
 /// Each of them, with a system of its own, of which nothing is left.
 fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
-    let cases: [&dyn Fn(&Sinv<K>); 12] = [
+    let cases: [&dyn Fn(&Sinv<K>); 13] = [
         &|system| answers_ask_for_nothing(system, rounds),
         &|system| an_end_comes_back(system, rounds),
         &all_come_in_order,
@@ -506,6 +538,7 @@ fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
         &it_may_go_elsewhere,
         &any_kind_may_go,
         &groups_watch_it,
+        &what_nobody_has_goes,
         &it_may_stay_where_it_is,
     ];
     for case in cases {

@@ -6,8 +6,7 @@ use std::string::ToString;
 use std::sync::Once;
 use std::vec::Vec;
 
-use backend_local::direct::Direct;
-use backend_local::distant::{QUEUE_DIRECT, QUEUE_NUMBERS};
+use backend_local::distant::QUEUE_NUMBERS;
 use backend_local::outside::HEADER;
 use chan_impls::Spsc;
 use chan_impls::queue::InMemory;
@@ -17,6 +16,7 @@ use res_sync::Event;
 use res_sync::model::Atomic;
 
 use super::components::Stage;
+use super::lent::ring;
 use super::objects::{Object, Word};
 use super::{Manager, State};
 use crate::bell::word_at;
@@ -150,10 +150,8 @@ fn queued<K: Isolation>(desc: &Desc, object: &Object<K>) -> Option<u32> {
             // SAFETY: the memory of a queue has its numbers.
             let [pushed, popped] =
                 QUEUE_NUMBERS.map(|at| unsafe { word_at::<K>(memory, at) }.load(Relaxed));
-            // SAFETY: and what goes directly.
-            let direct = unsafe {
-                Direct::<K::Model>::new(memory.base().add(QUEUE_DIRECT as usize)).len()
-            };
+            // SAFETY: it is that of a queue, and borrowed meanwhile.
+            let direct = unsafe { ring::<K>(memory) }.len();
             let queued = pushed.wrapping_sub(popped).saturating_add(direct);
             Some(queued.min(capacity.into()) as u32)
         }

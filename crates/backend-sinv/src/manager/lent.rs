@@ -30,14 +30,21 @@ pub(super) struct Abandoned<K: Isolation> {
     why: Gone,
 }
 
+/// What goes directly over the queue that has this memory.
+///
+/// # Safety
+///
+/// The memory is that of a queue, and stays mapped as long as the ring is used.
+pub(super) unsafe fn ring<K: Isolation>(memory: &K::Memory) -> Direct<K::Model> {
+    // SAFETY: the memory of a queue has a ring there.
+    unsafe { Direct::new(memory.base().add(QUEUE_DIRECT as usize)) }
+}
+
 impl<K: Isolation> Abandoned<K> {
     /// The sides of words that have left with it. A sender can have written anything.
     fn ends(&self) -> Vec<(WordId, Side)> {
-        // SAFETY: the memory of a queue has a ring there, and lives as long as this.
-        let ring = unsafe {
-            let at = self.memory.base().add(QUEUE_DIRECT as usize);
-            Direct::<K::Model>::new(at)
-        };
+        // SAFETY: it is that of a queue, and lives as long as this.
+        let ring = unsafe { ring::<K>(&self.memory) };
         let (first, mut ends) = (ring.popped(), Vec::new());
         for position in 0..ring.len() {
             let bytes = &mut [0; MOST];
@@ -97,6 +104,7 @@ impl<K: Isolation> State<K> {
 
     /// The object stays from now on as long as somebody may receive what is made in it.
     fn may_go_over(&mut self, queue: u64, id: u64) {
+        self.end_lending_unused(queue);
         let (queue, object) = (self.queues.get_mut(&queue), self.objects.get_mut(&id));
         if let (Some(queue), Some(object)) = (queue, object)
             && queue.lent.insert(id)
@@ -127,17 +135,35 @@ impl<K: Isolation> State<K> {
         Ok(Answer { said: Said::Number(home), items: Vec::from([item]) })
     }
 
+    /// What nobody has any more, and is not on its way over the queue, does not stay for it.
+    fn end_lending_unused(&mut self, id: u64) {
+        let Some(queue) = self.queues.get(&id) else { return };
+        let memory = self.objects.get(&queue.object).and_then(|object| object.memory());
+        // SAFETY: it is that of a queue, and borrowed meanwhile.
+        let is_empty = memory.is_some_and(|memory| unsafe { ring::<K>(memory) }.is_empty());
+        let has = |id: &u64| self.objects.get(id).is_some_and(|it| it.holders().next().is_some());
+        let unused: Vec<u64> = queue.lent.iter().copied().filter(|id| !has(id)).collect();
+        for object in unused.into_iter().filter(|_| is_empty) {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.lent.remove(&object);
+            }
+            self.end_transit(object);
+        }
+    }
+
+    fn end_transit(&mut self, id: u64) {
+        if let Some(object) = self.objects.get_mut(&id) {
+            object.transit -= 1;
+        }
+        self.sweep_object(id);
+    }
+
     /// Nobody receives from that queue any more; what may have gone over it directly.
     pub(super) fn end_lending(&mut self, queue_object: u64, lent: BTreeSet<u64>, why: Gone) {
         if lent.is_empty() {
             return;
         }
-        for id in &lent {
-            if let Some(object) = self.objects.get_mut(id) {
-                object.transit -= 1;
-            }
-            self.sweep_object(*id);
-        }
+        lent.iter().for_each(|id| self.end_transit(*id));
         let memory = self.objects.get(&queue_object).and_then(|object| object.memory());
         if let Some(memory) = memory {
             self.abandoned.push(Abandoned { memory: Arc::clone(memory), lent, why });

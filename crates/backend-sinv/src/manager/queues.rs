@@ -27,7 +27,7 @@ const POPPED: u64 = QUEUE_NUMBERS[1];
 /// A queue.
 pub(super) struct Queue {
     /// Where its words and numbers are.
-    object: u64,
+    pub(super) object: u64,
     pub(super) capacity: u32,
     pub(super) items: VecDeque<Parcel>,
     pushed: u64,

@@ -10,9 +10,9 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use res_sync::model::{Atomic as _, Mapped};
 
 /// How many places there are.
-pub const PLACES: u64 = 4;
+pub const PLACES: u64 = 9;
 /// How many bytes fit into a place.
-pub const MOST: usize = 824;
+pub const MOST: usize = 376;
 
 /// Where the number of what was pushed is; that of what was popped; the places. Each place begins
 /// with how many bytes it holds.
@@ -137,14 +137,14 @@ mod tests {
         let (mut memory, mut into) = (Memory([0; BYTES as usize]), [0; MOST]);
         let ring = on(&mut memory);
         for position in 0..3 * PLACES {
-            let bytes: std::vec::Vec<u8> = (0..position * 100 % 825).map(|n| n as u8).collect();
+            let bytes: std::vec::Vec<u8> = (0..position * 50 % 377).map(|n| n as u8).collect();
             assert!(ring.is_empty());
             assert!(ring.push(position, &bytes));
             assert_eq!((ring.pushed(), ring.len()), (position + 1, 1));
             assert_eq!(ring.peek(position, &mut into), bytes);
             ring.pop(position);
         }
-        assert!(!ring.push(12, &[0; MOST + 1]));
+        assert!(!ring.push(3 * PLACES, &[0; MOST + 1]));
         assert!(ring.is_empty());
     }
 

@@ -82,7 +82,7 @@ impl<K: Kernel> Distant<K> {
 pub struct DistantPush<K: Kernel> {
     to: Distant<K>,
     pushed: u64,
-    /// How many of these went directly; the number of all that did is theirs who had it before, too.
+    /// How many went directly, with those of whoever had this end before.
     directly: u64,
     /// It takes nothing any more: the receiver is gone.
     refused: bool,
@@ -96,7 +96,8 @@ const DOUBTS: u32 = 1000;
 /// The popping half.
 pub struct DistantPop<K: Kernel> {
     from: Distant<K>,
-    /// How many were popped, and how many of these came directly.
+    /// How many were popped, and how many of these came directly; with those of whoever had this end
+    /// before.
     popped: u64,
     directly: u64,
     /// The receiving end: what is received is held by whoever holds it.
@@ -146,9 +147,8 @@ impl<K: Kernel> DistantPush<K> {
         let has_place = self.directly.wrapping_sub(popped) < direct::PLACES;
         is_next
             && has_place
-            && outside.send_directly(self.to.queue, cap, &mut |bytes| {
-                direct.push(self.directly, bytes)
-            })
+            && outside
+                .send_directly(self.to.queue, cap, &mut |bytes| direct.push(self.directly, bytes))
     }
 
     /// The receiver is gone. What was pushed last may have come behind the look of whoever has the
@@ -165,22 +165,22 @@ impl<K: Kernel> DistantPush<K> {
 }
 
 impl<K: Kernel> DistantPop<K> {
-    /// What has come without whoever has the queue, if anything has.
-    fn pop_directly(&mut self, outside: &dyn Outside<K>) -> Option<Result<Cap<K>, PopError>> {
-        if self.from.direct.pushed() == self.directly {
-            return None;
-        }
+    /// Whether something has come without whoever has the queue.
+    fn comes_directly(&self) -> bool {
+        self.from.direct.pushed() != self.directly
+    }
+
+    /// What has come like that. (By itself: the bytes are on no stack where nothing comes.)
+    #[inline(never)]
+    fn pop_directly(&mut self, outside: &dyn Outside<K>) -> Result<Cap<K>, PopError> {
         let (bytes, unpacker) = (&mut [0; direct::MOST], Unpacker(&self.from.system));
         let bytes = self.from.direct.peek(self.directly, bytes);
-        match outside.receive_directly(self.from.queue, bytes, &unpacker) {
-            Ok(cap) => {
-                self.from.direct.pop(self.directly);
-                self.directly = self.directly.wrapping_add(1);
-                self.popped += 1;
-                Some(cap.map_err(|error| not_received(error.kind())))
-            }
-            Err(kind) => Some(Err(not_received(kind))),
-        }
+        let received = outside.receive_directly(self.from.queue, bytes, &unpacker);
+        let cap = received.map_err(not_received)?;
+        self.from.direct.pop(self.directly);
+        self.directly = self.directly.wrapping_add(1);
+        self.popped += 1;
+        cap.map_err(|error| not_received(error.kind()))
     }
 
     /// How many went by way of whoever has the queue.
@@ -276,8 +276,7 @@ impl<K: Kernel> PopQueue for DistantPop<K> {
     type Item = Cap<K>;
 
     fn has_item(&mut self) -> Result<bool, Misbehaved> {
-        let comes_directly = self.from.direct.pushed() != self.directly;
-        Ok(comes_directly || self.from.number(PUSHED) != self.indirectly())
+        Ok(self.comes_directly() || self.from.number(PUSHED) != self.indirectly())
     }
 
     fn try_pop(&mut self) -> Result<Option<Cap<K>>, PopError> {
@@ -288,9 +287,9 @@ impl<K: Kernel> PopQueue for DistantPop<K> {
         // there: so it is looked at once more.
         let system = self.from.system.clone();
         let outside = system.outside().ok_or(Misbehaved)?;
-        let cap = match self.pop_directly(outside) {
-            Some(cap) => cap?,
-            None => self.pop_indirectly(outside)?,
+        let cap = match self.comes_directly() {
+            true => self.pop_directly(outside)?,
+            false => self.pop_indirectly(outside)?,
         };
         cap.list_beside(&self.end);
         Ok(Some(cap))

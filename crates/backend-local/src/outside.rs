@@ -94,12 +94,7 @@ pub trait Outside<K: Kernel>: Send + Sync {
 
     /// Whether the capability can go over that queue without whoever has the queue: then it has been
     /// given to `put`, as bytes, which has taken them. It stays as it is.
-    fn send_directly(
-        &self,
-        queue: u64,
-        cap: &Cap<K>,
-        put: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> bool {
+    fn send_directly(&self, queue: u64, cap: &Cap<K>, put: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let _ = (queue, cap, put);
         false
     }

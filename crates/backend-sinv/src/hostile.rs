@@ -1,8 +1,8 @@
 //! Components that do not keep to the rules, beside others that do.
 
+mod direct;
 #[path = "../../chan-impls/tests/common/random.rs"]
 mod random;
-mod direct;
 mod raw;
 mod words;
 

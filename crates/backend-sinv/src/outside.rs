@@ -198,15 +198,9 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         Ok(self.0.export(Destination::Queue(queue), parcel)? == Said::Done())
     }
 
-    fn send_directly(
-        &self,
-        queue: u64,
-        cap: &Cap<K>,
-        put: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> bool {
+    fn send_directly(&self, queue: u64, cap: &Cap<K>, put: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let Ok(parcel) = Parcel::of(cap) else { return false };
-        let goes =
-            self.0.shelf.may_go(&self.0.link, queue, &parcel) && put(&parcel.encoded());
+        let goes = self.0.shelf.may_go(&self.0.link, queue, &parcel) && put(&parcel.encoded());
         if goes {
             self.0.shelf.goes(queue, &parcel);
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use backend_sinv::{Limits, Sinv};
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
-    AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Entry, Env, EvtGrp, Exit, Fault, FromCap, Gone, IntoCap, Kind,
-    Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, TryRecvError, Tx,
+    AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Entry, Env, EvtGrp, Exit, Fault, FromCap, Gone,
+    IntoCap, Kind, Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, TryRecvError,
+    Tx,
 };
 use res_kernel::sim::Seeds;
 use res_kernel::{Isolation, Linux, Sim};

@@ -13,8 +13,8 @@ use backend_local::outside::WordId;
 use backend_local::parcel::{AnyParcel as _, Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Env, ErrorKind, Exit, Fault, Gone, Instant, IntoCap, Kind,
-    Name, Receiver, RecvError, Sender, Slot, Tx, Value,
+    AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Env, ErrorKind, Exit, Fault, Gone, Instant,
+    IntoCap, Kind, Name, Receiver, RecvError, Sender, Slot, Tx, Value,
 };
 use res_kernel::linux::{LinuxMemory, LinuxSocket};
 use res_kernel::{KernelMemory, Linux};
@@ -271,7 +271,9 @@ fn scribbles(_: Linux, socket: LinuxSocket) {
         }
         ring.pop(ring.pushed().wrapping_sub(1).wrapping_sub(number.below(2)));
         for _ in 0..1000 {
-            let Some(memory) = all.get(number.below(all.len().max(1) as u64) as usize) else { break };
+            let Some(memory) = all.get(number.below(all.len().max(1) as u64) as usize) else {
+                break;
+            };
             let words = words(memory);
             // Mostly the words that are slept on, the header, and what is at the end.
             let at = match number.below(4) {

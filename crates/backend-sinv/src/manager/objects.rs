@@ -353,8 +353,7 @@ impl<K: Isolation> State<K> {
             return Err(ErrorKind::Invalid);
         }
         let ends = object.word(id.offset).map(|word| &word.ends);
-        let holds =
-            object.lent.is_some() || may_give(ends, side, client, object.owner() == client);
+        let holds = object.lent.is_some() || may_give(ends, side, client, object.owner() == client);
         if writes && holds { Ok(()) } else { Err(ErrorKind::Denied) }
     }
 

@@ -121,8 +121,10 @@ impl<K: Kernel> Point<K> {
         if !shared {
             self.tell(side.other(), why);
         }
-        if let Some((outside, word)) = self.outside().filter(|_| travelled) {
-            outside.left(word, side, why);
+        match self.outside().filter(|_| travelled) {
+            Some((outside, word)) if shared => outside.lost(word, side, why),
+            Some((outside, word)) => outside.left(word, side, why),
+            None => {}
         }
     }
 
@@ -317,6 +319,9 @@ impl<K: Kernel> Blockpoint<K> {
         shared: bool,
     ) -> Result<Self, LocalError> {
         let system = memory.system();
+        if !memory.is_writable() {
+            return Err(ErrorKind::Misbehaved.into());
+        }
         let barrier = match (barrier, system.barrier) {
             (Barrier::Asymmetric, Barrier::Fence) => return Err(ErrorKind::Invalid.into()),
             (agreed, _) => agreed,

@@ -83,8 +83,8 @@ impl<M: Mapped> Direct<M> {
         FIRST + (position % PLACES) as usize * PLACE
     }
 
-    /// Pushes bytes as the `position`th; false if they are too many.
-    pub fn push(&self, position: u64, bytes: &[u8]) -> bool {
+    /// Writes what is to be the `position`th, which nobody sees yet; false if it is too long.
+    pub fn write(&self, position: u64, bytes: &[u8]) -> bool {
         if bytes.len() > MOST {
             return false;
         }
@@ -95,9 +95,13 @@ impl<M: Mapped> Direct<M> {
             word[..some.len()].copy_from_slice(some);
             self.word(at + (index + 1) * WORD).store(u64::from_le_bytes(word), Relaxed);
         }
+        true
+    }
+
+    /// What was written there is pushed.
+    pub fn push(&self, position: u64) {
         // Release: partners the Acquire of `pushed`.
         self.word(PUSHED).store(position.wrapping_add(1), Release);
-        true
     }
 
     /// What is at the `position`th place, which has been pushed.
@@ -138,13 +142,14 @@ mod tests {
         let ring = on(&mut memory);
         for position in 0..3 * PLACES {
             let bytes: std::vec::Vec<u8> = (0..position * 50 % 377).map(|n| n as u8).collect();
+            assert!(ring.write(position, &bytes));
             assert!(ring.is_empty());
-            assert!(ring.push(position, &bytes));
+            ring.push(position);
             assert_eq!((ring.pushed(), ring.len()), (position + 1, 1));
             assert_eq!(ring.peek(position, &mut into), bytes);
             ring.pop(position);
         }
-        assert!(!ring.push(3 * PLACES, &[0; MOST + 1]));
+        assert!(!ring.write(3 * PLACES, &[0; MOST + 1]));
         assert!(ring.is_empty());
     }
 
@@ -155,7 +160,8 @@ mod tests {
         for position in [0, 1, u64::MAX, u64::MAX - 1] {
             assert_eq!(ring.peek(position, &mut into).len(), MOST);
             ring.pop(position);
-            assert!(ring.push(position, &[1; MOST]));
+            assert!(ring.write(position, &[1; MOST]));
+            ring.push(position);
             assert_eq!(ring.len(), 0);
             assert_eq!(ring.peek(position, &mut into), [1; MOST]);
         }

@@ -138,8 +138,8 @@ impl<K: Kernel> DistantPush<K> {
         self.to.queue
     }
 
-    /// Gives it to the receiver without whoever has the queue, if that can be.
-    fn push_directly(&self, outside: &dyn Outside<K>, cap: &Cap<K>) -> bool {
+    /// Writes it where the receiver finds it without whoever has the queue, if that can be.
+    fn write_directly(&self, outside: &dyn Outside<K>, cap: &Cap<K>) -> bool {
         // All that went the other way has been received, and there is a place.
         let is_next = self.to.number(PUSHED) == self.to.number(POPPED);
         let direct = &self.to.direct;
@@ -148,7 +148,7 @@ impl<K: Kernel> DistantPush<K> {
         is_next
             && has_place
             && outside
-                .send_directly(self.to.queue, cap, &mut |bytes| direct.push(self.directly, bytes))
+                .send_directly(self.to.queue, cap, &mut |bytes| direct.write(self.directly, bytes))
     }
 
     /// The receiver is gone. What was pushed last may have come behind the look of whoever has the
@@ -159,7 +159,8 @@ impl<K: Kernel> DistantPush<K> {
         let (direct, last) = (&self.to.direct, self.directly.wrapping_sub(1));
         let left = self.directly.wrapping_sub(direct.popped());
         if let (1..=direct::PLACES, Some(outside)) = (left, self.to.system.outside()) {
-            outside.lose_directly(direct.peek(last, &mut [0; direct::MOST]), gone);
+            let (queue, bytes) = (self.to.queue, &mut [0; direct::MOST]);
+            outside.lose_directly(queue, direct.peek(last, bytes), gone);
         }
     }
 }
@@ -225,8 +226,10 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
         let Some(outside) = self.to.system.outside() else {
             return Err((cap, PushError::Refused(ErrorKind::Invalid)));
         };
-        if self.push_directly(outside, &cap) {
+        if self.write_directly(outside, &cap) {
+            // Before anybody can have it, who may be here, too.
             cap.sent();
+            self.to.direct.push(self.directly);
             self.pushed += 1;
             self.directly = self.directly.wrapping_add(1);
             return Ok(());

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use res_api::{
     CastError, CastReason, Desc, ErrorKind, FromCap, IntoCap, MemoryModel, Rights, Role,
 };
-use res_kernel::{Kernel, KernelMemory};
+use res_kernel::{Access, Kernel, KernelMemory};
 use res_sync::Mutex;
 use res_sync::model::{Atomic, bytes};
 
@@ -110,6 +110,12 @@ impl<K: Kernel> MemObject<K> {
     /// Its number outside; 0 where it has none.
     pub(crate) fn id(&self) -> u64 {
         self.object.as_ref().map_or(0, |object| object.id)
+    }
+
+    /// Whether it is mapped for writing. One that has come for reading only stays so.
+    pub(crate) fn is_writable(&self) -> bool {
+        let access = self.object.as_ref().map(|object| object.memory.access());
+        access.is_none_or(|access| access == Access::ReadWrite)
     }
 
     /// The next one among those that are known; none where it has no number.
@@ -370,6 +376,9 @@ impl<K: Kernel> res_api::SharedMem for SharedMem<K> {
         }
         if self.object.system().outside().is_some() && self.object.object.is_none() {
             return Err(ErrorKind::NoMemory.into());
+        }
+        if rights.contains(Rights::WRITE) && !self.object.is_writable() {
+            return Err(ErrorKind::Denied.into());
         }
         Ok(Map { object: self.object.clone(), rights })
     }

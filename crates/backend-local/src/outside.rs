@@ -75,8 +75,8 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// elsewhere, those who are on the other side have not been told.
     fn left(&self, word: WordId, side: Side, why: Gone);
 
-    /// An end of that side has come, and has left before anybody here had it: who is on the other side
-    /// has not been told.
+    /// As [`left`](Self::left), where those who are on the other side have not been told by this
+    /// component.
     fn lost(&self, word: WordId, side: Side, why: Gone) {
         self.left(word, side, why);
     }
@@ -114,9 +114,10 @@ pub trait Outside<K: Kernel>: Send + Sync {
         Err(ErrorKind::Misbehaved)
     }
 
-    /// What was sent like that will be received by nobody.
-    fn lose_directly(&self, bytes: &[u8], why: Gone) {
-        let _ = (bytes, why);
+    /// What was sent like that, as bytes that the receiver may have changed, will be received by
+    /// nobody.
+    fn lose_directly(&self, queue: u64, bytes: &[u8], why: Gone) {
+        let _ = (queue, bytes, why);
     }
 
     /// What is next in a queue of capabilities, put together by the unpacker.

@@ -412,7 +412,7 @@ fn known<K: Kernel>(
     parcel: &impl AnyParcel,
     id: u64,
 ) -> Result<Ref<MemObject<K>, K>, LocalError> {
-    if let Some(object) = system.known_object(id) {
+    if let Some(object) = system.known_object(id).filter(|object| object.is_writable()) {
         // What is here has been counted before.
         system.forget_outside(id);
         return Ok(object);

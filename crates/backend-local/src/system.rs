@@ -190,11 +190,13 @@ impl<K: Kernel> SystemRef<K> {
         let object = place.fill(MemObject::of_object(self, id, memory, bytes, false)?);
         let mut objects = beyond.objects.lock();
         let known = find(&mut objects, id);
-        if known.is_none() {
+        // One that was for reading only is of no use for more.
+        let enough = known.as_ref().is_some_and(|it| it.is_writable() || !object.is_writable());
+        if !enough {
             objects.put(&object);
         }
         drop(objects);
-        Ok(known.unwrap_or(object))
+        Ok(known.filter(|_| enough).unwrap_or(object))
     }
 
     /// What stands here for that memory object, if anything does.

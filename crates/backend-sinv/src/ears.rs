@@ -127,7 +127,7 @@ impl<K: Isolation> Ears<K> {
         let bell = link.number(Request::Watch(word))?;
         let (arena, bit) = (bell >> BIT_BITS, bell as u32 & ((1 << BIT_BITS) - 1));
         let arena = self.arena(link, arena, None).inspect_err(|_| {
-            link.say(Request::Unwatch(word));
+            let _ = link.ask(Request::Unwatch(word));
         })?;
         arena.sources.lock().insert(bit, point.clone());
         self.known.lock().watched.insert(word, bell);
@@ -145,7 +145,7 @@ impl<K: Isolation> Ears<K> {
         };
         // Not under a lock: it may be the last.
         drop(source);
-        link.say(Request::Unwatch(word));
+        let _ = link.ask(Request::Unwatch(word));
     }
 
     /// Rings for the word. The number of the bell was read in memory that a peer can write.

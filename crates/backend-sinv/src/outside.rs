@@ -77,16 +77,20 @@ impl<K: Isolation> World<K> {
 
     /// Takes a capability somewhere, and what is in the queues that it receives from.
     pub(crate) fn export(&self, to: Destination, parcel: Parcel) -> Result<Said, ErrorKind> {
-        self.shelf.goes_otherwise(&parcel);
-        parcel.each(&mut |desc, piece| {
-            if let Piece::Queue(queue) = piece {
-                self.shelf.close(&self.link, *queue, desc.role);
-                if desc.role == Role::CapRcv {
-                    self.link.give_back(*queue);
-                }
-            }
+        parcel.each(&mut |desc, piece| match piece {
+            Piece::Queue(queue) if desc.role == Role::CapRcv => self.link.give_back(*queue),
+            _ => {}
         });
-        self.link.ask(Request::Export(to, parcel))
+        let said = self.link.ask(Request::Export(to, parcel.clone()))?;
+        if said == Said::Done() {
+            self.shelf.note_gone_otherwise(&parcel);
+            parcel.each(&mut |desc, piece| {
+                if let Piece::Queue(queue) = piece {
+                    self.shelf.close(&self.link, *queue, desc.role);
+                }
+            });
+        }
+        Ok(said)
     }
 
     /// Asks for a capability; none if there is none now.
@@ -102,7 +106,7 @@ impl<K: Isolation> World<K> {
     /// What is kept here anyway is not counted once more by the manager.
     fn has_come(&self, (_, contents): &Arrival<K>) {
         for object in contents.iter().map(Content::number) {
-            if self.shelf.comes_otherwise(object) {
+            if self.shelf.note_come_otherwise(object) {
                 self.link.say(Request::Forget(object));
             }
         }
@@ -159,7 +163,7 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
 
     fn forget(&self, object: u64) {
         self.0.ears.forget_words(object);
-        if !self.0.shelf.keeps(object) {
+        if !self.0.shelf.let_go(&self.0.link, object) {
             self.0.link.say(Request::Forget(object));
         }
     }
@@ -202,7 +206,7 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         let Ok(parcel) = Parcel::of(cap) else { return false };
         let goes = self.0.shelf.may_go(&self.0.link, queue, &parcel) && put(&parcel.encoded());
         if goes {
-            self.0.shelf.goes(queue, &parcel);
+            self.0.shelf.note_gone(queue, &parcel);
         }
         goes
     }
@@ -214,14 +218,16 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         unpacker: &Unpacker<'_, K>,
     ) -> Result<Result<Cap<K>, LocalError>, ErrorKind> {
         let parcel = Parcel::decoded(bytes).ok_or(ErrorKind::Misbehaved)?;
-        let objects = self.0.shelf.comes(&self.0.link, queue, &parcel)?;
+        let objects = self.0.shelf.note_come(&self.0.link, queue, &parcel)?;
         Ok(unpacker.unpack(&parcel, objects.into_iter().map(Content::Known)))
     }
 
-    fn lose_directly(&self, bytes: &[u8], why: Gone) {
+    fn lose_directly(&self, queue: u64, bytes: &[u8], why: Gone) {
         let Some(parcel) = Parcel::decoded(bytes) else { return };
         parcel.each(&mut |_, piece| match piece {
-            Piece::Word { word, side: Some(side), .. } if self.0.shelf.has(word.object) => {
+            Piece::Word { word, side: Some(side), .. }
+                if self.0.shelf.goes_over(word.object, queue) =>
+            {
                 self.lost(*word, *side, why);
             }
             _ => {}

@@ -69,7 +69,8 @@ pub(crate) enum Request {
     Abandon(ComponentId),
     /// A group watches that word.
     Watch(WordId),
-    /// No more. No answer.
+    /// No more. Answered, so that the word's memory is not used by others for something that they watch
+    /// before that.
     Unwatch(WordId),
     /// The arena of that number, in which whoever watches the word wants to be told; none to listen
     /// to it oneself.
@@ -93,7 +94,6 @@ impl Request {
                 | Self::Return(..)
                 | Self::Stop(_)
                 | Self::Abandon(_)
-                | Self::Unwatch(_)
                 | Self::Ends(_)
         )
     }

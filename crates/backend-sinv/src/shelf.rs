@@ -5,7 +5,7 @@
 //! here. The sender uses it again for the next when all that it sent in it has come and is gone: at the
 //! end of each object lies how many of these the receiver has let go, and how many it has given back.
 
-use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
@@ -25,6 +25,9 @@ const GONE: u64 = 16;
 const BACK: u64 = 8;
 /// Bytes of an object that are not for its users.
 const TRAILER: u64 = 16;
+
+/// How many rest here: of those that came, and of those that were made here for a queue.
+const RESTING: usize = 32;
 
 /// Such an object.
 struct Lent<K: Isolation> {
@@ -99,6 +102,34 @@ impl<K: Isolation> Lent<K> {
         }
     }
 
+    /// It came from elsewhere, and rests.
+    fn is_guest(&self) -> bool {
+        !self.made_here && self.uses == 0
+    }
+
+    /// What was made in it before is not for whoever gets the next one.
+    fn clear_behind(&self, bytes: u64) {
+        for at in (bytes.next_multiple_of(8)..self.memory.len() - TRAILER).step_by(8) {
+            // SAFETY: within the memory, in front of its end.
+            unsafe { word_at::<K>(&self.memory, at) }.store(0, Relaxed);
+        }
+    }
+
+    /// An end of that queue is not here any more.
+    fn close(&mut self, queue: u64, role: Role) {
+        match role {
+            Role::CapSnd if self.goes == queue => {
+                self.goes = 0;
+                self.spoiled |= self.made_here;
+            }
+            Role::CapRcv if self.comes == queue => {
+                self.comes = 0;
+                self.spoiled |= !self.made_here;
+            }
+            _ => {}
+        }
+    }
+
     /// Nothing here is made in it.
     fn rests(&mut self) {
         let arrived = core::mem::take(&mut self.arrived);
@@ -109,12 +140,59 @@ impl<K: Isolation> Lent<K> {
     }
 }
 
-/// Those of a component, by their numbers.
-pub(crate) struct Shelf<K: Isolation>(Mutex<K, BTreeMap<u64, Lent<K>>>);
+/// Those of a component.
+pub(crate) struct Shelf<K: Isolation>(Mutex<K, Kept<K>>);
+
+struct Kept<K: Isolation> {
+    /// By their numbers.
+    objects: BTreeMap<u64, Lent<K>>,
+    /// How many came here and rest.
+    guests: usize,
+}
+
+impl<K: Isolation> Kept<K> {
+    /// Something more here is made in what came from elsewhere.
+    fn comes_over(&mut self, queue: u64, id: u64) -> Option<()> {
+        let lent = self.objects.get_mut(&id)?;
+        self.guests -= usize::from(lent.is_guest());
+        lent.comes_over(queue);
+        Some(())
+    }
+
+    /// Something less here is made in it. It is returned if it is to be forgotten; None where it is not
+    /// kept here at all.
+    fn let_go(&mut self, id: u64) -> Option<Option<Lent<K>>> {
+        let lent = self.objects.get_mut(&id)?;
+        lent.uses = lent.uses.saturating_sub(1);
+        if lent.uses != 0 {
+            return Some(None);
+        }
+        let one_too_many = !lent.made_here && self.guests == RESTING;
+        if !lent.spoiled {
+            lent.rests();
+        }
+        if lent.spoiled || one_too_many {
+            return Some(self.objects.remove(&id));
+        }
+        self.guests += usize::from(lent.is_guest());
+        Some(None)
+    }
+
+    /// Takes out all that will not be used again, nor is.
+    fn sweep(&mut self) -> Vec<(u64, Lent<K>)> {
+        let is_over = |lent: &Lent<K>| lent.spoiled && lent.uses == 0;
+        let over = self.objects.iter().filter(|(_, lent)| is_over(lent)).map(|(id, _)| *id);
+        let over: Vec<_> = over.collect();
+        let over = over.into_iter().filter_map(|id| self.objects.remove_entry(&id)).collect();
+        self.guests = self.objects.values().filter(|lent| lent.is_guest()).count();
+        over
+    }
+}
 
 impl<K: Isolation> Shelf<K> {
     pub(crate) fn new(kernel: &K) -> Result<Self, KernelError> {
-        Ok(Self(Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), BTreeMap::new())))
+        let kept = Kept { objects: BTreeMap::new(), guests: 0 };
+        Ok(Self(Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), kept)))
     }
 
     /// An object for what is to go over that queue, and its number.
@@ -124,20 +202,44 @@ impl<K: Isolation> Shelf<K> {
         queue: u64,
         bytes: u64,
     ) -> Result<(u64, K::Memory), ErrorKind> {
-        let mut shelf = self.0.lock();
-        let free = shelf.iter_mut().find(|(_, lent)| lent.is_free(queue, bytes));
+        if let Some(free) = self.reuse(link, queue, bytes)? {
+            return Ok(free);
+        }
+        let asked = bytes.checked_add(TRAILER).ok_or(ErrorKind::NoMemory)?;
+        let (_, id, memory) = link.memory(Request::Lend(queue, asked))?;
+        let lent = alias(&memory).inspect_err(|_| link.say(Request::Forget(id)))?;
+        let lent = Lent { goes: queue, uses: 1, ..Lent::new(lent, queue, true) };
+        self.0.lock().objects.insert(id, lent);
+        Ok((id, memory))
+    }
+
+    /// One that nobody uses any more. Of those that others still do, only some wait for that.
+    fn reuse(
+        &self,
+        link: &Link<K>,
+        queue: u64,
+        bytes: u64,
+    ) -> Result<Option<(u64, K::Memory)>, ErrorKind> {
+        let mut kept = self.0.lock();
+        let resting = |lent: &Lent<K>| lent.made_here && lent.goes == queue && lent.uses == 0;
+        let free = kept.objects.iter_mut().find(|(_, lent)| lent.is_free(queue, bytes));
         if let Some((id, lent)) = free {
             let memory = alias(&lent.memory)?;
             lent.uses = 1;
-            return Ok((*id, memory));
+            lent.clear_behind(bytes);
+            return Ok(Some((*id, memory)));
         }
-        drop(shelf);
-        let bytes = bytes.checked_add(TRAILER).ok_or(ErrorKind::NoMemory)?;
-        let (_, id, memory) = link.memory(Request::Lend(queue, bytes))?;
-        let lent = alias(&memory).inspect_err(|_| link.say(Request::Forget(id)))?;
-        let lent = Lent { goes: queue, uses: 1, ..Lent::new(lent, queue, true) };
-        self.0.lock().insert(id, lent);
-        Ok((id, memory))
+        if kept.objects.values().filter(|lent| resting(lent)).count() < RESTING {
+            return Ok(None);
+        }
+        let oldest = kept.objects.iter().find(|(_, lent)| resting(lent)).map(|(id, _)| *id);
+        let oldest = oldest.and_then(|id| kept.objects.remove_entry(&id));
+        drop(kept);
+        if let Some((id, lent)) = oldest {
+            drop(lent);
+            link.say(Request::Forget(id));
+        }
+        Ok(None)
     }
 
     /// Whether the parcel can go over that queue directly.
@@ -149,23 +251,23 @@ impl<K: Isolation> Shelf<K> {
     }
 
     fn may_go_in(&self, link: &Link<K>, queue: u64, id: u64) -> bool {
-        match self.0.lock().get(&id) {
+        match self.0.lock().objects.get(&id) {
             Some(lent) if lent.goes == queue => return true,
             Some(lent) if !lent.spoiled => {}
             _ => return false,
         }
         let admitted = link.ask(Request::Admit(queue, id)).is_ok();
-        if let Some(lent) = self.0.lock().get_mut(&id).filter(|_| admitted) {
+        if let Some(lent) = self.0.lock().objects.get_mut(&id).filter(|_| admitted) {
             lent.goes = queue;
         }
         admitted
     }
 
     /// It goes that way.
-    pub(crate) fn goes(&self, queue: u64, parcel: &Parcel) {
-        let mut shelf = self.0.lock();
+    pub(crate) fn note_gone(&self, queue: u64, parcel: &Parcel) {
+        let mut kept = self.0.lock();
         for id in objects_of(parcel).into_iter().flatten() {
-            if let Some(lent) = shelf.get_mut(&id) {
+            if let Some(lent) = kept.objects.get_mut(&id) {
                 lent.goes_over(queue);
             }
         }
@@ -173,7 +275,7 @@ impl<K: Isolation> Shelf<K> {
 
     /// The objects of a parcel that has come over that queue directly, each of which is used once more:
     /// `Misbehaved` where nobody could have sent it.
-    pub(crate) fn comes(
+    pub(crate) fn note_come(
         &self,
         link: &Link<K>,
         queue: u64,
@@ -181,73 +283,85 @@ impl<K: Isolation> Shelf<K> {
     ) -> Result<Vec<u64>, ErrorKind> {
         let objects = objects_of(parcel).filter(|objects| !objects.is_empty());
         let objects = objects.ok_or(ErrorKind::Misbehaved)?;
-        for id in &objects {
-            self.fetch(link, queue, *id)?;
-        }
-        let mut shelf = self.0.lock();
-        for id in &objects {
-            if let Some(lent) = shelf.get_mut(id) {
-                lent.comes_over(queue);
+        for (count, id) in objects.iter().enumerate() {
+            if let Err(kind) = self.use_once_more(link, queue, *id) {
+                objects[..count].iter().for_each(|id| _ = self.let_go(link, *id));
+                return Err(kind);
             }
         }
         Ok(objects)
     }
 
-    /// Sees to it that the object is here, and may come over that queue.
-    fn fetch(&self, link: &Link<K>, queue: u64, id: u64) -> Result<(), ErrorKind> {
-        if self.0.lock().get(&id).is_some_and(|lent| lent.comes == queue) {
-            return Ok(());
+    /// Fetches it, if it is not known yet to come over that queue.
+    fn use_once_more(&self, link: &Link<K>, queue: u64, id: u64) -> Result<(), ErrorKind> {
+        {
+            let mut kept = self.0.lock();
+            let known = kept.objects.get(&id).is_some_and(|lent| lent.comes == queue);
+            if known && kept.comes_over(queue, id).is_some() {
+                return Ok(());
+            }
         }
-        let fetched = link.memory(Request::Fetch(queue, id)).map_err(|kind| match kind {
+        let (home, had, memory) = link.fetch(queue, id).map_err(|kind| match kind {
             ErrorKind::NoMemory | ErrorKind::NoSlots => kind,
             _ => ErrorKind::Misbehaved,
-        });
-        let (home, _, memory) = fetched?;
-        let mut shelf = self.0.lock();
-        if let Some(known) = shelf.get_mut(&id) {
-            known.comes = queue;
-            drop(shelf);
-            link.say(Request::Forget(id));
-            return Ok(());
+        })?;
+        let mut kept = self.0.lock();
+        let known = kept.objects.contains_key(&id);
+        if !known {
+            // What came another way, and is in use, counts with it from now on.
+            let lent =
+                Lent { uses: u32::from(had), spoiled: had, ..Lent::new(memory, home, false) };
+            kept.guests += usize::from(lent.is_guest());
+            kept.objects.insert(id, lent);
         }
-        let lent = Lent { comes: queue, ..Lent::new(memory, home, false) };
-        shelf.insert(id, lent);
+        if let Some(lent) = kept.objects.get_mut(&id) {
+            lent.comes = queue;
+        }
+        let _ = kept.comes_over(queue, id);
+        drop(kept);
+        if known || had {
+            // It has been counted before.
+            link.say(Request::Forget(id));
+        }
         Ok(())
     }
 
     /// The object, if it is here.
     pub(crate) fn again(&self, id: u64) -> Option<Result<K::Memory, ErrorKind>> {
-        self.0.lock().get(&id).map(|lent| alias(&lent.memory))
+        self.0.lock().objects.get(&id).map(|lent| alias(&lent.memory))
     }
 
     /// Whether it is one that is kept here.
     pub(crate) fn has(&self, id: u64) -> bool {
-        self.0.lock().contains_key(&id)
+        self.0.lock().objects.contains_key(&id)
     }
 
-    /// Something less here is made in it. Whether it is kept here; if not, it is to be forgotten.
-    pub(crate) fn keeps(&self, id: u64) -> bool {
-        let mut shelf = self.0.lock();
-        let Some(lent) = shelf.get_mut(&id) else { return false };
-        lent.uses = lent.uses.saturating_sub(1);
-        if lent.uses != 0 {
-            return true;
+    /// Whether it is one that goes over that queue.
+    pub(crate) fn goes_over(&self, id: u64, queue: u64) -> bool {
+        self.0.lock().objects.get(&id).is_some_and(|lent| lent.goes == queue)
+    }
+
+    /// Something less here is made in it. False if it is not kept here.
+    pub(crate) fn let_go(&self, link: &Link<K>, id: u64) -> bool {
+        let gone = self.0.lock().let_go(id);
+        match gone {
+            Some(Some(lent)) => {
+                drop(lent);
+                link.say(Request::Forget(id));
+                true
+            }
+            Some(None) => true,
+            None => false,
         }
-        if lent.spoiled {
-            let lent = shelf.remove(&id);
-            drop(shelf);
-            drop(lent);
-            return false;
-        }
-        lent.rests();
-        true
     }
 
     /// It has come another way: who has what is made in it is not known here any more. Whether it is
     /// kept here.
-    pub(crate) fn comes_otherwise(&self, id: u64) -> bool {
-        let mut shelf = self.0.lock();
-        let Some(lent) = shelf.get_mut(&id) else { return false };
+    pub(crate) fn note_come_otherwise(&self, id: u64) -> bool {
+        let mut kept = self.0.lock();
+        let Kept { objects, guests } = &mut *kept;
+        let Some(lent) = objects.get_mut(&id) else { return false };
+        *guests -= usize::from(lent.is_guest());
         lent.spoiled = true;
         lent.uses += 1;
         true
@@ -255,19 +369,19 @@ impl<K: Isolation> Shelf<K> {
 
     /// It is not used again.
     pub(crate) fn spoil(&self, id: u64) {
-        if let Some(lent) = self.0.lock().get_mut(&id) {
+        if let Some(lent) = self.0.lock().objects.get_mut(&id) {
             lent.spoiled = true;
         }
     }
 
-    /// The parcel goes another way.
-    pub(crate) fn goes_otherwise(&self, parcel: &Parcel) {
-        let mut shelf = self.0.lock();
-        if shelf.is_empty() {
+    /// The parcel goes another way, while it is here still.
+    pub(crate) fn note_gone_otherwise(&self, parcel: &Parcel) {
+        let mut kept = self.0.lock();
+        if kept.objects.is_empty() {
             return;
         }
         parcel.each(&mut |_, piece| {
-            if let Some(lent) = object_of(piece).and_then(|id| shelf.get_mut(&id)) {
+            if let Some(lent) = object_of(piece).and_then(|id| kept.objects.get_mut(&id)) {
                 lent.spoiled = true;
             }
         });
@@ -275,29 +389,14 @@ impl<K: Isolation> Shelf<K> {
 
     /// An end of that queue is not here any more.
     pub(crate) fn close(&self, link: &Link<K>, queue: u64, role: Role) {
-        let mut over = Vec::new();
-        {
-            let mut shelf = self.0.lock();
-            for (id, lent) in shelf.iter_mut() {
-                let last = match role {
-                    Role::CapSnd if lent.goes == queue => {
-                        lent.goes = 0;
-                        lent.made_here
-                    }
-                    Role::CapRcv if lent.comes == queue => {
-                        lent.comes = 0;
-                        !lent.made_here
-                    }
-                    _ => false,
-                };
-                lent.spoiled |= last;
-                if lent.spoiled && lent.uses == 0 {
-                    over.push(*id);
-                }
+        let over = {
+            let mut kept = self.0.lock();
+            for lent in kept.objects.values_mut() {
+                lent.close(queue, role);
             }
-        }
-        for id in over {
-            let lent = self.0.lock().remove(&id);
+            kept.sweep()
+        };
+        for (id, lent) in over {
             drop(lent);
             link.say(Request::Forget(id));
         }

@@ -137,7 +137,8 @@ fn makes_up(_: Linux, socket: LinuxSocket) {
     let (ring, mut number) = (ring(&memory), Random(u64::from(hello.id) | 1));
     while Linux::new().now() < until {
         let position = ring.popped();
-        assert!(ring.push(position, &made_up(&mut number, &like, lent)));
+        assert!(ring.write(position, &made_up(&mut number, &like, lent)));
+        ring.push(position);
         // Moves the word, and wakes whoever sleeps there: it is to look.
         data.fetch_add(1 << 8, SeqCst);
         let word = data.as_ptr();
@@ -145,7 +146,7 @@ fn makes_up(_: Linux, socket: LinuxSocket) {
         unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, i32::MAX) };
         if number.below(64) == 0 {
             // It says that there is what cannot be.
-            ring.push(position.wrapping_add(number.below(2 * PLACES)), &[]);
+            ring.push(position.wrapping_add(number.below(2 * PLACES)));
         }
         std::thread::yield_now();
     }

@@ -56,7 +56,6 @@ impl<K: Isolation> State<K> {
     /// A group of the component watches the word: whoever signals it has to ring which bell?
     pub(super) fn watch(&mut self, client: ComponentId, id: WordId) -> Result<Said> {
         self.holds(client, id, Some(Side::Waiters))?;
-        self.forget_last_watch(client, id);
         let barrier = self.kernel.barrier();
         let object = self.objects.get_mut(&id.object).ok_or(ErrorKind::Stale)?;
         let (is_lent, is_new) = (object.lent.is_some(), object.word(id.offset).is_none());
@@ -84,15 +83,6 @@ impl<K: Isolation> State<K> {
             word.watch = Some(Watch { by: client, arena, bit });
         }
         Ok(Said::Number(arena << BIT_BITS | u64::from(bit)))
-    }
-
-    /// Whoever watched what was in lent memory before may not have come to say that it does no more.
-    fn forget_last_watch(&mut self, client: ComponentId, id: WordId) {
-        let object = self.objects.get(&id.object).filter(|object| object.lent.is_some());
-        let watch = object.and_then(|object| object.word(id.offset)?.watch);
-        if let Some(last) = watch.filter(|watch| watch.by != client) {
-            self.unwatch(last.by, id);
-        }
     }
 
     pub(super) fn unwatch(&mut self, client: ComponentId, id: WordId) -> Said {

@@ -377,7 +377,7 @@ pub(super) fn say<K: Isolation>(
     let (mut sent, mut known, mut missing, mut lent) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for item in &items {
-        match Lent::of(item) {
+        match Carried::of(item) {
             Ok(Some(one)) => {
                 lent.push(one);
                 sent.push(item.number());
@@ -387,18 +387,18 @@ pub(super) fn say<K: Isolation>(
         }
     }
     sent.extend(missing);
-    let passed: Vec<_> = lent.iter().map(Lent::as_passed).collect();
+    let passed: Vec<_> = lent.iter().map(Carried::as_passed).collect();
     socket.send(&Told { said, sent, known }.encoded(), &passed)
 }
 
 /// What goes with an answer, mapped as it may be mapped there.
-enum Lent<'a, K: Isolation> {
+enum Carried<'a, K: Isolation> {
     Whole(&'a K::Memory),
     Less(K::Memory),
     File(&'a K::File),
 }
 
-impl<'a, K: Isolation> Lent<'a, K> {
+impl<'a, K: Isolation> Carried<'a, K> {
     /// None for what is known.
     fn of(item: &'a Item<K>) -> core::result::Result<Option<Self>, KernelError> {
         Ok(Some(match item {

@@ -151,7 +151,7 @@ fn queued<K: Isolation>(desc: &Desc, object: &Object<K>) -> Option<u32> {
             let [pushed, popped] =
                 QUEUE_NUMBERS.map(|at| unsafe { word_at::<K>(memory, at) }.load(Relaxed));
             // SAFETY: it is that of a queue, and borrowed meanwhile.
-            let direct = unsafe { ring::<K>(memory) }.len();
+            let direct = unsafe { ring::<K>(memory) }.map_or(0, |ring| ring.len());
             let queued = pushed.wrapping_sub(popped).saturating_add(direct);
             Some(queued.min(capacity.into()) as u32)
         }

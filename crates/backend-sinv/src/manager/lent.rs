@@ -9,17 +9,22 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use backend_local::direct::{Direct, MOST};
-use backend_local::distant::QUEUE_DIRECT;
+use backend_local::distant::{QUEUE_BYTES, QUEUE_DIRECT};
 use backend_local::outside::WordId;
 use backend_local::parcel::{AnyParcel as _, Parcel, Piece};
 use res_api::{ErrorKind, Gone, Role, Side};
 use res_kernel::{Access, Isolation, KernelMemory};
+use res_sync::MemoryModel as _;
 
 use super::effects::What;
 use super::{Manager, Result, State};
 use crate::ends::ComponentId;
-use crate::request::{Answer, Said};
+use crate::request::{Answer, Item, Said};
 use crate::wire::Wire as _;
+
+/// In how many objects what goes over one queue is made, at most: behind that, the manager has to know
+/// of it.
+const LENT: usize = 256;
 
 /// What was sent directly over a queue and will be received by nobody.
 pub(super) struct Abandoned<K: Isolation> {
@@ -30,14 +35,15 @@ pub(super) struct Abandoned<K: Isolation> {
     why: Gone,
 }
 
-/// What goes directly over the queue that has this memory.
+/// What goes directly over the queue that has this memory, if it is that of one.
 ///
 /// # Safety
 ///
-/// The memory is that of a queue, and stays mapped as long as the ring is used.
-pub(super) unsafe fn ring<K: Isolation>(memory: &K::Memory) -> Direct<K::Model> {
-    // SAFETY: the memory of a queue has a ring there.
-    unsafe { Direct::new(memory.base().add(QUEUE_DIRECT as usize)) }
+/// The memory stays mapped as long as the ring is used.
+pub(super) unsafe fn ring<K: Isolation>(memory: &K::Memory) -> Option<Direct<K::Model>> {
+    let fits = memory.len() >= QUEUE_BYTES;
+    // SAFETY: within the memory, at the beginning of a line.
+    fits.then(|| unsafe { Direct::new(memory.base().add(QUEUE_DIRECT as usize)) })
 }
 
 impl<K: Isolation> Abandoned<K> {
@@ -45,10 +51,14 @@ impl<K: Isolation> Abandoned<K> {
     fn ends(&self) -> Vec<(WordId, Side)> {
         // SAFETY: it is that of a queue, and lives as long as this.
         let ring = unsafe { ring::<K>(&self.memory) };
-        let (first, mut ends) = (ring.popped(), Vec::new());
-        for position in 0..ring.len() {
+        let mut ends = Vec::new();
+        // The sender has been told: it sees that behind its push, or this sees what it pushed.
+        K::Model::fence();
+        for (ring, position) in
+            ring.iter().flat_map(|ring| (0..ring.len()).map(move |at| (ring, at)))
+        {
             let bytes = &mut [0; MOST];
-            let bytes = ring.peek(first.wrapping_add(position), bytes);
+            let bytes = ring.peek(ring.popped().wrapping_add(position), bytes);
             let Some(parcel) = Parcel::decoded(bytes) else { continue };
             parcel.each(&mut |_, piece| match piece {
                 Piece::Word { word, side: Some(side), .. } if self.lent.contains(&word.object) => {
@@ -66,9 +76,11 @@ impl<K: Isolation> Manager<K> {
     pub(super) fn lend(&self, client: ComponentId, queue: u64, bytes: u64) -> Result<Answer<K>> {
         self.within(|state| state.sends_alone(client, queue))?;
         let answer = self.make_memory(client, bytes)?;
-        if let Said::Number(object) = answer.said {
-            self.within(|state| state.begin_lending(queue, object));
-        }
+        let Said::Number(object) = answer.said else { return Ok(answer) };
+        self.within(|state| {
+            let begun = state.begin_lending(queue, object);
+            begun.inspect_err(|_| _ = state.forget(client, object))
+        })?;
         Ok(answer)
     }
 
@@ -95,52 +107,61 @@ impl<K: Isolation> State<K> {
         }
     }
 
-    fn begin_lending(&mut self, queue: u64, object: u64) {
+    fn begin_lending(&mut self, queue: u64, object: u64) -> Result<()> {
         if let Some(object) = self.objects.get_mut(&object) {
             object.lent = Some(queue);
         }
-        self.may_go_over(queue, object);
+        self.may_go_over(queue, object)
     }
 
     /// The object stays from now on as long as somebody may receive what is made in it.
-    fn may_go_over(&mut self, queue: u64, id: u64) {
-        self.end_lending_unused(queue);
-        let (queue, object) = (self.queues.get_mut(&queue), self.objects.get_mut(&id));
-        if let (Some(queue), Some(object)) = (queue, object)
-            && queue.lent.insert(id)
-        {
-            object.transit += 1;
+    fn may_go_over(&mut self, queue: u64, id: u64) -> Result<()> {
+        if self.queues.get(&queue).is_some_and(|queue| queue.lent.contains(&id)) {
+            return Ok(());
         }
+        self.end_lending_unused(queue);
+        let queue = self.queues.get_mut(&queue).ok_or(ErrorKind::Stale)?;
+        let object = self.objects.get_mut(&id).ok_or(ErrorKind::Stale)?;
+        if queue.lent.len() >= LENT {
+            return Err(ErrorKind::NoSlots);
+        }
+        queue.lent.insert(id);
+        object.transit += 1;
+        Ok(())
     }
 
     /// What is made in that object goes over that queue, too.
     pub(super) fn admit(&mut self, client: ComponentId, queue: u64, id: u64) -> Result<Said> {
         self.sends_alone(client, queue)?;
         let object = self.objects.get(&id).ok_or(ErrorKind::Stale)?;
-        if object.lent.is_none() || object.access_of(client).is_none() {
+        if object.lent.is_none() || object.access_of(client) != Some(Access::ReadWrite) {
             return Err(ErrorKind::Denied);
         }
-        self.may_go_over(queue, id);
+        self.may_go_over(queue, id)?;
         Ok(Said::Done())
     }
 
-    /// The object, for who receives from that queue; the number of the one that it was lent for.
+    /// The object, for who receives from that queue; the number of the one that it was lent for. That it
+    /// is known, too, where the component had it before.
     pub(super) fn fetch(&mut self, client: ComponentId, queue: u64, id: u64) -> Result<Answer<K>> {
         self.holds_end(client, queue, Role::CapRcv)?;
         let admitted = self.queues.get(&queue).is_some_and(|queue| queue.lent.contains(&id));
         let home = self.objects.get(&id).and_then(|object| object.lent);
         let home = home.filter(|_| admitted).ok_or(ErrorKind::Denied)?;
         self.needs_room(client)?;
+        let had = self.objects.get(&id).is_some_and(|object| object.access_of(client).is_some());
         let item = self.give(client, id, Access::ReadWrite)?;
-        Ok(Answer { said: Said::Number(home), items: Vec::from([item]) })
+        let items = core::iter::once(item).chain(had.then_some(Item::Known(id))).collect();
+        Ok(Answer { said: Said::Number(home), items })
     }
 
     /// What nobody has any more, and is not on its way over the queue, does not stay for it.
-    fn end_lending_unused(&mut self, id: u64) {
+    pub(super) fn end_lending_unused(&mut self, id: u64) {
         let Some(queue) = self.queues.get(&id) else { return };
         let memory = self.objects.get(&queue.object).and_then(|object| object.memory());
         // SAFETY: it is that of a queue, and borrowed meanwhile.
-        let is_empty = memory.is_some_and(|memory| unsafe { ring::<K>(memory) }.is_empty());
+        let ring = memory.and_then(|memory| unsafe { ring::<K>(memory) });
+        let is_empty = ring.is_some_and(|ring| ring.is_empty());
         let has = |id: &u64| self.objects.get(id).is_some_and(|it| it.holders().next().is_some());
         let unused: Vec<u64> = queue.lent.iter().copied().filter(|id| !has(id)).collect();
         for object in unused.into_iter().filter(|_| is_empty) {

@@ -160,8 +160,7 @@ impl<K: Isolation> State<K> {
     fn depart_again(&mut self, parcel: &Parcel) {
         parcel.each(&mut |desc, piece| match piece {
             Piece::Word { word: id, side: Some(side), .. } => {
-                let object = self.objects.get_mut(&id.object);
-                if let Some(word) = object.and_then(|object| object.word_mut(id.offset)) {
+                if let Some(word) = self.counted_word(*id) {
                     word.ends.put_on(*side, TRANSIT);
                 }
             }

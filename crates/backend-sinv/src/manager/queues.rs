@@ -226,6 +226,7 @@ impl<K: Isolation> State<K> {
             self.queues.remove(&id);
         }
         self.end_lending(object, lent, why);
+        self.end_lending_unused(id);
         lost.iter().for_each(|parcel| self.leave_home(parcel));
         lost
     }

@@ -72,6 +72,17 @@ pub enum Piece {
     File(u64),
 }
 
+impl Piece {
+    /// The memory object that it is, or lies in.
+    pub const fn object(&self) -> Option<u64> {
+        match self {
+            Self::Memory { object, .. } => Some(*object),
+            Self::Word { word, .. } => Some(word.object),
+            Self::End(_) | Self::Queue(_) | Self::File(_) => None,
+        }
+    }
+}
+
 /// A capability that was taken apart, wherever its pieces are kept.
 pub trait AnyParcel {
     /// What it says of itself.

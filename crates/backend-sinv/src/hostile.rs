@@ -1,6 +1,7 @@
 //! Components that do not keep to the rules, beside others that do.
 
 mod direct;
+mod lent;
 #[path = "../../chan-impls/tests/common/random.rs"]
 mod random;
 mod raw;

@@ -27,7 +27,7 @@ const BACK: u64 = 8;
 const TRAILER: u64 = 16;
 
 /// How many rest here: of those that came, and of those that were made here for a queue.
-const RESTING: usize = 32;
+const RESTING: usize = 16;
 
 /// Such an object.
 struct Lent<K: Isolation> {
@@ -381,7 +381,7 @@ impl<K: Isolation> Shelf<K> {
             return;
         }
         parcel.each(&mut |_, piece| {
-            if let Some(lent) = object_of(piece).and_then(|id| kept.objects.get_mut(&id)) {
+            if let Some(lent) = piece.object().and_then(|id| kept.objects.get_mut(&id)) {
                 lent.spoiled = true;
             }
         });
@@ -407,21 +407,13 @@ fn alias<M: KernelMemory>(memory: &M) -> Result<M, ErrorKind> {
     memory.alias(memory.access()).map_err(|error| error.kind)
 }
 
-fn object_of(piece: &Piece) -> Option<u64> {
-    match piece {
-        Piece::Memory { object, .. } => Some(*object),
-        Piece::Word { word, .. } => Some(word.object),
-        Piece::End(_) | Piece::Queue(_) | Piece::File(_) => None,
-    }
-}
-
 /// The objects that all of a parcel is made in, each once; none where it has what cannot go directly:
 /// ends of queues and files, and ends of which another one of their side stays.
 fn objects_of(parcel: &Parcel) -> Option<Vec<u64>> {
     let (mut objects, mut may) = (Vec::new(), parcel.head.desc.role != Role::Mem);
     parcel.each(&mut |desc, piece| {
         may &= !desc.local && !matches!(piece, Piece::Word { kept: true, .. });
-        match object_of(piece) {
+        match piece.object() {
             Some(id) if !objects.contains(&id) => objects.push(id),
             Some(_) => {}
             None => may = false,

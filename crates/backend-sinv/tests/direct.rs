@@ -8,8 +8,8 @@ use backend_sinv::{Limits, Sinv};
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
     AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Entry, Env, EvtGrp, Exit, Fault, FromCap, Gone,
-    IntoCap, Kind, Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Trigger, TryRecvError,
-    Tx,
+    IntoCap, Kind, Name, Receiver, RecvError, Rx, SendError, Sender, Slot, Thread, Trigger,
+    TryRecvError, Tx,
 };
 use res_kernel::sim::Seeds;
 use res_kernel::{Isolation, Linux, Sim};
@@ -525,9 +525,62 @@ fn it_may_stay_where_it_is<K: Isolation>(system: &Sinv<K>) {
     }
 }
 
+/// One thread sends, and another of the same component uses what comes, and drops it.
+fn threads_of_one_component<K: Isolation>(system: &Sinv<K>, rounds: u64) {
+    let (mut over, mut there): (CapSnd<K>, CapRcv<K>) = system.chanchan(4).expect("a channel");
+    let late = system.within(LATE);
+    let other = system.thread(move || {
+        while let Ok(cap) = there.recv_until(late) {
+            let mut tx: Snd<K> = attach(cap).expect("it sends");
+            tx.send_until(1, late).expect("it is read");
+        }
+    });
+    let other = other.expect("a thread");
+    other.start().expect("it starts");
+    for _ in 0..rounds {
+        let (tx, mut rx) = system.chan_for::<Spsc, u64>(&over, 1).expect("a channel");
+        over.send_until(tx.into_cap(), late).expect("there is room");
+        assert_eq!(rx.recv_until(late), Ok(1));
+        assert_eq!(rx.recv_until(late), Err(RecvError::Gone(Gone::Closed)));
+    }
+    drop(over);
+    other.join(late).expect("it ends").ok().expect("and well");
+}
+
+const OVER: Slot<CapTx> = Slot::new("over");
+/// How many things a component may have: more than are under way and kept at once; and how many it makes.
+const FEW_OBJECTS: u32 = 120;
+const MORE: u64 = 300;
+
+/// Makes ends for whoever receives there, who passes them on.
+fn makes_many<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let (mut over, late) = (env.take(OVER)?, env.within(LATE));
+    for n in 0..MORE {
+        let (mut tx, rx) = env.chan_for::<Spsc, u64>(&over, 1)?;
+        tx.send_until(n, late)?;
+        over.send_until(rx.into_cap(), late)?;
+    }
+    Ok(())
+}
+
+/// What others have is not waited for, nor is what has come kept, until nothing else can be made or come.
+fn few_objects_are_enough<K: Isolation>(system: &Sinv<K>) {
+    let led = Led::new(system, returns::<K>);
+    let Led { over, mut back, component, late, .. } = led;
+    let makes = system.component(const { Name::new("makes") }, makes_many::<K>).expect("made");
+    makes.endow(OVER, over).expect("endowed");
+    makes.start().expect("started");
+    for expected in 0..MORE {
+        let said = number::<K>(&mut back, late).map_err(|fault| fault.kind());
+        assert_eq!(said, Ok(expected));
+    }
+    assert_eq!(makes.wait(late), Ok(Exit::Success));
+    assert_eq!(component.wait(late), Ok(Exit::Success));
+}
+
 /// Each of them, with a system of its own, of which nothing is left.
 fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
-    let cases: [&dyn Fn(&Sinv<K>); 13] = [
+    let cases: [&dyn Fn(&Sinv<K>); 15] = [
         &|system| answers_ask_for_nothing(system, rounds),
         &|system| an_end_comes_back(system, rounds),
         &all_come_in_order,
@@ -541,6 +594,8 @@ fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
         &groups_watch_it,
         &what_nobody_has_goes,
         &it_may_stay_where_it_is,
+        &|system| threads_of_one_component(system, rounds),
+        &few_objects_are_enough,
     ];
     for case in cases {
         let system = make();
@@ -554,16 +609,20 @@ fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
     }
 }
 
+fn few() -> Limits {
+    Limits { objects: FEW_OBJECTS, ..Limits::default() }
+}
+
 #[test]
 fn in_processes() {
     for _ in 0..5 {
-        each::<Linux>(200, || Sinv::new().expect("a system"));
+        each::<Linux>(200, || Sinv::on(Linux::new(), few()).expect("a system"));
     }
 }
 
 #[test]
 fn in_the_simulator() {
     Seeds::from_env(20).check("in_the_simulator", |sim| {
-        each::<Sim>(30, || Sinv::on(sim, Limits::default()).expect("a system"));
+        each::<Sim>(30, || Sinv::on(sim, few()).expect("a system"));
     });
 }

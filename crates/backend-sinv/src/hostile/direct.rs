@@ -28,34 +28,34 @@ use crate::request::{Request, Said};
 use crate::wire::Wire as _;
 
 const OVER: Slot<CapTx> = Slot::new("over");
-const ENDS: Slot<CapRx> = Slot::new("ends");
+pub(super) const ENDS: Slot<CapRx> = Slot::new("ends");
 const OTHERS: Slot<CapRx> = Slot::new("others");
-const LIKE: Slot<Tx<Spsc, u64>> = Slot::new("like");
+pub(super) const LIKE: Slot<Tx<Spsc, u64>> = Slot::new("like");
 const SEEN: Slot<Tx<Spsc, [u64; 4]>> = Slot::new("seen");
 /// When it is over, for all of them.
-const UNTIL: Slot<Value<u64>> = Slot::new("until");
+pub(super) const UNTIL: Slot<Value<u64>> = Slot::new("until");
 
 const HOSTILE: Name = Name::new("hostile");
-const HONEST: Name = Name::new("honest");
+pub(super) const HONEST: Name = Name::new("honest");
 
-fn length() -> Duration {
+pub(super) fn length() -> Duration {
     let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
     Duration::from_millis(if long { 60_000 } else { 700 })
 }
 
-fn late(until: u64) -> Deadline {
+pub(super) fn late(until: u64) -> Deadline {
     Deadline::at(Instant::from_nanos(until) + Duration::from_secs(20))
 }
 
 /// The ring in the memory of a queue.
-fn ring(memory: &LinuxMemory) -> Direct<Core> {
+pub(super) fn ring(memory: &LinuxMemory) -> Direct<Core> {
     assert!(memory.len() >= QUEUE_DIRECT + BYTES);
     // SAFETY: within the memory, which is mapped for writing to the end of this process.
     unsafe { Direct::new(memory.base().add(QUEUE_DIRECT as usize)) }
 }
 
 /// What it was endowed with, and its memory.
-fn taken(socket: &LinuxSocket, name: Name) -> (Parcel, LinuxMemory) {
+pub(super) fn taken(socket: &LinuxSocket, name: Name) -> (Parcel, LinuxMemory) {
     match ask_for(socket, &Request::Take(name)) {
         Some((Said::Parcel(parcel), given)) => (parcel, given.into_iter().next().expect("memory")),
         _ => panic!("it was endowed with {name}"),
@@ -71,7 +71,7 @@ fn queue_of(parcel: &Parcel) -> u64 {
 }
 
 /// The same of another object.
-fn within(like: &Parcel, object: u64) -> Parcel {
+pub(super) fn within(like: &Parcel, object: u64) -> Parcel {
     let mut parcel = like.clone();
     for piece in &mut parcel.pieces {
         match piece {
@@ -154,7 +154,7 @@ fn makes_up(_: Linux, socket: LinuxSocket) {
 }
 
 /// Asks, and waits for each answer, over an end that is made for that.
-fn honest(env: Env<Sinv>) -> Result<(), Fault> {
+pub(super) fn honest(env: Env<Sinv>) -> Result<(), Fault> {
     let (mut over, until) = (env.take(OVER)?, env.take(UNTIL)?);
     for n in 0.. {
         if env.now() >= Instant::from_nanos(until) {
@@ -207,7 +207,7 @@ fn victim(env: Env<Sinv>) -> Result<(), Fault> {
     Ok(env.take(SEEN)?.send(seen)?)
 }
 
-fn begun(component: Comp<Sinv>) -> Comp<Sinv> {
+pub(super) fn begun(component: Comp<Sinv>) -> Comp<Sinv> {
     component.start().expect("started");
     component
 }

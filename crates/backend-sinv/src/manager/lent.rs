@@ -15,6 +15,7 @@ use backend_local::parcel::{AnyParcel as _, Parcel, Piece};
 use res_api::{ErrorKind, Gone, Role, Side};
 use res_kernel::{Access, Isolation, KernelMemory};
 use res_sync::MemoryModel as _;
+use res_sync::model::Mapped;
 
 use super::effects::What;
 use super::{Manager, Result, State};
@@ -46,20 +47,24 @@ pub(super) unsafe fn ring<K: Isolation>(memory: &K::Memory) -> Option<Direct<K::
     fits.then(|| unsafe { Direct::new(memory.base().add(QUEUE_DIRECT as usize)) })
 }
 
+/// What lies there. A sender can have written anything, and a receiver.
+fn parcels<M: Mapped>(ring: &Direct<M>) -> impl Iterator<Item = Parcel> {
+    let first = ring.popped();
+    (0..ring.len()).filter_map(move |at| {
+        let bytes = &mut [0; MOST];
+        Parcel::decoded(ring.peek(first.wrapping_add(at), bytes))
+    })
+}
+
 impl<K: Isolation> Abandoned<K> {
-    /// The sides of words that have left with it. A sender can have written anything.
+    /// The sides of words that have left with it.
     fn ends(&self) -> Vec<(WordId, Side)> {
-        // SAFETY: it is that of a queue, and lives as long as this.
+        // SAFETY: it lives as long as this.
         let ring = unsafe { ring::<K>(&self.memory) };
         let mut ends = Vec::new();
         // The sender has been told: it sees that behind its push, or this sees what it pushed.
         K::Model::fence();
-        for (ring, position) in
-            ring.iter().flat_map(|ring| (0..ring.len()).map(move |at| (ring, at)))
-        {
-            let bytes = &mut [0; MOST];
-            let bytes = ring.peek(ring.popped().wrapping_add(position), bytes);
-            let Some(parcel) = Parcel::decoded(bytes) else { continue };
+        for parcel in ring.iter().flat_map(parcels) {
             parcel.each(&mut |_, piece| match piece {
                 Piece::Word { word, side: Some(side), .. } if self.lent.contains(&word.object) => {
                     ends.push((*word, *side));
@@ -159,12 +164,16 @@ impl<K: Isolation> State<K> {
     pub(super) fn end_lending_unused(&mut self, id: u64) {
         let Some(queue) = self.queues.get(&id) else { return };
         let memory = self.objects.get(&queue.object).and_then(|object| object.memory());
-        // SAFETY: it is that of a queue, and borrowed meanwhile.
+        // SAFETY: it is borrowed meanwhile.
         let ring = memory.and_then(|memory| unsafe { ring::<K>(memory) });
-        let is_empty = ring.is_some_and(|ring| ring.is_empty());
+        let mut under_way = BTreeSet::new();
+        for parcel in ring.iter().flat_map(parcels) {
+            parcel.each(&mut |_, piece| under_way.extend(piece.object()));
+        }
         let has = |id: &u64| self.objects.get(id).is_some_and(|it| it.holders().next().is_some());
-        let unused: Vec<u64> = queue.lent.iter().copied().filter(|id| !has(id)).collect();
-        for object in unused.into_iter().filter(|_| is_empty) {
+        let unused = queue.lent.iter().filter(|id| !has(id) && !under_way.contains(id));
+        let unused: Vec<u64> = unused.copied().collect();
+        for object in unused {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.lent.remove(&object);
             }

@@ -580,7 +580,7 @@ fn few_objects_are_enough<K: Isolation>(system: &Sinv<K>) {
 
 /// Each of them, with a system of its own, of which nothing is left.
 fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
-    let cases: [&dyn Fn(&Sinv<K>); 15] = [
+    let cases: [&dyn Fn(&Sinv<K>); 14] = [
         &|system| answers_ask_for_nothing(system, rounds),
         &|system| an_end_comes_back(system, rounds),
         &all_come_in_order,
@@ -594,7 +594,6 @@ fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
         &groups_watch_it,
         &what_nobody_has_goes,
         &it_may_stay_where_it_is,
-        &|system| threads_of_one_component(system, rounds),
         &few_objects_are_enough,
     ];
     for case in cases {
@@ -624,5 +623,14 @@ fn in_processes() {
 fn in_the_simulator() {
     Seeds::from_env(20).check("in_the_simulator", |sim| {
         each::<Sim>(30, || Sinv::on(sim, few()).expect("a system"));
+    });
+}
+
+#[test]
+fn between_threads() {
+    threads_of_one_component::<Linux>(&Sinv::new().expect("a system"), 5_000);
+    Seeds::from_env(5_000).check("between_threads", |sim| {
+        let system = Sinv::on(sim, Limits::default()).expect("a system");
+        threads_of_one_component::<Sim>(&system, 3);
     });
 }

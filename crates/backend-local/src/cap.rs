@@ -368,8 +368,8 @@ impl<K: Kernel> Cap<K> {
         }
     }
 
-    /// Goes to another component.
-    pub(crate) fn depart(self) {
+    /// Goes to another component: nothing of it is here any more when it is dropped.
+    pub(crate) fn depart(&self) {
         if let What::End(end) = &self.what {
             end.unlist();
             end.depart();

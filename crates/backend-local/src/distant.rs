@@ -228,7 +228,7 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
         };
         if self.write_directly(outside, &cap) {
             // Before anybody can have it, who may be here, too.
-            cap.sent();
+            cap.depart();
             self.to.direct.push(self.directly);
             self.pushed += 1;
             self.directly = self.directly.wrapping_add(1);

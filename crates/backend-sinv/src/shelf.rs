@@ -73,14 +73,18 @@ impl<K: Isolation> Lent<K> {
 
     /// Whether it can be used for something else of so many bytes that is to go over that queue.
     fn is_free(&self, queue: u64, bytes: u64) -> bool {
+        // Large ones are for what is large.
         let fits = self.memory.len() >= bytes + TRAILER && self.memory.len() / 4 < bytes + 4096;
-        self.made_here
-            && self.goes == queue
-            && self.uses == 0
+        self.rests_for(queue)
             && fits
             // Acquire: partners the Release of whoever received, when it had let go.
             && self.word(GONE).load(Acquire) == self.sent
             && self.word(BACK).load(Acquire) == self.returned
+    }
+
+    /// Nothing here is made in it, which was lent for that queue.
+    fn rests_for(&self, queue: u64) -> bool {
+        self.made_here && self.home == queue && self.uses == 0
     }
 
     /// Something that is made in it goes over that queue.
@@ -118,9 +122,9 @@ impl<K: Isolation> Lent<K> {
     /// An end of that queue is not here any more.
     fn close(&mut self, queue: u64, role: Role) {
         match role {
-            Role::CapSnd if self.goes == queue => {
-                self.goes = 0;
-                self.spoiled |= self.made_here;
+            Role::CapSnd => {
+                self.goes = if self.goes == queue { 0 } else { self.goes };
+                self.spoiled |= self.made_here && self.home == queue;
             }
             Role::CapRcv if self.comes == queue => {
                 self.comes = 0;
@@ -152,30 +156,29 @@ struct Kept<K: Isolation> {
 
 impl<K: Isolation> Kept<K> {
     /// Something more here is made in what came from elsewhere.
-    fn comes_over(&mut self, queue: u64, id: u64) -> Option<()> {
-        let lent = self.objects.get_mut(&id)?;
-        self.guests -= usize::from(lent.is_guest());
-        lent.comes_over(queue);
-        Some(())
+    fn comes_over(&mut self, queue: u64, id: u64) {
+        if let Some(lent) = self.objects.get_mut(&id) {
+            self.guests -= usize::from(lent.is_guest());
+            lent.comes_over(queue);
+        }
     }
 
-    /// Something less here is made in it. It is returned if it is to be forgotten; None where it is not
-    /// kept here at all.
-    fn let_go(&mut self, id: u64) -> Option<Option<Lent<K>>> {
+    /// Something less here is made in it. It is taken out if it is to be forgotten.
+    fn let_go(&mut self, id: u64) -> Option<Lent<K>> {
         let lent = self.objects.get_mut(&id)?;
         lent.uses = lent.uses.saturating_sub(1);
         if lent.uses != 0 {
-            return Some(None);
+            return None;
         }
         let one_too_many = !lent.made_here && self.guests == RESTING;
         if !lent.spoiled {
             lent.rests();
         }
         if lent.spoiled || one_too_many {
-            return Some(self.objects.remove(&id));
+            return self.objects.remove(&id);
         }
         self.guests += usize::from(lent.is_guest());
-        Some(None)
+        None
     }
 
     /// Takes out all that will not be used again, nor is.
@@ -221,23 +224,20 @@ impl<K: Isolation> Shelf<K> {
         bytes: u64,
     ) -> Result<Option<(u64, K::Memory)>, ErrorKind> {
         let mut kept = self.0.lock();
-        let resting = |lent: &Lent<K>| lent.made_here && lent.goes == queue && lent.uses == 0;
         let free = kept.objects.iter_mut().find(|(_, lent)| lent.is_free(queue, bytes));
         if let Some((id, lent)) = free {
             let memory = alias(&lent.memory)?;
-            lent.uses = 1;
+            (lent.uses, lent.goes) = (1, queue);
             lent.clear_behind(bytes);
             return Ok(Some((*id, memory)));
         }
-        if kept.objects.values().filter(|lent| resting(lent)).count() < RESTING {
-            return Ok(None);
-        }
-        let oldest = kept.objects.iter().find(|(_, lent)| resting(lent)).map(|(id, _)| *id);
-        let oldest = oldest.and_then(|id| kept.objects.remove_entry(&id));
-        drop(kept);
-        if let Some((id, lent)) = oldest {
-            drop(lent);
-            link.say(Request::Forget(id));
+        let resting = kept.objects.iter().filter(|(_, lent)| lent.rests_for(queue));
+        let resting: Vec<_> = resting.map(|(id, _)| *id).collect();
+        if resting.len() >= RESTING {
+            let oldest = kept.objects.remove(&resting[0]);
+            drop(kept);
+            drop(oldest);
+            link.say(Request::Forget(resting[0]));
         }
         Ok(None)
     }
@@ -294,13 +294,12 @@ impl<K: Isolation> Shelf<K> {
 
     /// Fetches it, if it is not known yet to come over that queue.
     fn use_once_more(&self, link: &Link<K>, queue: u64, id: u64) -> Result<(), ErrorKind> {
-        {
-            let mut kept = self.0.lock();
-            let known = kept.objects.get(&id).is_some_and(|lent| lent.comes == queue);
-            if known && kept.comes_over(queue, id).is_some() {
-                return Ok(());
-            }
+        let mut kept = self.0.lock();
+        if kept.objects.get(&id).is_some_and(|lent| lent.comes == queue) {
+            kept.comes_over(queue, id);
+            return Ok(());
         }
+        drop(kept);
         let (home, had, memory) = link.fetch(queue, id).map_err(|kind| match kind {
             ErrorKind::NoMemory | ErrorKind::NoSlots => kind,
             _ => ErrorKind::Misbehaved,
@@ -317,7 +316,7 @@ impl<K: Isolation> Shelf<K> {
         if let Some(lent) = kept.objects.get_mut(&id) {
             lent.comes = queue;
         }
-        let _ = kept.comes_over(queue, id);
+        kept.comes_over(queue, id);
         drop(kept);
         if known || had {
             // It has been counted before.
@@ -343,16 +342,17 @@ impl<K: Isolation> Shelf<K> {
 
     /// Something less here is made in it. False if it is not kept here.
     pub(crate) fn let_go(&self, link: &Link<K>, id: u64) -> bool {
-        let gone = self.0.lock().let_go(id);
-        match gone {
-            Some(Some(lent)) => {
-                drop(lent);
-                link.say(Request::Forget(id));
-                true
-            }
-            Some(None) => true,
-            None => false,
+        let mut kept = self.0.lock();
+        if !kept.objects.contains_key(&id) {
+            return false;
         }
+        let over = kept.let_go(id);
+        drop(kept);
+        if let Some(lent) = over {
+            drop(lent);
+            link.say(Request::Forget(id));
+        }
+        true
     }
 
     /// It has come another way: who has what is made in it is not known here any more. Whether it is

@@ -552,11 +552,13 @@ const OVER: Slot<CapTx> = Slot::new("over");
 const FEW_OBJECTS: u32 = 120;
 const MORE: u64 = 300;
 
-/// Makes ends for whoever receives there, who passes them on.
+/// Makes ends for whoever receives there, who passes them on; and some that are meant for others.
 fn makes_many<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
     let (mut over, late) = (env.take(OVER)?, env.within(LATE));
+    let (others, _kept) = env.chanchan(1)?;
     for n in 0..MORE {
-        let (mut tx, rx) = env.chan_for::<Spsc, u64>(&over, 1)?;
+        let meant = if n % 2 == 0 { &over } else { &others };
+        let (mut tx, rx) = env.chan_for::<Spsc, u64>(meant, 1)?;
         tx.send_until(n, late)?;
         over.send_until(rx.into_cap(), late)?;
     }

@@ -156,11 +156,9 @@ impl<K: Kernel> DistantPush<K> {
     #[cold]
     #[inline(never)]
     fn lose_last(&self, gone: Gone) {
-        let (direct, last) = (&self.to.direct, self.directly.wrapping_sub(1));
-        let left = self.directly.wrapping_sub(direct.popped());
-        if let (1..=direct::PLACES, Some(outside)) = (left, self.to.system.outside()) {
-            let (queue, bytes) = (self.to.queue, &mut [0; direct::MOST]);
-            outside.lose_directly(queue, direct.peek(last, bytes), gone);
+        let (last, bytes) = (self.directly.wrapping_sub(1), &mut [0; direct::MOST]);
+        if let Some(outside) = self.to.system.outside() {
+            outside.lose_directly(self.to.queue, self.to.direct.peek(last, bytes), gone);
         }
     }
 }
@@ -259,7 +257,8 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
     fn retract(&mut self, _: u32, gone: Gone) -> Fate {
         // Either it was received, or it left with the receiver, or it will be.
         self.refused = true;
-        if matches!(gone, Gone::Closed | Gone::PeerGone) {
+        let left = self.directly.wrapping_sub(self.to.direct.popped());
+        if matches!(gone, Gone::Closed | Gone::PeerGone) && (1..=direct::PLACES).contains(&left) {
             self.lose_last(gone);
         }
         Fate::TakenBack(0)

@@ -76,11 +76,13 @@ fn replaces(_: Linux, socket: LinuxSocket) {
         let event = Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
         event.tell(Side::Signallers, Gone::Closed);
     }
-    for object in (1..100).cycle() {
-        let bytes = within(&like, object).encoded();
-        rings.iter().for_each(|ring| assert!(ring.write(0, &bytes)));
-        if kernel.now() >= until {
-            break;
+    // Numbers are given one after the other: that of what is shared with others is among these.
+    let made_up: Vec<_> = (1..24).map(|object| within(&like, object).encoded()).collect();
+    for ring in rings {
+        let mut rounds_behind = 0;
+        while rounds_behind < 200 && kernel.now() < until {
+            made_up.iter().for_each(|bytes| assert!(ring.write(0, bytes)));
+            rounds_behind += ring.pushed();
         }
     }
     ask(&socket, &Request::Ends(Exit::Success));
@@ -129,6 +131,8 @@ fn who_is_gone_has_nobody_told_but_its_peer() {
             system.yield_now();
         }
         let _ = over.try_send(tx.into_cap());
+        // The hostile one goes on to the next.
+        system.sleep(system.after(Duration::from_millis(1)));
         says.send_until(n, late).expect("nobody has said that it is gone");
         assert_eq!(heard.recv_until(late), Ok(n));
     }

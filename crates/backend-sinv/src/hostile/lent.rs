@@ -70,11 +70,13 @@ fn replaces(_: Linux, socket: LinuxSocket) {
     kernel.between(&point);
     let rings: Vec<_> = queues.iter().map(|(_, memory)| ring(memory)).collect();
     for (_, memory) in &queues {
-        let word = NonNull::from(&words(memory)[QUEUE_WORDS[0] as usize / 8]);
-        // SAFETY: a word of the model, mapped to the end of this process.
-        let word = unsafe { word.cast::<<Core as MemoryModel>::U64>().as_ref() };
-        let event = Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
-        event.tell(Side::Signallers, Gone::Closed);
+        for (offset, side) in QUEUE_WORDS.into_iter().zip([Side::Signallers, Side::Waiters]) {
+            let word = NonNull::from(&words(memory)[offset as usize / 8]);
+            // SAFETY: a word of the model, mapped to the end of this process.
+            let word = unsafe { word.cast::<<Core as MemoryModel>::U64>().as_ref() };
+            let event = Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
+            event.tell(side, Gone::Closed);
+        }
     }
     // Numbers are given one after the other: that of what is shared with others is among these.
     let made_up: Vec<_> = (1..24).map(|object| within(&like, object).encoded()).collect();

@@ -27,7 +27,7 @@ use crate::Sinv;
 use crate::request::{Request, Said};
 use crate::wire::Wire as _;
 
-const OVER: Slot<CapTx> = Slot::new("over");
+pub(super) const OVER: Slot<CapTx> = Slot::new("over");
 pub(super) const ENDS: Slot<CapRx> = Slot::new("ends");
 const OTHERS: Slot<CapRx> = Slot::new("others");
 pub(super) const LIKE: Slot<Tx<Spsc, u64>> = Slot::new("like");

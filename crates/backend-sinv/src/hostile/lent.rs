@@ -7,21 +7,21 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use backend_local::distant::QUEUE_WORDS;
-use backend_local::parcel::Piece;
+use backend_local::parcel::{Head, Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, Barrier, CapRx, Comp, Env, ErrorKind, Exit, Fault, Gone, Instant, IntoCap,
-    Kind, Mem, Memory, Name, Receiver, Rights, Sender, SharedMem, Side, Slot,
+    AnyCap, Backend, Barrier, CapRx, Comp, Desc, Env, ErrorKind, Exit, Fault, Gone, Instant,
+    IntoCap, Kind, Mem, Memory, Name, Receiver, Rights, Role, Sender, SharedMem, Side, Slot,
 };
 use res_kernel::linux::LinuxSocket;
 use res_kernel::{Isolation, Kernel, Linux};
 use res_sync::model::Core;
 use res_sync::{Event, MemoryModel, Park};
 
-use super::direct::{ENDS, HONEST, LIKE, UNTIL, begun, late, length, ring, taken, within};
+use super::direct::{ENDS, HONEST, LIKE, OVER, UNTIL, begun, late, length, ring, taken, within};
 use super::raw::{ask, begin, component, value, words};
 use crate::Sinv;
-use crate::request::{Request, Said};
+use crate::request::{Destination, Request, Said};
 use crate::wire::Wire as _;
 
 const MEMORY: Slot<Memory> = Slot::new("memory");
@@ -50,6 +50,54 @@ fn who_reads_what_is_lent_does_not_come_to_write_it() {
     reader.endow(MEMORY, read).expect("endowed");
     let reader = begun(reader);
     assert_eq!(reader.wait(system.within(Duration::from_secs(20))), Ok(Exit::Success));
+}
+
+/// Lets another read memory, and then has it write an end in the same.
+fn lets_read_then_write(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    let (like, _) = taken(&socket, LIKE.name());
+    let (over, _) = taken(&socket, OVER.name());
+    let Some(Piece::Queue(queue)) =
+        over.pieces.iter().find(|piece| matches!(piece, Piece::Queue(_))).copied()
+    else {
+        panic!("it was endowed with a queue");
+    };
+    let Some(Said::Number(object)) = ask(&socket, &Request::Memory(4096)) else { panic!("memory") };
+    let rights = Rights::READ | Rights::TRANSFER;
+    let head = Head { desc: Desc::plain(Role::Mem, 64), rights, state: 0, pieces: 1 };
+    let pieces = Vec::from([Piece::Memory { object, bytes: 64, rights }]);
+    for parcel in [Parcel { head, pieces }, within(&like, object)] {
+        let sent = ask(&socket, &Request::Export(Destination::Queue(queue), parcel));
+        assert_eq!(sent, Some(Said::Done()));
+    }
+    ask(&socket, &Request::Ends(Exit::Success));
+}
+
+fn reads_then_writes(env: Env<Sinv>) -> Result<(), Fault> {
+    let mut ends = env.take(ENDS)?;
+    let memory = ends.recv()?.cast::<<Sinv as Backend>::SharedMem>()?;
+    let view = memory.map(Rights::READ)?;
+    assert!(memory.map(Rights::READ | Rights::WRITE).is_err(), "it may only read");
+    let mut tx = ends.recv()?.cast::<<Spsc as Kind<Sinv>>::Snd<u64>>()?;
+    let _ = tx.try_send(1);
+    assert_eq!(res_api::Map::load(&view, 0).map(drop), Ok(()));
+    Ok(())
+}
+
+#[test]
+fn who_read_memory_can_write_an_end_in_it() {
+    let system = Sinv::new().expect("a system");
+    let bad = Comp::new(system.clone(), component(&system, "hostile", lets_read_then_write));
+    let good = system.component(HONEST, reads_then_writes).expect("made");
+    let (over, theirs) = system.chanchan(4).expect("a channel");
+    let (like, _kept) = system.chan::<Spsc, u64>(4).expect("a channel");
+    bad.endow(LIKE, like).expect("endowed");
+    bad.endow(OVER, over).expect("endowed");
+    good.endow(ENDS, theirs).expect("endowed");
+    let (good, bad) = (begun(good), begun(bad));
+    for component in [good, bad] {
+        assert_eq!(component.wait(system.within(Duration::from_secs(20))), Ok(Exit::Success));
+    }
 }
 
 /// How many queues the hostile one has to do with.

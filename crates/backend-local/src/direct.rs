@@ -154,6 +154,33 @@ mod tests {
     }
 
     #[test]
+    fn what_another_thread_pushes_is_whole() {
+        let count = if cfg!(miri) { 40 } else { 20_000 };
+        let mut memory = Memory([0; BYTES as usize]);
+        let ring = &on(&mut memory);
+        // As long as it says, and the same all through.
+        let bytes = |position: u64| std::vec![position as u8; position as usize * 7 % (MOST + 1)];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for position in 0..count {
+                    while ring.len() == PLACES {
+                        std::thread::yield_now();
+                    }
+                    assert!(ring.write(position, &bytes(position)));
+                    ring.push(position);
+                }
+            });
+            for position in 0..count {
+                while ring.is_empty() {
+                    std::thread::yield_now();
+                }
+                assert_eq!(ring.peek(position, &mut [0; MOST]), bytes(position));
+                ring.pop(position);
+            }
+        });
+    }
+
+    #[test]
     fn what_cannot_be_is_nothing_and_within_the_ring() {
         let (mut memory, mut into) = (Memory([0xff; BYTES as usize]), [0; MOST]);
         let ring = on(&mut memory);

@@ -1,26 +1,24 @@
-//! Capabilities that come ahead of being asked for: in order, each once, wherever the end goes that
-//! receives them, and without a request to the manager.
+//! Capabilities that come ahead of being asked for: without a request to the manager, and without what
+//! is here already. (That they come in order, each once, wherever the end goes that receives them:
+//! `direct`.)
 
 use std::time::Duration;
 
 use backend_sinv::{Limits, Sinv};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, CapRx, CapTx, Deadline, Env, Exit, Fault, FromCap, Gone, IntoCap, Kind, Name,
-    Receiver, RecvError, Rx, Sender, Slot, TryRecvError, Tx,
+    Backend, CapRx, Deadline, Env, Exit, Fault, FromCap, Gone, IntoCap, Kind, Name, Receiver,
+    RecvError, Rx, Sender, Slot, Tx,
 };
 use res_kernel::sim::Seeds;
 use res_kernel::{Isolation, Linux, Sim};
 
 const ENDS: Slot<CapRx> = Slot::new("ends");
-const BACK: Slot<CapTx> = Slot::new("back");
 const GO: Slot<Rx<Spsc, u64>> = Slot::new("go");
 const DID: Slot<Tx<Spsc, u64>> = Slot::new("did");
 const READER: Name = Name::new("reader");
 /// More than are ever under way at once.
-const MANY: u64 = 20;
-/// Fewer.
-const FEW: u64 = 5;
+const MANY: u64 = 5;
 
 type Rcv<K> = <Spsc as Kind<Sinv<K>>>::Rcv<u64>;
 type Rig<K> = (<Sinv<K> as Backend>::CapSnd, <Sinv<K> as Backend>::CapRcv);
@@ -34,64 +32,13 @@ fn number<K: Isolation>(
     Ok(Rcv::<K>::attach(cap).map_err(|error| error.reason.kind())?.recv_until(late)?)
 }
 
-/// Sends the receiving ends of channels that say `numbers`; the sending ends.
-fn send_numbers<K: Isolation>(
-    system: &Sinv<K>,
-    over: &mut <Sinv<K> as Backend>::CapSnd,
-    numbers: core::ops::Range<u64>,
-) -> Result<Vec<<Spsc as Kind<Sinv<K>>>::Snd<u64>>, Fault> {
-    let late = system.within(LATE);
-    numbers
-        .map(|number| {
-            let (mut tx, rx) = system.chan::<Spsc, u64>(1)?;
-            tx.send(number)?;
-            over.send_until(rx.into_cap(), late)?;
-            Ok(tx)
-        })
-        .collect()
-}
-
 const LATE: Duration = Duration::from_secs(100);
-
-/// Takes all there is, and says what.
-fn takes_all<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
-    let late = env.within(LATE);
-    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
-    go.recv_until(late)?;
-    for _ in 0..MANY {
-        did.send_until(number::<K>(&mut ends, late)?, late)?;
-    }
-    Ok(())
-}
-
-/// Takes one, and gives the rest away with the end that would receive it.
-fn gives_the_rest<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
-    let late = env.within(LATE);
-    let (mut ends, mut back) = (env.take(ENDS)?, env.take(BACK)?);
-    let (mut go, mut did) = (env.take(GO)?, env.take(DID)?);
-    go.recv_until(late)?;
-    did.send_until(number::<K>(&mut ends, late)?, late)?;
-    back.send_until(ends.into_cap(), late)?;
-    Ok(())
-}
-
-/// Takes one, and drops the end that would receive the rest.
-fn drops_the_rest<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
-    let late = env.within(LATE);
-    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
-    go.recv_until(late)?;
-    let one = number::<K>(&mut ends, late)?;
-    drop(ends);
-    did.send_until(one, late)?;
-    go.recv_until(late)?;
-    Ok(())
-}
 
 /// Has an end of each channel already, by which it gets the other; it drops the first in between.
 fn has_it_already<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
     let late = env.within(LATE);
     let (mut ends, mut did) = (env.take(ENDS)?, env.take(DID)?);
-    for _ in 0..FEW {
+    for _ in 0..MANY {
         let tx = ends.recv_until(late)?;
         let tx = <<Spsc as Kind<Sinv<K>>>::Snd<u64>>::attach(tx);
         let mut tx = tx.map_err(|error| error.reason.kind())?;
@@ -107,7 +54,6 @@ fn has_it_already<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
 
 /// A component that receives capabilities, and what it is led by.
 struct Led<K: Isolation> {
-    system: Sinv<K>,
     over: <Sinv<K> as Backend>::CapSnd,
     go: <Spsc as Kind<Sinv<K>>>::Snd<u64>,
     did: Rcv<K>,
@@ -125,7 +71,7 @@ impl<K: Isolation> Led<K> {
         component.endow(GO, wait).expect("endowed");
         component.endow(DID, says).expect("endowed");
         let late = system.within(LATE);
-        Self { system: system.clone(), over, go, did, component, late }
+        Self { over, go, did, component, late }
     }
 
     fn start(&mut self) {
@@ -137,63 +83,10 @@ impl<K: Isolation> Led<K> {
     }
 }
 
-fn all_come_in_order<K: Isolation>(system: &Sinv<K>) {
-    let mut led = Led::new(system, takes_all::<K>);
-    led.start();
-    let first = send_numbers(&led.system, &mut led.over, 0..FEW).expect("there is room");
-    led.go.send_until(0, led.late).expect("it listens");
-    let more = send_numbers(&led.system, &mut led.over, FEW..MANY).expect("there is room");
-    for expected in 0..MANY {
-        assert_eq!(led.did.recv_until(led.late), Ok(expected));
-    }
-    led.ends_well();
-    drop((first, more));
-}
-
-fn the_rest_goes_with_its_end<K: Isolation>(system: &Sinv<K>) {
-    let mut led = Led::new(system, gives_the_rest::<K>);
-    let (back, mut returned) = system.chanchan(1).expect("a channel");
-    led.component.endow(BACK, back).expect("endowed");
-    led.start();
-    let sent = send_numbers(system, &mut led.over, 0..MANY).expect("there is room");
-    led.go.send_until(0, led.late).expect("it listens");
-    assert_eq!(led.did.recv_until(led.late), Ok(0));
-    let ends = returned.recv_until(led.late).expect("it comes back");
-    let mut ends = <Sinv<K> as Backend>::CapRcv::attach(ends).expect("it receives ends");
-    for expected in 1..MANY {
-        assert_eq!(number::<K>(&mut ends, led.late).map_err(|fault| fault.kind()), Ok(expected));
-    }
-    assert!(matches!(ends.try_recv(), Err(TryRecvError::Empty)), "each comes once");
-    led.ends_well();
-    drop(sent);
-}
-
-fn the_rest_leaves_with_its_end<K: Isolation>(system: &Sinv<K>) {
-    let mut led = Led::new(system, drops_the_rest::<K>);
-    led.start();
-    let sent = send_numbers(system, &mut led.over, 0..FEW).expect("there is room");
-    led.go.send_until(0, led.late).expect("it listens");
-    assert_eq!(led.did.recv_until(led.late), Ok(0));
-    for mut tx in sent {
-        // The message is on its way; behind it somebody has to hear that nobody reads it.
-        let gone = loop {
-            match tx.send_until(1, led.late) {
-                Ok(()) => {}
-                Err(res_api::SendError::Gone(_, gone)) => break gone,
-                Err(res_api::SendError::TimedOut(_)) => panic!("nobody says that it is gone"),
-                Err(other) => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(gone, Gone::Closed);
-    }
-    led.go.send_until(0, led.late).expect("it lives");
-    led.ends_well();
-}
-
 fn what_is_mapped_is_not_sent_again<K: Isolation>(system: &Sinv<K>) {
     let mut led = Led::new(system, has_it_already::<K>);
     led.start();
-    for _ in 0..FEW {
+    for _ in 0..MANY {
         let (tx, rx) = system.chan::<Spsc, u64>(1).expect("a channel");
         for end in [tx.into_cap(), rx.into_cap()] {
             led.over.send_until(end, led.late).expect("there is room");
@@ -203,33 +96,24 @@ fn what_is_mapped_is_not_sent_again<K: Isolation>(system: &Sinv<K>) {
     led.ends_well();
 }
 
-/// Each of them, with a system of its own, of which nothing is left.
-fn each<K: Isolation>(mut make: impl FnMut() -> Sinv<K>) {
-    let cases: [fn(&Sinv<K>); 4] = [
-        all_come_in_order,
-        the_rest_goes_with_its_end,
-        the_rest_leaves_with_its_end,
-        what_is_mapped_is_not_sent_again,
-    ];
-    for case in cases {
-        let system = make();
-        case(&system);
-        let seen = system.inspect().expect("the manager is here");
-        assert_eq!((seen.components.len(), seen.channels.len()), (1, 0), "{seen}");
-    }
+/// With a system of its own, of which nothing is left.
+fn check<K: Isolation>(system: &Sinv<K>) {
+    what_is_mapped_is_not_sent_again(system);
+    let seen = system.inspect().expect("the manager is here");
+    assert_eq!((seen.components.len(), seen.channels.len()), (1, 0), "{seen}");
 }
 
 #[test]
 fn in_processes() {
     for _ in 0..20 {
-        each::<Linux>(|| Sinv::new().expect("a system"));
+        check::<Linux>(&Sinv::new().expect("a system"));
     }
 }
 
 #[test]
 fn in_the_simulator() {
     Seeds::from_env(20).check("in_the_simulator", |sim| {
-        each::<Sim>(|| Sinv::on(sim, Limits::default()).expect("a system"));
+        check::<Sim>(&Sinv::on(sim, Limits::default()).expect("a system"));
     });
 }
 
@@ -240,7 +124,7 @@ fn who_receives_asks_for_nothing() {
         let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
         // Kept, so that nothing is said about their end either.
         let mut kept = Vec::new();
-        for n in 0..FEW {
+        for n in 0..MANY {
             kept.push(ends.recv_until(env.within(LATE))?);
             did.send_until(n, env.within(LATE))?;
         }
@@ -256,7 +140,7 @@ fn who_receives_asks_for_nothing() {
     };
     let mut before = None;
     let mut sent = Vec::new();
-    for n in 0..FEW {
+    for n in 0..MANY {
         let (tx, rx) = system.chan::<Spsc, u64>(1).expect("a channel");
         led.over.send_until(rx.into_cap(), led.late).expect("there is room");
         sent.push(tx);

@@ -16,6 +16,7 @@ use crate::file::FileObject;
 use crate::list::{Link, Linked, List};
 use crate::mem::{Mem, SharedMem};
 use crate::names::Names;
+use crate::outside::Outside;
 use crate::system::{Ref, SystemRef, U32, U64, Vacant};
 
 /// An end of a channel, or whatever else is bundled from parts.
@@ -131,6 +132,21 @@ impl<K: Kernel> EndObject<K> {
             match part {
                 LocalPart::Point(point, Some(side)) => point.0.depart(*side),
                 LocalPart::Own(Cap { what: What::End(inner), .. }) => inner.depart(),
+                _ => {}
+            }
+        }
+    }
+
+    /// It has gone to another component, and nobody there has received it.
+    pub(crate) fn lose(&self, outside: &dyn Outside<K>, why: Gone) {
+        for part in self.parts() {
+            match part {
+                LocalPart::Point(point, Some(side)) => {
+                    if let Some(at) = point.0.whereabouts(None) {
+                        outside.lost(at.word, *side, why);
+                    }
+                }
+                LocalPart::Own(Cap { what: What::End(inner), .. }) => inner.lose(outside, why),
                 _ => {}
             }
         }

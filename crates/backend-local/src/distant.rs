@@ -84,6 +84,8 @@ pub struct DistantPush<K: Kernel> {
     pushed: u64,
     /// How many went directly, with those of whoever had this end before.
     directly: u64,
+    /// The last of them, which is not here any more: should nobody receive it, its other side is told.
+    last: Option<Ref<EndObject<K>, K>>,
     /// It takes nothing any more: the receiver is gone.
     refused: bool,
     /// How often there was no room, one after the other, although the numbers said so.
@@ -156,9 +158,8 @@ impl<K: Kernel> DistantPush<K> {
     #[cold]
     #[inline(never)]
     fn lose_last(&self, gone: Gone) {
-        let (last, bytes) = (self.directly.wrapping_sub(1), &mut [0; direct::MOST]);
-        if let Some(outside) = self.to.system.outside() {
-            outside.lose_directly(self.to.queue, self.to.direct.peek(last, bytes), gone);
+        if let (Some(last), Some(outside)) = (&self.last, self.to.system.outside()) {
+            last.lose(outside, gone);
         }
     }
 }
@@ -228,6 +229,7 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
             // Before anybody can have it, who may be here, too.
             cap.depart();
             self.to.direct.push(self.directly);
+            self.last = cap.end_object();
             self.pushed += 1;
             self.directly = self.directly.wrapping_add(1);
             return Ok(());
@@ -362,7 +364,8 @@ where
         match parts(&cap, Rights::WRITE) {
             Ok((to, data, room)) => {
                 let (pushed, directly) = (cap.state(), to.direct.pushed());
-                let push = DistantPush { to, pushed, directly, refused: false, doubts: 0 };
+                let push =
+                    DistantPush { to, pushed, directly, last: None, refused: false, doubts: 0 };
                 Ok(Self::new(push, cap, data, room))
             }
             Err(reason) => Err(CastError::new(cap, reason)),

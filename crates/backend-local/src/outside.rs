@@ -114,12 +114,6 @@ pub trait Outside<K: Kernel>: Send + Sync {
         Err(ErrorKind::Misbehaved)
     }
 
-    /// What was sent like that, as bytes that the receiver may have changed, will be received by
-    /// nobody.
-    fn lose_directly(&self, queue: u64, bytes: &[u8], why: Gone) {
-        let _ = (queue, bytes, why);
-    }
-
     /// What is next in a queue of capabilities, put together by the unpacker.
     ///
     /// # Errors

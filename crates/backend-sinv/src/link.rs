@@ -116,25 +116,6 @@ impl<K: Isolation> Link<K> {
         }
     }
 
-    /// Asks for an object that something which came over that queue directly is made in: the queue that
-    /// it was lent for, and whether this component had it before.
-    pub(crate) fn fetch(
-        &self,
-        queue: u64,
-        object: u64,
-    ) -> Result<(u64, bool, K::Memory), ErrorKind> {
-        let Answer { said, items } = self.call(Request::Fetch(queue, object))?;
-        let had = items.iter().any(|item| matches!(item, Item::Known(_)));
-        match (said, items.into_iter().next().map(content)) {
-            (Said::Number(home), Some(Content::Memory(_, memory))) => Ok((home, had, memory)),
-            (Said::Number(_), Some(Content::Missing(_))) => {
-                self.say(Request::Forget(object));
-                Err(ErrorKind::NoMemory)
-            }
-            _ => Err(ErrorKind::Misbehaved),
-        }
-    }
-
     /// The object, which did not come along with something that it is a part of.
     pub(crate) fn memory_again(&self, object: u64) -> Result<K::Memory, ErrorKind> {
         let answer = self.call(Request::Again(object))?;

@@ -105,7 +105,8 @@ impl<K: Isolation> World<K> {
 
     /// What is kept here anyway is not counted once more by the manager.
     fn has_come(&self, (_, contents): &Arrival<K>) {
-        for object in contents.iter().map(Content::number) {
+        let memories = contents.iter().filter(|content| !matches!(content, Content::File(..)));
+        for object in memories.map(Content::number) {
             if self.shelf.note_come_otherwise(object) {
                 self.link.say(Request::Forget(object));
             }
@@ -220,18 +221,6 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         let parcel = Parcel::decoded(bytes).ok_or(ErrorKind::Misbehaved)?;
         let objects = self.0.shelf.note_come(&self.0.link, queue, &parcel)?;
         Ok(unpacker.unpack(&parcel, objects.into_iter().map(Content::Known)))
-    }
-
-    fn lose_directly(&self, queue: u64, bytes: &[u8], why: Gone) {
-        let Some(parcel) = Parcel::decoded(bytes) else { return };
-        parcel.each(&mut |_, piece| match piece {
-            Piece::Word { word, side: Some(side), .. }
-                if self.0.shelf.goes_over(word.object, queue) =>
-            {
-                self.lost(*word, *side, why);
-            }
-            _ => {}
-        });
     }
 
     fn receive(&self, queue: u64, unpacker: &Unpacker<'_, K>) -> Result<Received<K>, ErrorKind> {

@@ -47,6 +47,8 @@ struct Lent<K: Isolation> {
     returned: u64,
     /// How many came over the first queue since the other side was told that they are gone.
     arrived: u64,
+    /// When it began to rest, if it does.
+    rested: u64,
 }
 
 impl<K: Isolation> Lent<K> {
@@ -62,6 +64,7 @@ impl<K: Isolation> Lent<K> {
             sent: 0,
             returned: 0,
             arrived: 0,
+            rested: 0,
         }
     }
 
@@ -76,6 +79,7 @@ impl<K: Isolation> Lent<K> {
         // Large ones are for what is large.
         let fits = self.memory.len() >= bytes + TRAILER && self.memory.len() / 4 < bytes + 4096;
         self.rests_for(queue)
+            && !self.spoiled
             && fits
             // Acquire: partners the Release of whoever received, when it had let go.
             && self.word(GONE).load(Acquire) == self.sent
@@ -103,6 +107,15 @@ impl<K: Isolation> Lent<K> {
             self.arrived += 1;
         } else {
             self.returned += 1;
+        }
+    }
+
+    /// It has not come after all: it will once more.
+    fn has_not_come(&mut self, queue: u64) {
+        if queue == self.home {
+            self.arrived -= 1;
+        } else {
+            self.returned -= 1;
         }
     }
 
@@ -150,8 +163,11 @@ pub(crate) struct Shelf<K: Isolation>(Mutex<K, Kept<K>>);
 struct Kept<K: Isolation> {
     /// By their numbers.
     objects: BTreeMap<u64, Lent<K>>,
-    /// How many came here and rest.
+    /// How many came here and rest, and how often one of them has begun to.
     guests: usize,
+    rests: u64,
+    /// What has come of others, as often as the manager counts it.
+    others: BTreeMap<u64, u32>,
 }
 
 impl<K: Isolation> Kept<K> {
@@ -163,22 +179,38 @@ impl<K: Isolation> Kept<K> {
         }
     }
 
-    /// Something less here is made in it. It is taken out if it is to be forgotten.
-    fn let_go(&mut self, id: u64) -> Option<Lent<K>> {
+    /// Something less here is made in it. What is to be forgotten is taken out: it, or what has rested for
+    /// longest.
+    fn let_go(&mut self, id: u64) -> Option<(u64, Lent<K>)> {
         let lent = self.objects.get_mut(&id)?;
         lent.uses = lent.uses.saturating_sub(1);
         if lent.uses != 0 {
             return None;
         }
-        let one_too_many = !lent.made_here && self.guests == RESTING;
-        if !lent.spoiled {
-            lent.rests();
+        if lent.spoiled {
+            return self.objects.remove_entry(&id);
         }
-        if lent.spoiled || one_too_many {
-            return self.objects.remove(&id);
-        }
+        lent.rests();
+        self.rests += 1;
+        lent.rested = self.rests;
         self.guests += usize::from(lent.is_guest());
-        None
+        if self.guests <= RESTING {
+            return None;
+        }
+        self.guests -= 1;
+        let guests = self.objects.iter().filter(|(_, lent)| lent.is_guest());
+        let oldest = guests.min_by_key(|(_, lent)| lent.rested).map(|(id, _)| *id);
+        oldest.and_then(|id| self.objects.remove_entry(&id))
+    }
+
+    /// Something of another one is gone.
+    fn let_go_of_other(&mut self, id: u64) {
+        if let Some(count) = self.others.get_mut(&id) {
+            *count -= 1;
+            if *count == 0 {
+                self.others.remove(&id);
+            }
+        }
     }
 
     /// Takes out all that will not be used again, nor is.
@@ -194,7 +226,8 @@ impl<K: Isolation> Kept<K> {
 
 impl<K: Isolation> Shelf<K> {
     pub(crate) fn new(kernel: &K) -> Result<Self, KernelError> {
-        let kept = Kept { objects: BTreeMap::new(), guests: 0 };
+        let (objects, others) = (BTreeMap::new(), BTreeMap::new());
+        let kept = Kept { objects, guests: 0, rests: 0, others };
         Ok(Self(Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), kept)))
     }
 
@@ -285,7 +318,7 @@ impl<K: Isolation> Shelf<K> {
         let objects = objects.ok_or(ErrorKind::Misbehaved)?;
         for (count, id) in objects.iter().enumerate() {
             if let Err(kind) = self.use_once_more(link, queue, *id) {
-                objects[..count].iter().for_each(|id| _ = self.let_go(link, *id));
+                objects[..count].iter().for_each(|id| self.take_back(link, queue, *id));
                 return Err(kind);
             }
         }
@@ -300,16 +333,19 @@ impl<K: Isolation> Shelf<K> {
             return Ok(());
         }
         drop(kept);
-        let (home, had, memory) = link.fetch(queue, id).map_err(|kind| match kind {
+        let fetched = link.memory(Request::Fetch(queue, id)).map_err(|kind| match kind {
             ErrorKind::NoMemory | ErrorKind::NoSlots => kind,
             _ => ErrorKind::Misbehaved,
-        })?;
+        });
+        let (home, _, memory) = fetched?;
         let mut kept = self.0.lock();
-        let known = kept.objects.contains_key(&id);
-        if !known {
-            // What came another way, and is in use, counts with it from now on.
-            let lent =
-                Lent { uses: u32::from(had), spoiled: had, ..Lent::new(memory, home, false) };
+        // As often as the manager counts it here, less once.
+        let mut counted = u32::from(kept.objects.contains_key(&id));
+        if counted == 0 {
+            // What came another way, and is in use, is in use with it from now on.
+            counted = kept.others.remove(&id).unwrap_or(0);
+            let new = Lent::new(memory, home, false);
+            let lent = Lent { uses: counted, spoiled: counted != 0, ..new };
             kept.guests += usize::from(lent.is_guest());
             kept.objects.insert(id, lent);
         }
@@ -318,11 +354,16 @@ impl<K: Isolation> Shelf<K> {
         }
         kept.comes_over(queue, id);
         drop(kept);
-        if known || had {
-            // It has been counted before.
-            link.say(Request::Forget(id));
-        }
+        (0..counted).for_each(|_| link.say(Request::Forget(id)));
         Ok(())
+    }
+
+    /// It is still where it came from.
+    fn take_back(&self, link: &Link<K>, queue: u64, id: u64) {
+        if let Some(lent) = self.0.lock().objects.get_mut(&id) {
+            lent.has_not_come(queue);
+        }
+        self.let_go(link, id);
     }
 
     /// The object, if it is here.
@@ -335,20 +376,16 @@ impl<K: Isolation> Shelf<K> {
         self.0.lock().objects.contains_key(&id)
     }
 
-    /// Whether it is one that goes over that queue.
-    pub(crate) fn goes_over(&self, id: u64, queue: u64) -> bool {
-        self.0.lock().objects.get(&id).is_some_and(|lent| lent.goes == queue)
-    }
-
     /// Something less here is made in it. False if it is not kept here.
     pub(crate) fn let_go(&self, link: &Link<K>, id: u64) -> bool {
         let mut kept = self.0.lock();
         if !kept.objects.contains_key(&id) {
+            kept.let_go_of_other(id);
             return false;
         }
         let over = kept.let_go(id);
         drop(kept);
-        if let Some(lent) = over {
+        if let Some((id, lent)) = over {
             drop(lent);
             link.say(Request::Forget(id));
         }
@@ -359,8 +396,11 @@ impl<K: Isolation> Shelf<K> {
     /// kept here.
     pub(crate) fn note_come_otherwise(&self, id: u64) -> bool {
         let mut kept = self.0.lock();
-        let Kept { objects, guests } = &mut *kept;
-        let Some(lent) = objects.get_mut(&id) else { return false };
+        let Kept { objects, guests, others, .. } = &mut *kept;
+        let Some(lent) = objects.get_mut(&id) else {
+            *others.entry(id).or_default() += 1;
+            return false;
+        };
         *guests -= usize::from(lent.is_guest());
         lent.spoiled = true;
         lent.uses += 1;

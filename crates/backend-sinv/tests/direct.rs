@@ -424,6 +424,64 @@ fn it_may_go_elsewhere<K: Isolation>(system: &Sinv<K>) {
     led.ends_well();
 }
 
+/// The other end is elsewhere, and so is not told by who has the memory when the one that is sent last
+/// finds nobody.
+fn who_is_elsewhere_is_told_as_well<K: Isolation>(system: &Sinv<K>) {
+    const NAME: Name = Name::new("elsewhere");
+    let (mut over, there) = system.chanchan(4).expect("a channel");
+    let (tx, rx) = system.chan_for::<Spsc, u64>(&over, 1).expect("a channel");
+    system.publish(NAME, rx.into_cap()).expect("it may be known");
+    let mut rx: Rcv<K> = attach(system.lookup(NAME).expect("it is")).expect("it receives");
+    drop(there);
+    // Whether or not that is an error, it is gone.
+    let _ = over.try_send(tx.into_cap());
+    assert_eq!(rx.recv_until(system.within(LATE)), Err(RecvError::Gone(Gone::Closed)));
+}
+
+const MORE_ENDS: Slot<CapRx> = Slot::new("more");
+
+/// Takes one end directly first, then the other, which came before it, by the manager; gives back the
+/// first, and hears by the second.
+fn has_both<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut more) = (env.take(ENDS)?, env.take(MORE_ENDS)?);
+    let (mut back, mut go, mut did) = (env.take(BACK)?, env.take(GO)?, env.take(DID)?);
+    go.recv_until(late)?;
+    let tx = ends.recv_until(late)?;
+    let _other = more.recv_until(late)?;
+    let mut rx: Rcv<K> = attach(more.recv_until(late)?)?;
+    back.send_until(tx, late)?;
+    did.send_until(rx.recv_until(late)?, late)?;
+    Ok(())
+}
+
+fn both_ways_count<K: Isolation>(system: &Sinv<K>) {
+    let (mut over, ends) = system.chanchan(4).expect("a channel");
+    let (mut more, more_ends) = system.chanchan(4).expect("a channel");
+    let (returns, mut back) = system.chanchan(4).expect("a channel");
+    let (mut go, wait) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let (says, mut did) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let component = system.component(OTHER, has_both::<K>).expect("made");
+    component.endow(ENDS, ends).expect("endowed");
+    component.endow(MORE_ENDS, more_ends).expect("endowed");
+    component.endow(BACK, returns).expect("endowed");
+    component.endow(GO, wait).expect("endowed");
+    component.endow(DID, says).expect("endowed");
+    component.start().expect("started");
+    let late = system.within(LATE);
+    let (tx, rx) = system.chan_for::<Spsc, u64>(&over, 1).expect("a channel");
+    let (_kept, other) = system.chan::<Spsc, u64>(1).expect("a channel");
+    for cap in [other.into_cap(), rx.into_cap()] {
+        more.send_until(cap, late).expect("there is room");
+    }
+    over.send_until(tx.into_cap(), late).expect("there is room");
+    go.send_until(0, late).expect("it listens");
+    let mut tx: Snd<K> = attach(back.recv_until(late).expect("it comes back")).expect("it sends");
+    tx.send_until(5, late).expect("it is received");
+    assert_eq!(did.recv_until(late), Ok(5));
+    assert_eq!(component.wait(late), Ok(Exit::Success));
+}
+
 /// A kind that is made of several ends and of more memory: it goes, whichever way.
 fn any_kind_may_go<K: Isolation>(system: &Sinv<K>) {
     let mut led = Led::new(system, returns::<K>);
@@ -582,7 +640,7 @@ fn few_objects_are_enough<K: Isolation>(system: &Sinv<K>) {
 
 /// Each of them, with a system of its own, of which nothing is left.
 fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
-    let cases: [&dyn Fn(&Sinv<K>); 14] = [
+    let cases: [&dyn Fn(&Sinv<K>); 16] = [
         &|system| answers_ask_for_nothing(system, rounds),
         &|system| an_end_comes_back(system, rounds),
         &all_come_in_order,
@@ -592,6 +650,8 @@ fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
         &what_is_kept_keeps_its_memory,
         &what_comes_back_keeps_its_memory,
         &it_may_go_elsewhere,
+        &who_is_elsewhere_is_told_as_well,
+        &both_ways_count,
         &any_kind_may_go,
         &groups_watch_it,
         &what_nobody_has_goes,

@@ -20,7 +20,7 @@ use res_sync::model::Mapped;
 use super::effects::What;
 use super::{Manager, Result, State};
 use crate::ends::ComponentId;
-use crate::request::{Answer, Item, Said};
+use crate::request::{Answer, Said};
 use crate::wire::Wire as _;
 
 /// In how many objects what goes over one queue is made, at most: behind that, the manager has to know
@@ -146,18 +146,15 @@ impl<K: Isolation> State<K> {
         Ok(Said::Done())
     }
 
-    /// The object, for who receives from that queue; the number of the one that it was lent for. That it
-    /// is known, too, where the component had it before.
+    /// The object, for who receives from that queue; the number of the one that it was lent for.
     pub(super) fn fetch(&mut self, client: ComponentId, queue: u64, id: u64) -> Result<Answer<K>> {
         self.holds_end(client, queue, Role::CapRcv)?;
         let admitted = self.queues.get(&queue).is_some_and(|queue| queue.lent.contains(&id));
         let home = self.objects.get(&id).and_then(|object| object.lent);
         let home = home.filter(|_| admitted).ok_or(ErrorKind::Denied)?;
         self.needs_room(client)?;
-        let had = self.objects.get(&id).is_some_and(|object| object.access_of(client).is_some());
         let item = self.give(client, id, Access::ReadWrite)?;
-        let items = core::iter::once(item).chain(had.then_some(Item::Known(id))).collect();
-        Ok(Answer { said: Said::Number(home), items })
+        Ok(Answer { said: Said::Number(home), items: Vec::from([item]) })
     }
 
     /// What nobody has any more, and is not on its way over the queue, does not stay for it.

@@ -269,6 +269,7 @@ impl<K: Isolation> State<K> {
     pub(super) fn take_away(&mut self, client: ComponentId, id: u64, why: Option<Gone>) {
         let Some(object) = self.objects.get_mut(&id) else { return };
         object.grants.remove(&client);
+        let lent = object.lent;
         let (mut told, mut held, mut unwatched) = (Vec::new(), Vec::new(), Vec::new());
         for (offset, word) in &mut object.words {
             let at = WordId { object: id, offset: *offset };
@@ -301,6 +302,9 @@ impl<K: Isolation> State<K> {
             self.unwatch(client, at);
         }
         self.sweep_object(id);
+        if let (Some(queue), Some(_)) = (lent, why) {
+            self.end_lending_unused(queue);
+        }
     }
 
     /// The object goes when nobody has it, and nothing that is under way needs it. An arena stays as

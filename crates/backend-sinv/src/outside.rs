@@ -205,11 +205,9 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
 
     fn send_directly(&self, queue: u64, cap: &Cap<K>, put: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let Ok(parcel) = Parcel::of(cap) else { return false };
-        let goes = self.0.shelf.may_go(&self.0.link, queue, &parcel) && put(&parcel.encoded());
-        if goes {
-            self.0.shelf.note_gone(queue, &parcel);
-        }
-        goes
+        let objects = self.0.shelf.may_go(&self.0.link, queue, &parcel);
+        let gone = objects.filter(|_| put(&parcel.encoded()));
+        gone.inspect(|objects| self.0.shelf.note_gone(queue, objects)).is_some()
     }
 
     fn receive_directly(

@@ -163,20 +163,19 @@ pub(crate) struct Shelf<K: Isolation>(Mutex<K, Kept<K>>);
 struct Kept<K: Isolation> {
     /// By their numbers.
     objects: BTreeMap<u64, Lent<K>>,
-    /// How many came here and rest, and how often one of them has begun to.
-    guests: usize,
-    rests: u64,
+    /// How often one of them has begun to rest.
+    rested: u64,
     /// What has come of others, as often as the manager counts it.
     others: BTreeMap<u64, u32>,
 }
 
 impl<K: Isolation> Kept<K> {
-    /// Something more here is made in what came from elsewhere.
-    fn comes_over(&mut self, queue: u64, id: u64) {
-        if let Some(lent) = self.objects.get_mut(&id) {
-            self.guests -= usize::from(lent.is_guest());
-            lent.comes_over(queue);
-        }
+    /// That of those which has rested for longest, where there are as many as may rest, or more than that
+    /// by `more`.
+    fn one_too_many(&self, more: usize, which: impl Fn(&Lent<K>) -> bool) -> Option<u64> {
+        let resting = || self.objects.iter().filter(|(_, lent)| which(lent));
+        let oldest = resting().min_by_key(|(_, lent)| lent.rested);
+        oldest.filter(|_| resting().count() >= RESTING + more).map(|(id, _)| *id)
     }
 
     /// Something less here is made in it. What is to be forgotten is taken out: it, or what has rested for
@@ -191,16 +190,10 @@ impl<K: Isolation> Kept<K> {
             return self.objects.remove_entry(&id);
         }
         lent.rests();
-        self.rests += 1;
-        lent.rested = self.rests;
-        self.guests += usize::from(lent.is_guest());
-        if self.guests <= RESTING {
-            return None;
-        }
-        self.guests -= 1;
-        let guests = self.objects.iter().filter(|(_, lent)| lent.is_guest());
-        let oldest = guests.min_by_key(|(_, lent)| lent.rested).map(|(id, _)| *id);
-        oldest.and_then(|id| self.objects.remove_entry(&id))
+        self.rested += 1;
+        lent.rested = self.rested;
+        let oldest = self.one_too_many(1, Lent::is_guest)?;
+        self.objects.remove_entry(&oldest)
     }
 
     /// Something of another one is gone.
@@ -218,16 +211,14 @@ impl<K: Isolation> Kept<K> {
         let is_over = |lent: &Lent<K>| lent.spoiled && lent.uses == 0;
         let over = self.objects.iter().filter(|(_, lent)| is_over(lent)).map(|(id, _)| *id);
         let over: Vec<_> = over.collect();
-        let over = over.into_iter().filter_map(|id| self.objects.remove_entry(&id)).collect();
-        self.guests = self.objects.values().filter(|lent| lent.is_guest()).count();
-        over
+        over.into_iter().filter_map(|id| self.objects.remove_entry(&id)).collect()
     }
 }
 
 impl<K: Isolation> Shelf<K> {
     pub(crate) fn new(kernel: &K) -> Result<Self, KernelError> {
         let (objects, others) = (BTreeMap::new(), BTreeMap::new());
-        let kept = Kept { objects, guests: 0, rests: 0, others };
+        let kept = Kept { objects, rested: 0, others };
         Ok(Self(Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), kept)))
     }
 
@@ -264,23 +255,19 @@ impl<K: Isolation> Shelf<K> {
             lent.clear_behind(bytes);
             return Ok(Some((*id, memory)));
         }
-        let resting = kept.objects.iter().filter(|(_, lent)| lent.rests_for(queue));
-        let resting: Vec<_> = resting.map(|(id, _)| *id).collect();
-        if resting.len() >= RESTING {
-            let oldest = kept.objects.remove(&resting[0]);
+        if let Some(id) = kept.one_too_many(0, |lent| lent.rests_for(queue)) {
+            let oldest = kept.objects.remove(&id);
             drop(kept);
             drop(oldest);
-            link.say(Request::Forget(resting[0]));
+            link.say(Request::Forget(id));
         }
         Ok(None)
     }
 
-    /// Whether the parcel can go over that queue directly.
-    pub(crate) fn may_go(&self, link: &Link<K>, queue: u64, parcel: &Parcel) -> bool {
-        let objects = objects_of(parcel);
-        objects.is_some_and(|objects| {
-            !objects.is_empty() && objects.into_iter().all(|id| self.may_go_in(link, queue, id))
-        })
+    /// The objects of a parcel that can go over that queue directly.
+    pub(crate) fn may_go(&self, link: &Link<K>, queue: u64, parcel: &Parcel) -> Option<Vec<u64>> {
+        let objects = objects_of(parcel)?;
+        objects.iter().all(|id| self.may_go_in(link, queue, *id)).then_some(objects)
     }
 
     fn may_go_in(&self, link: &Link<K>, queue: u64, id: u64) -> bool {
@@ -296,11 +283,11 @@ impl<K: Isolation> Shelf<K> {
         admitted
     }
 
-    /// It goes that way.
-    pub(crate) fn note_gone(&self, queue: u64, parcel: &Parcel) {
+    /// Something that is made in them goes that way.
+    pub(crate) fn note_gone(&self, queue: u64, objects: &[u64]) {
         let mut kept = self.0.lock();
-        for id in objects_of(parcel).into_iter().flatten() {
-            if let Some(lent) = kept.objects.get_mut(&id) {
+        for id in objects {
+            if let Some(lent) = kept.objects.get_mut(id) {
                 lent.goes_over(queue);
             }
         }
@@ -314,8 +301,7 @@ impl<K: Isolation> Shelf<K> {
         queue: u64,
         parcel: &Parcel,
     ) -> Result<Vec<u64>, ErrorKind> {
-        let objects = objects_of(parcel).filter(|objects| !objects.is_empty());
-        let objects = objects.ok_or(ErrorKind::Misbehaved)?;
+        let objects = objects_of(parcel).ok_or(ErrorKind::Misbehaved)?;
         for (count, id) in objects.iter().enumerate() {
             if let Err(kind) = self.use_once_more(link, queue, *id) {
                 objects[..count].iter().for_each(|id| self.take_back(link, queue, *id));
@@ -328,8 +314,8 @@ impl<K: Isolation> Shelf<K> {
     /// Fetches it, if it is not known yet to come over that queue.
     fn use_once_more(&self, link: &Link<K>, queue: u64, id: u64) -> Result<(), ErrorKind> {
         let mut kept = self.0.lock();
-        if kept.objects.get(&id).is_some_and(|lent| lent.comes == queue) {
-            kept.comes_over(queue, id);
+        if let Some(lent) = kept.objects.get_mut(&id).filter(|lent| lent.comes == queue) {
+            lent.comes_over(queue);
             return Ok(());
         }
         drop(kept);
@@ -346,13 +332,12 @@ impl<K: Isolation> Shelf<K> {
             counted = kept.others.remove(&id).unwrap_or(0);
             let new = Lent::new(memory, home, false);
             let lent = Lent { uses: counted, spoiled: counted != 0, ..new };
-            kept.guests += usize::from(lent.is_guest());
             kept.objects.insert(id, lent);
         }
         if let Some(lent) = kept.objects.get_mut(&id) {
             lent.comes = queue;
+            lent.comes_over(queue);
         }
-        kept.comes_over(queue, id);
         drop(kept);
         (0..counted).for_each(|_| link.say(Request::Forget(id)));
         Ok(())
@@ -396,12 +381,11 @@ impl<K: Isolation> Shelf<K> {
     /// kept here.
     pub(crate) fn note_come_otherwise(&self, id: u64) -> bool {
         let mut kept = self.0.lock();
-        let Kept { objects, guests, others, .. } = &mut *kept;
+        let Kept { objects, others, .. } = &mut *kept;
         let Some(lent) = objects.get_mut(&id) else {
             *others.entry(id).or_default() += 1;
             return false;
         };
-        *guests -= usize::from(lent.is_guest());
         lent.spoiled = true;
         lent.uses += 1;
         true
@@ -447,8 +431,8 @@ fn alias<M: KernelMemory>(memory: &M) -> Result<M, ErrorKind> {
     memory.alias(memory.access()).map_err(|error| error.kind)
 }
 
-/// The objects that all of a parcel is made in, each once; none where it has what cannot go directly:
-/// ends of queues and files, and ends of which another one of their side stays.
+/// The objects that all of a parcel is made in, each once; none where it has none, or what cannot go
+/// directly: ends of queues and files, and ends of which another one of their side stays.
 fn objects_of(parcel: &Parcel) -> Option<Vec<u64>> {
     let (mut objects, mut may) = (Vec::new(), parcel.head.desc.role != Role::Mem);
     parcel.each(&mut |desc, piece| {
@@ -459,5 +443,5 @@ fn objects_of(parcel: &Parcel) -> Option<Vec<u64>> {
             None => may = false,
         }
     });
-    may.then_some(objects)
+    (may && !objects.is_empty()).then_some(objects)
 }

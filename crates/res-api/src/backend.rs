@@ -101,7 +101,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// components are isolated it is memory that whoever receives there has as well, and that is used
     /// again for the next when both have let go: so that it can be sent without asking anybody. What is
     /// made in it works wherever else it goes, but not for longer than the components that have been
-    /// given any of it: when one of them ends, all in it is over.
+    /// given any of it: when one of them ends, all in it is over. A kind that makes more memory besides
+    /// goes as any other.
     ///
     /// # Errors
     ///

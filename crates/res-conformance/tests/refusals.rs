@@ -142,15 +142,19 @@ fn send<B: Backend>(b: &B, over: &mut B::CapSnd, cap: B::Cap) -> Result<(), Faul
     }
 }
 
+/// The end that it is; it comes back if it cannot be used.
+fn sender<B: Backend>(b: &B, cap: B::Cap) -> Result<<Spsc as Kind<B>>::Snd<u64>, ErrorKind> {
+    hand_over(cap, |cap| {
+        let cast = b.cast::<Tx<Spsc, u64>>(cap);
+        cast.map_err(|error| Refused { value: error.cap, error: error.reason.kind() })
+    })
+}
+
 fn capabilities<B: Backend>(b: &B) -> Result<(), Fault> {
     let (mut over, mut ends) = b.chanchan(2)?;
     let (tx, mut rx) = b.chan::<Spsc, u64>(2)?;
     send(b, &mut over, tx.into_cap())?;
-    let cap = ends.recv_until(late(b))?;
-    let mut tx = hand_over(cap, |cap| {
-        let cast = b.cast::<Tx<Spsc, u64>>(cap);
-        cast.map_err(|error| Refused { value: error.cap, error: error.reason.kind() })
-    })?;
+    let mut tx = sender(b, ends.recv_until(late(b))?)?;
     works(b, &mut tx, &mut rx)?;
     send(b, &mut over, b.mem(64)?.share().into_cap())?;
     ends.recv_until(late(b))?;
@@ -163,11 +167,7 @@ fn capabilities_made_for<B: Backend>(b: &B) -> Result<(), Fault> {
     for _ in 0..2 {
         let (tx, mut rx) = b.chan_for::<Spsc, u64>(&over, 2)?;
         send(b, &mut over, tx.into_cap())?;
-        let cap = ends.recv_until(late(b))?;
-        let mut tx = hand_over(cap, |cap| {
-            let cast = b.cast::<Tx<Spsc, u64>>(cap);
-            cast.map_err(|error| Refused { value: error.cap, error: error.reason.kind() })
-        })?;
+        let mut tx = sender(b, ends.recv_until(late(b))?)?;
         works(b, &mut tx, &mut rx)?;
     }
     Ok(())

@@ -59,7 +59,10 @@ impl<K: Isolation> State<K> {
         let barrier = self.kernel.barrier();
         let object = self.objects.get_mut(&id.object).ok_or(ErrorKind::Stale)?;
         let (is_lent, is_new) = (object.lent.is_some(), object.word(id.offset).is_none());
-        let having: Vec<_> = object.holders().map(|(holder, _)| holder).collect();
+        let having: Vec<_> = match is_lent {
+            true => object.holders().map(|(holder, _)| holder).collect(),
+            false => Vec::new(),
+        };
         let word = object.word_or(id.offset, barrier);
         if is_new && !is_lent {
             // It has not travelled: both of its sides are where it was made.

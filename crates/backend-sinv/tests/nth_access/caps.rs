@@ -29,6 +29,22 @@ fn made<const DIRECTLY: bool>(
     }
 }
 
+/// Does something with each end that comes; how many came, and why there are no more.
+fn each_end(
+    trial: &Trial<'_>,
+    ends: &mut <System as Backend>::CapRcv,
+    mut each: impl FnMut(u64, <System as Backend>::Cap),
+) -> (u64, Gone) {
+    for count in 0.. {
+        match ends.recv_until(trial.late) {
+            Ok(end) => each(count, end),
+            Err(RecvError::Gone(gone)) => return (count, gone),
+            Err(why) => panic!("nobody says that it is gone: {why}"),
+        }
+    }
+    unreachable!("there is an end to each")
+}
+
 /// Sends a channel's end with a message in it, and keeps nothing of it.
 fn gives<const DIRECTLY: bool>(env: Env<System>) -> Outcome {
     let mut over = env.take(OVER)?;
@@ -49,20 +65,11 @@ fn giving<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     let component = trial.component(gives::<DIRECTLY>);
     component.endow(OVER, over).expect("endowed");
     component.start().expect("started");
-    let mut count = 0;
-    let gone = loop {
-        match ends.recv_until(trial.late) {
-            Ok(end) => {
-                let mut end = end.cast::<Rcv>().expect("a receiver");
-                let (messages, gone) = trial.all_of(&mut end);
-                let whole = messages == 2 || gone == Gone::PeerGone && messages == 1;
-                assert!(whole && gone != Gone::Misbehaved, "{messages}, {gone:?}");
-                count += 1;
-            }
-            Err(RecvError::Gone(gone)) => break gone,
-            Err(why) => panic!("nobody says that it is gone: {why}"),
-        }
-    };
+    let (count, gone) = each_end(trial, &mut ends, |_, end| {
+        let (messages, gone) = trial.all_of(&mut end.cast::<Rcv>().expect("a receiver"));
+        let whole = messages == 2 || gone == Gone::PeerGone && messages == 1;
+        assert!(whole && gone != Gone::Misbehaved, "{messages}, {gone:?}");
+    });
     let exit = trial.end_of(&component);
     assert_eq!(gone, told(exit));
     assert!(exit == Exit::Died || count == 2);
@@ -142,20 +149,12 @@ fn answering(trial: &Trial<'_>) -> Exit {
     let component = trial.component(asks);
     component.endow(OVER, over).expect("endowed");
     component.start().expect("started");
-    let mut count = 0;
-    let gone = loop {
-        match ends.recv_until(trial.late) {
-            Ok(end) => {
-                let mut end = end.cast::<Snd>().expect("a sender");
-                // It may have died meanwhile.
-                let answered = end.send_until(message(count), trial.late);
-                assert!(!matches!(answered, Err(SendError::TimedOut(_))), "nobody says so");
-                count += 1;
-            }
-            Err(RecvError::Gone(gone)) => break gone,
-            Err(why) => panic!("nobody says that it is gone: {why}"),
-        }
-    };
+    let (count, gone) = each_end(trial, &mut ends, |n, end| {
+        let mut end = end.cast::<Snd>().expect("a sender");
+        // It may have died meanwhile.
+        let answered = end.send_until(message(n), trial.late);
+        assert!(!matches!(answered, Err(SendError::TimedOut(_))), "nobody says so");
+    });
     let exit = trial.end_of(&component);
     assert_eq!(gone, told(exit));
     assert!(exit == Exit::Died || count == 3);

@@ -8,7 +8,7 @@ use res_api::{Backend, ChanAttr, EndsIn, Gone, Kind, KindId, Mapped, Message, Tr
 use crate::endpoint::{self, QueueRcv, QueueSnd};
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopError, PopQueue, PushError, PushQueue};
 use crate::ring::{
-    HEADER, Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, slots, write_ahead,
+    Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, slots, slots_at, write_ahead,
 };
 use crate::slot;
 
@@ -55,7 +55,7 @@ impl<B: Backend> Kind<B> for Spsc {
     }
 }
 
-const ID: KindId = KindId::new(*b"spsc", 2);
+const ID: KindId = KindId::new(*b"spsc", 3);
 
 impl Spsc {
     /// How many messages are in a ring of that capacity, as its memory says: for people who look at
@@ -71,9 +71,14 @@ impl Spsc {
     }
 }
 
+/// Bytes of all slots for that many messages.
+fn bytes_of_slots<T: Message>(capacity: u32) -> Option<u64> {
+    u64::from(slots(capacity)?).checked_mul(slot::stride::<T>() as u64)
+}
+
 fn bytes<T: Message>(capacity: u32) -> Option<u64> {
-    let slots = u64::from(slots(capacity)?);
-    let bytes = slots.checked_mul(slot::stride::<T>() as u64)?.checked_add(HEADER)?;
+    let slots = bytes_of_slots::<T>(capacity)?;
+    let bytes = slots.checked_add(slots_at(slots))?;
     // Offsets into it must fit a pointer.
     (bytes <= isize::MAX as u64).then_some(bytes)
 }
@@ -126,7 +131,7 @@ impl<M: Mapped, T> core::fmt::Debug for SpscPop<M, T> {
     }
 }
 
-/// The slots behind the header.
+/// The slots, behind the header.
 struct Slots<T> {
     base: NonNull<u8>,
     mask: u64,
@@ -136,15 +141,15 @@ struct Slots<T> {
 // SAFETY: an address and a number; who may use which slot is the index protocol's.
 unsafe impl<T> Send for Slots<T> {}
 
-impl<T> Slots<T> {
+impl<T: Message> Slots<T> {
     /// # Safety
     ///
     /// `memory` is valid for the bytes of a ring of that capacity, as long as this lives.
     unsafe fn behind_header(memory: NonNull<u8>, capacity: u32) -> Self {
-        let slots = slots(capacity).unwrap_or(1);
+        let start = slots_at(bytes_of_slots::<T>(capacity).unwrap_or(0));
         // SAFETY: within the memory, says the caller.
-        let base = unsafe { memory.add(HEADER as usize) };
-        Self { base, mask: u64::from(slots - 1), of: PhantomData }
+        let base = unsafe { memory.add(start as usize) };
+        Self { base, mask: u64::from(slots(capacity).unwrap_or(1) - 1), of: PhantomData }
     }
 
     #[inline(always)]

@@ -421,9 +421,9 @@ fn large_messages_are_validated_too() {
         };
         assert_eq!(tx.try_push([true; N]), Ok(()));
         assert_eq!(tx.try_push([true; N]), Ok(()));
-        let header = SpscPush::<Hostile, ()>::bytes(1).expect("it fits") as usize;
-        // SAFETY: the last byte of the first message, which lies behind the header.
-        unsafe { at.add(header + N - 1).write(2) };
+        let first = memory.bytes - 2 * N.next_multiple_of(8);
+        // SAFETY: the last byte of the first of two messages, which lie at the end.
+        unsafe { at.add(first + N - 1).write(2) };
         assert_eq!(rx.try_pop(), Err(PopError::Misbehaved));
         assert_eq!(rx.try_pop(), Ok(Some([true; N])));
         memory.check();

@@ -19,9 +19,9 @@ use random::Random;
 #[repr(align(128))]
 struct Memory([u64; 512]);
 
-/// Where the producer notes its latest push, and where the first slot is, in words.
-const NOTE: usize = 1;
-const SLOTS: usize = 32;
+/// Where the producer notes its latest push, and where the first slot of a small ring is, in words.
+const NOTE: usize = 17;
+const SLOTS: usize = 18;
 /// The number of a push is in the upper half of a note.
 const NUMBER: u32 = 32;
 

@@ -10,6 +10,8 @@ mod floors;
 #[cfg(feature = "iceoryx2")]
 #[path = "between/iceoryx2_peer.rs"]
 mod iceoryx2_peer;
+#[path = "between/memory_peer.rs"]
+mod memory_peer;
 #[path = "between/pause.rs"]
 mod pause;
 #[path = "between/payloads.rs"]

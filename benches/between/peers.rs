@@ -33,6 +33,7 @@ pub(crate) fn play() -> bool {
         role if role.starts_with("iceoryx2") => super::iceoryx2_peer::play(role, &detail),
         "greets" => greet_descriptors(),
         "returns" => return_descriptors(),
+        "hands on" => super::memory_peer::hand_on(),
         "ipc memory" => count_memory(&detail),
         "ipc ends" => return_ends(&detail),
         _ => panic!("nobody is called {role}"),
@@ -71,7 +72,7 @@ fn spawn(mut command: Command) -> Child {
 }
 
 /// Both directions of a connection, here and as the other's standard input.
-fn connected(role: &str, detail: &str, kind: libc::c_int) -> (UnixStream, Other) {
+pub(crate) fn connected(role: &str, detail: &str, kind: libc::c_int) -> (UnixStream, Other) {
     let mut ends = [0; 2];
     // SAFETY: makes two descriptors, which are taken over.
     let made = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) };
@@ -86,7 +87,7 @@ fn connected(role: &str, detail: &str, kind: libc::c_int) -> (UnixStream, Other)
 }
 
 /// The standard input, to read and write.
-fn stdin() -> UnixStream {
+pub(crate) fn stdin() -> UnixStream {
     // SAFETY: taken over, and std's own handle is never used.
     unsafe { UnixStream::from_raw_fd(0) }
 }
@@ -268,7 +269,7 @@ fn message(bytes: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
     header
 }
 
-fn receive_descriptor(stream: &UnixStream) -> Option<OwnedFd> {
+pub(crate) fn receive_descriptor(stream: &UnixStream) -> Option<OwnedFd> {
     let (mut byte, mut control) = ([0_u8], Control([0; 32]));
     let mut bytes = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
     let mut header = message(&mut bytes, &mut control);
@@ -283,7 +284,7 @@ fn receive_descriptor(stream: &UnixStream) -> Option<OwnedFd> {
     }
 }
 
-fn send_descriptor(stream: &UnixStream, descriptor: i32) {
+pub(crate) fn send_descriptor(stream: &UnixStream, descriptor: i32) {
     let (mut byte, mut control) = ([7_u8], Control([0; 32]));
     let mut bytes = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
     let header = message(&mut bytes, &mut control);

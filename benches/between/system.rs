@@ -8,7 +8,7 @@ use res::{
 };
 use res_benches::{Candidate, pin, time};
 
-use super::{MESSAGES, TRIPS, floors, peers};
+use super::{MESSAGES, TRIPS, floors, memory_peer, peers};
 
 type Line = [u64; 8];
 
@@ -302,6 +302,7 @@ impl Systems {
             ours("Sinv: an end that is made for that, halved", made_for),
             ours("Sinv: any end, there and back, halved", |system, _| made(system)),
             peers::descriptors_passed(ENDS_PASSED),
+            memory_peer::memory_passed(ENDS_PASSED),
             peers::ipc_ends_passed(ENDS_PASSED),
         ]
     }

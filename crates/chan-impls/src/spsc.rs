@@ -8,7 +8,8 @@ use res_api::{Backend, ChanAttr, EndsIn, Gone, Kind, KindId, Mapped, Message, Tr
 use crate::endpoint::{self, QueueRcv, QueueSnd};
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopError, PopQueue, PushError, PushQueue};
 use crate::ring::{
-    Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, slots, slots_at, write_ahead,
+    Header, RxIndex, TxIndex, prefetch_read, prefetch_write, read_ahead, slots, slots_at,
+    write_ahead,
 };
 use crate::slot;
 

@@ -81,14 +81,14 @@ impl<P: Backend, T: Trace> Backend for Tracing<P, T> {
         self.0.sleep(until);
     }
 
+    fn making_for(&self, over: &P::CapSnd) -> Self {
+        T::called("making_for");
+        Self::new(self.0.making_for(over))
+    }
+
     fn mem(&self, bytes: u64) -> Result<P::Mem, P::Error> {
         T::called("mem");
         self.0.mem(bytes)
-    }
-
-    fn mem_for(&self, over: &P::CapSnd, bytes: u64) -> Result<P::Mem, P::Error> {
-        T::called("mem_for");
-        self.0.mem_for(over, bytes)
     }
 
     fn blockpoint_with(&self, barrier: Option<Barrier>) -> Result<P::Blockpoint, P::Error> {

@@ -10,9 +10,9 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use res_sync::model::{Atomic as _, Mapped};
 
 /// How many places there are.
-pub const PLACES: u64 = 9;
+pub const PLACES: u64 = 7;
 /// How many bytes fit into a place.
-pub const MOST: usize = 376;
+pub const MOST: usize = 472;
 
 /// Where the number of what was pushed is; that of what was popped; the places. Each place begins
 /// with how many bytes it holds.
@@ -141,7 +141,7 @@ mod tests {
         let (mut memory, mut into) = (Memory([0; BYTES as usize]), [0; MOST]);
         let ring = on(&mut memory);
         for position in 0..3 * PLACES {
-            let bytes: std::vec::Vec<u8> = (0..position * 50 % 377).map(|n| n as u8).collect();
+            let bytes: std::vec::Vec<u8> = (0..position * 50 % 473).map(|n| n as u8).collect();
             assert!(ring.write(position, &bytes));
             assert!(ring.is_empty());
             ring.push(position);

@@ -1,6 +1,6 @@
 //! Memory objects that are kept to be used again, for what goes over queues of capabilities directly.
 //!
-//! One object has the channel of one end that goes over a queue. Whoever sends has it lent by the
+//! A channel is made in one of them, or in several. Whoever sends has it lent by the
 //! manager, and whoever receives fetches it, once. When nothing here is made in it any more it stays
 //! here. The sender uses it again for the next when all that it sent in it has come and is gone: at the
 //! end of each object lies how many of these the receiver has let go, and how many it has given back.

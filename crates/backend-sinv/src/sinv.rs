@@ -68,11 +68,13 @@ use crate::wire::Wire;
 pub struct Sinv<K: Isolation = Linux> {
     pub(crate) local: Local<Dynamic, K>,
     pub(crate) world: Arc<World<K>>,
+    /// The queue of capabilities that it makes memory for; 0 for none.
+    over: u64,
 }
 
 impl<K: Isolation> Clone for Sinv<K> {
     fn clone(&self) -> Self {
-        Self { local: self.local.clone(), world: Arc::clone(&self.world) }
+        Self { local: self.local.clone(), world: Arc::clone(&self.world), over: self.over }
     }
 }
 
@@ -125,7 +127,7 @@ impl<K: Isolation> Sinv<K> {
         let local = Local::within(kernel.clone(), Arc::new(Beyond(Arc::clone(&world))))?;
         let hears = Arc::clone(&world);
         spawn(&kernel, move || hears.hear(board))?;
-        Ok(Self { local, world })
+        Ok(Self { local, world, over: 0 })
     }
 
     /// Where a component begins, in a domain of its own.
@@ -139,8 +141,8 @@ impl<K: Isolation> Sinv<K> {
 
     /// Runs the entry of this component, until all of it has ended.
     fn live<E: Entry<Self>>(self, entry: E) {
-        let Self { local, world } = self;
-        local.run(|local| entry.run(Self { local, world }));
+        let Self { local, world, over } = self;
+        local.run(|local| entry.run(Self { local, world, over }));
     }
 
     /// The component that the manager says this is.
@@ -365,12 +367,12 @@ impl<K: Isolation> Backend for Sinv<K> {
         self.local.sleep(until);
     }
 
-    fn mem(&self, bytes: u64) -> Result<Mem<K>, LocalError> {
-        self.local.mem(bytes)
+    fn making_for(&self, over: &Self::CapSnd) -> Self {
+        Self { over: over.queue().queue(), ..self.clone() }
     }
 
-    fn mem_for(&self, over: &Self::CapSnd, bytes: u64) -> Result<Mem<K>, LocalError> {
-        self.local.mem_over(bytes, over.queue().queue())
+    fn mem(&self, bytes: u64) -> Result<Mem<K>, LocalError> {
+        self.local.mem_over(bytes, self.over)
     }
 
     fn blockpoint_with(&self, barrier: Option<Barrier>) -> Result<Blockpoint<K>, LocalError> {

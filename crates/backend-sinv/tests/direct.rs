@@ -27,6 +27,8 @@ type CapSnd<K> = <Sinv<K> as Backend>::CapSnd;
 type CapRcv<K> = <Sinv<K> as Backend>::CapRcv;
 type Snd<K> = <Spsc as Kind<Sinv<K>>>::Snd<u64>;
 type Rcv<K> = <Spsc as Kind<Sinv<K>>>::Rcv<u64>;
+type LargeSnd<K> = <ZeroCopy as Kind<Sinv<K>>>::Snd<u64>;
+type LargeRcv<K> = <ZeroCopy as Kind<Sinv<K>>>::Rcv<u64>;
 
 fn attach<C: AnyCap, E: FromCap<C>>(cap: C) -> Result<E, Fault> {
     Ok(E::attach(cap).map_err(|error| error.reason.kind())?)
@@ -79,6 +81,15 @@ impl<K: Isolation> Led<K> {
     /// Sends the receiving end of a channel that says a number.
     fn send_number(&mut self, number: u64, directly: bool) -> Snd<K> {
         let (mut tx, rx) = self.chan(directly);
+        tx.send(number).expect("there is room");
+        self.over.send_until(rx.into_cap(), self.late).expect("there is room");
+        tx
+    }
+
+    /// The same, of a channel of a kind that is made in several objects.
+    fn send_large_number(&mut self, number: u64) -> LargeSnd<K> {
+        let made = self.system.chan_for::<ZeroCopy, u64>(&self.over, 2);
+        let (mut tx, rx) = made.expect("a channel");
         tx.send(number).expect("there is room");
         self.over.send_until(rx.into_cap(), self.late).expect("there is room");
         tx
@@ -482,18 +493,77 @@ fn both_ways_count<K: Isolation>(system: &Sinv<K>) {
     assert_eq!(component.wait(late), Ok(Exit::Success));
 }
 
-/// A kind that is made of several ends and of more memory: it goes, whichever way.
-fn any_kind_may_go<K: Isolation>(system: &Sinv<K>) {
+/// A kind that is made of several ends and of more memory goes there and back, and soon nobody asks for
+/// anything either.
+fn any_kind_may_go<K: Isolation>(system: &Sinv<K>, rounds: u64) {
     let mut led = Led::new(system, returns::<K>);
-    for n in 0..5 {
-        let made = system.chan_for::<ZeroCopy, u64>(&led.over, 2);
-        let (mut tx, rx) = made.expect("a channel");
-        tx.send(n).expect("there is room");
-        led.over.send_until(rx.into_cap(), led.late).expect("there is room");
+    let mut asked = Vec::new();
+    for n in 0..rounds {
+        let _tx = led.send_large_number(n);
         let cap = led.back.recv_until(led.late).expect("it comes back");
-        let mut rx: <ZeroCopy as Kind<Sinv<K>>>::Rcv<u64> = attach(cap).expect("it receives");
+        let mut rx: LargeRcv<K> = attach(cap).expect("it receives");
         assert_eq!(rx.recv_until(led.late), Ok(n));
+        asked.push(led.requests());
     }
+    assert_eq!(asked[rounds as usize / 2], asked[rounds as usize - 1], "{asked:?}");
+    drop(led.over);
+    assert_eq!(led.component.wait(led.late), Ok(Exit::Success));
+}
+
+/// What the message is of the end that comes next, which is of a kind that is made in several objects;
+/// and how often there was no room for it.
+fn large_number<K: Isolation>(
+    ends: &mut CapRcv<K>,
+    mut make_room: impl FnMut() -> bool,
+    late: Deadline,
+) -> Result<(u64, u64), Fault> {
+    let mut refused = 0;
+    let cap = loop {
+        match ends.recv_until(late) {
+            Err(RecvError::NoSlots | RecvError::NoMemory) if make_room() => refused += 1,
+            came => break came?,
+        }
+    };
+    let mut rx: LargeRcv<K> = attach(cap)?;
+    Ok((rx.recv_until(late)?, refused))
+}
+
+/// Has as much as it may when something comes the first time.
+fn has_no_room<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let late = env.within(LATE);
+    let (mut ends, mut go, mut did) = (env.take(ENDS)?, env.take(GO)?, env.take(DID)?);
+    let mut filling = Vec::new();
+    while let Ok(queue) = env.chanchan(1) {
+        filling.push(queue);
+    }
+    did.send_until(0, late)?;
+    go.recv_until(late)?;
+    let (n, refused) = large_number(&mut ends, || filling.pop().is_some(), late)?;
+    filling.clear();
+    did.send_until(refused, late)?;
+    did.send_until(n, late)?;
+    while let Ok((n, _)) = large_number(&mut ends, || false, late) {
+        did.send_until(n, late)?;
+    }
+    Ok(())
+}
+
+/// Where there is room for some of its objects only, it stays where it is with all of them: they are used
+/// again like others.
+fn it_waits_for_room<K: Isolation>(system: &Sinv<K>) {
+    let mut led = Led::new(system, has_no_room::<K>);
+    led.done();
+    led.send_large_number(7);
+    led.go();
+    assert!(led.done() > 1, "it was refused with some of its objects there");
+    assert_eq!(led.done(), 7);
+    for n in 0..10 {
+        led.send_large_number(n);
+        assert_eq!(led.done(), n);
+    }
+    // Five for a channel, and as many again, since what was sent last is kept.
+    let seen = system.inspect().expect("the manager is here");
+    assert!(seen.memory.len() <= 10, "{seen}");
     drop(led.over);
     assert_eq!(led.component.wait(led.late), Ok(Exit::Success));
 }
@@ -640,7 +710,7 @@ fn few_objects_are_enough<K: Isolation>(system: &Sinv<K>) {
 
 /// Each of them, with a system of its own, of which nothing is left.
 fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
-    let cases: [&dyn Fn(&Sinv<K>); 16] = [
+    let cases: [&dyn Fn(&Sinv<K>); 17] = [
         &|system| answers_ask_for_nothing(system, rounds),
         &|system| an_end_comes_back(system, rounds),
         &all_come_in_order,
@@ -652,7 +722,8 @@ fn each<K: Isolation>(rounds: u64, mut make: impl FnMut() -> Sinv<K>) {
         &it_may_go_elsewhere,
         &who_is_elsewhere_is_told_as_well,
         &both_ways_count,
-        &any_kind_may_go,
+        &|system| any_kind_may_go(system, rounds),
+        &it_waits_for_room,
         &groups_watch_it,
         &what_nobody_has_goes,
         &it_may_stay_where_it_is,

@@ -90,27 +90,25 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Does nothing until then.
     fn sleep(&self, until: Instant);
 
+    /// The same, for making things of which a part is to be sent over that channel of capabilities;
+    /// for ends that are made, sent and used up all the time, as an answer to each request is.
+    ///
+    /// Where components are isolated, its memory is such as whoever receives there has as well, and is
+    /// used again for the next when both have let go: so what is made in it can be sent without asking
+    /// anybody. It works wherever else it goes, but not for longer than the components that have been
+    /// given any of it: when one of them ends, all in that memory is over.
+    #[must_use]
+    fn making_for(&self, over: &Self::CapSnd) -> Self {
+        let _ = over;
+        self.clone()
+    }
+
     /// Private memory of at least that many bytes, all 0.
     ///
     /// # Errors
     ///
     /// `Invalid` for 0 bytes, `NoMemory`.
     fn mem(&self, bytes: u64) -> Result<Self::Mem, Self::Error>;
-
-    /// The same, for something of which a part is to be sent over that channel of capabilities. Where
-    /// components are isolated it is memory that whoever receives there has as well, and that is used
-    /// again for the next when both have let go: so that it can be sent without asking anybody. What is
-    /// made in it works wherever else it goes, but not for longer than the components that have been
-    /// given any of it: when one of them ends, all in it is over. A kind that makes more memory besides
-    /// goes as any other.
-    ///
-    /// # Errors
-    ///
-    /// As [`mem`](Self::mem).
-    fn mem_for(&self, over: &Self::CapSnd, bytes: u64) -> Result<Self::Mem, Self::Error> {
-        let _ = over;
-        self.mem(bytes)
-    }
 
     /// A blockpoint with that barrier between its sides; `None`: what the backend agreed on.
     ///
@@ -253,9 +251,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
         K::create_in::<T>(self, memory, capacity, attr).map_err(|refused| refused.error)
     }
 
-    /// The same, where an end of it is to be sent over that channel of capabilities: in memory
-    /// [for that](Self::mem_for). For ends that are made, sent and used up all the time, as an answer
-    /// to each request is.
+    /// The same, where an end of it is to be sent over that channel of capabilities: made
+    /// [for that](Self::making_for).
     ///
     /// ```
     /// use backend_local::Local;
@@ -279,10 +276,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         over: &Self::CapSnd,
         capacity: u32,
     ) -> Result<Ends<Self, K, T>, Self::Error> {
-        let attr = K::Attr::default();
-        let bytes = K::bytes::<T>(capacity, &attr).ok_or(crate::ErrorKind::Invalid)?;
-        let memory = self.mem_for(over, bytes)?;
-        K::create_in::<T>(self, memory, capacity, &attr).map_err(|refused| refused.error)
+        self.making_for(over).chan::<K, T>(capacity)
     }
 
     /// The same in memory that the caller brings (R23).

@@ -4,9 +4,7 @@ use core::ops::Deref;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use core::time::Duration;
 
-use res_api::{
-    Backend, Deadline, Ends, ErrorKind, Exit, Kind, Map, Mem, Rights, SharedMem, Thread,
-};
+use res_api::{Backend, Deadline, Ends, ErrorKind, Exit, Map, Mem, Rights, SharedMem, Thread};
 use res_sync::model::Atomic;
 
 use crate::{Failure, Harness};
@@ -47,11 +45,7 @@ pub(crate) fn chan_for<H: Harness, T: res_api::Message>(
     over: &<H::Backend as Backend>::CapSnd,
     capacity: u32,
 ) -> Result<Ends<H::Backend, H::Kind, T>, Failure> {
-    let attr = h.attr();
-    let bytes = <H::Kind as Kind<H::Backend>>::bytes::<T>(capacity, &attr);
-    let bytes = bytes.ok_or(ErrorKind::Invalid)?;
-    let memory = b.mem_for(over, bytes)?;
-    b.chan_in::<H::Kind, T>(memory, capacity, &attr).map_err(|refused| refused.error.into())
+    chan::<H, T>(h, &b.making_for(over), capacity)
 }
 
 impl<B: Backend> Stage<B> {

@@ -11,7 +11,7 @@ use backend_local::direct::{BYTES, Direct, MOST, PLACES};
 use backend_local::distant::QUEUE_DIRECT;
 use backend_local::outside::WordId;
 use backend_local::parcel::{AnyParcel as _, Parcel, Piece};
-use chan_impls::Spsc;
+use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
     AnyCap, Backend, CapRx, CapTx, Comp, Deadline, Env, ErrorKind, Exit, Fault, Gone, Instant,
     IntoCap, Kind, Name, Receiver, RecvError, Sender, Slot, Tx, Value,
@@ -261,12 +261,14 @@ fn scribbles(_: Linux, socket: LinuxSocket) {
             let (position, bytes) = (ring.popped().wrapping_add(at), &mut [0; MOST]);
             let Some(parcel) = Parcel::decoded(ring.peek(position, bytes)) else { continue };
             parcel.each(&mut |_, piece| {
-                if let Piece::Memory { object, .. } = piece
-                    && !known.contains(object)
-                {
-                    known.push(*object);
-                    let fetched = ask_for(&socket, &Request::Fetch(queue, *object));
-                    all.extend(fetched.into_iter().flat_map(|(_, given)| given));
+                let Piece::Memory { object, .. } = piece else { return };
+                // What the sender keeps of the same channel has a number near that.
+                for object in object.saturating_sub(4)..object.saturating_add(5) {
+                    if !known.contains(&object) {
+                        known.push(object);
+                        let fetched = ask_for(&socket, &Request::Fetch(queue, object));
+                        all.extend(fetched.into_iter().flat_map(|(_, given)| given));
+                    }
                 }
             });
         }
@@ -299,6 +301,26 @@ fn scribbles(_: Linux, socket: LinuxSocket) {
     ask(&socket, &Request::Ends(Exit::Success));
 }
 
+type CapSnd = <Sinv as Backend>::CapSnd;
+
+/// Makes a channel, gives the sending end away, and receives from it; whether it was taken.
+fn gives_a_sender<T: Kind<Sinv>>(system: &Sinv, over: &mut CapSnd, soon: Deadline) -> bool {
+    let (tx, mut rx) = system.chan_for::<T, u64>(over, 2).expect("memory is there");
+    let given = over.send_until(tx.into_cap(), soon).is_ok();
+    let _ = rx.recv_until(soon);
+    given
+}
+
+/// The same with the receiving end.
+fn gives_a_receiver<T: Kind<Sinv>>(system: &Sinv, over: &mut CapSnd, soon: Deadline) -> bool {
+    let (mut tx, rx) = system.chan_for::<T, u64>(over, 2).expect("memory is there");
+    let given = over.send_until(rx.into_cap(), soon).is_ok();
+    for n in 0..4 {
+        let _ = tx.send_until(n, soon);
+    }
+    given
+}
+
 #[test]
 fn what_a_receiver_does_to_what_it_is_lent_is_its_own_channels_concern() {
     let system = Sinv::new().expect("a system");
@@ -323,9 +345,11 @@ fn what_a_receiver_does_to_what_it_is_lent_is_its_own_channels_concern() {
         let mut answer = cap.cast::<Snd>().expect("it sends");
         if requests() >= 65 {
             let soon = system.within(Duration::from_micros(50));
-            let (tx, mut rx) = system.chan_for::<Spsc, u64>(&over, 2).expect("memory is there");
-            sent += u64::from(over.send_until(tx.into_cap(), soon).is_ok());
-            let _ = rx.recv_until(soon);
+            sent += u64::from(match n % 3 {
+                0 => gives_a_sender::<Spsc>(&system, &mut over, soon),
+                1 => gives_a_sender::<ZeroCopy>(&system, &mut over, soon),
+                _ => gives_a_receiver::<ZeroCopy>(&system, &mut over, soon),
+            });
         }
         answer.send(n).expect("it listens");
         n += 1;

@@ -44,7 +44,7 @@ fn asks_to_write(_: Linux, socket: LinuxSocket) {
 fn who_reads_what_is_lent_does_not_come_to_write_it() {
     let system = Sinv::new().expect("a system");
     let (over, _ends) = system.chanchan(4).expect("a channel");
-    let memory = system.mem_for(&over, 64).expect("memory").share();
+    let memory = system.making_for(&over).mem(64).expect("memory").share();
     let read = memory.alias(Rights::READ | Rights::TRANSFER).expect("less");
     let reader = Comp::new(system.clone(), component(&system, "reader", asks_to_write));
     reader.endow(MEMORY, read).expect("endowed");

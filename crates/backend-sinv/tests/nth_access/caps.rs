@@ -1,7 +1,7 @@
 //! What is given away: who gives dies, or who takes. By the manager, and directly.
 
 use backend_sinv::SinvError;
-use chan_impls::Spsc;
+use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
     AnyCap, Backend, CapRx, CapTx, Env, Exit, Gone, IntoCap, Kind, Name, Receiver, RecvError, Rx,
     SendError, Sender, Slot, kind_of,
@@ -14,18 +14,18 @@ const ENDS: Slot<CapRx> = Slot::new("ends");
 const FROM: Slot<Rx<Spsc, Message>> = Slot::new("from");
 const NAME: Name = Name::new("name");
 
-type Rcv = <Spsc as Kind<System>>::Rcv<Message>;
-type Snd = <Spsc as Kind<System>>::Snd<Message>;
+type Rcv<C = Spsc> = <C as Kind<System>>::Rcv<Message>;
+type Snd<C = Spsc> = <C as Kind<System>>::Snd<Message>;
 
 /// A channel of which an end goes over that one.
-fn made<const DIRECTLY: bool>(
+fn made<C: Kind<System>, const DIRECTLY: bool>(
     system: &System,
     over: &<System as Backend>::CapSnd,
     capacity: u32,
-) -> Result<(Snd, Rcv), SinvError> {
+) -> Result<(Snd<C>, Rcv<C>), SinvError> {
     match DIRECTLY {
-        true => system.chan_for::<Spsc, Message>(over, capacity),
-        false => system.chan::<Spsc, Message>(capacity),
+        true => system.chan_for::<C, Message>(over, capacity),
+        false => system.chan::<C, Message>(capacity),
     }
 }
 
@@ -46,11 +46,11 @@ fn each_end(
 }
 
 /// Sends a channel's end with a message in it, and keeps nothing of it.
-fn gives<const DIRECTLY: bool>(env: Env<System>) -> Outcome {
+fn gives<C: Kind<System>, const DIRECTLY: bool>(env: Env<System>) -> Outcome {
     let mut over = env.take(OVER)?;
     mortally(&env, || {
         for _ in 0..2 {
-            let (mut tx, rx) = made::<DIRECTLY>(&env, &over, 2)?;
+            let (mut tx, rx) = made::<C, DIRECTLY>(&env, &over, 2)?;
             tx.send(message(0))?;
             over.send(rx.into_cap())?;
             tx.send(message(1))?;
@@ -60,13 +60,13 @@ fn gives<const DIRECTLY: bool>(env: Env<System>) -> Outcome {
 }
 
 /// What came is whole, and is told of the death.
-fn giving<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
+fn giving<C: Kind<System>, const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     let (over, mut ends) = trial.system.chanchan(4).expect("a channel");
-    let component = trial.component(gives::<DIRECTLY>);
+    let component = trial.component(gives::<C, DIRECTLY>);
     component.endow(OVER, over).expect("endowed");
     component.start().expect("started");
     let (count, gone) = each_end(trial, &mut ends, |_, end| {
-        let (messages, gone) = trial.all_of(&mut end.cast::<Rcv>().expect("a receiver"));
+        let (messages, gone) = trial.all_of(&mut end.cast::<Rcv<C>>().expect("a receiver"));
         let whole = messages == 2 || gone == Gone::PeerGone && messages == 1;
         assert!(whole && gone != Gone::Misbehaved, "{messages}, {gone:?}");
     });
@@ -76,22 +76,22 @@ fn giving<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     exit
 }
 
-fn takes(env: Env<System>) -> Outcome {
+fn takes<C: Kind<System>>(env: Env<System>) -> Outcome {
     let mut ends = env.take(ENDS)?;
     mortally(&env, || {
-        let mut end = ends.recv()?.cast::<Rcv>()?;
+        let mut end = ends.recv()?.cast::<Rcv<C>>()?;
         assert_eq!(end.recv()?, message(0));
         Ok(())
     })?
 }
 
 /// Who has the other end is told, wherever it was: on its way, or there.
-fn taking<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
+fn taking<C: Kind<System>, const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     let (mut over, ends) = trial.system.chanchan(1).expect("a channel");
-    let component = trial.component(takes);
+    let component = trial.component(takes::<C>);
     component.endow(ENDS, ends).expect("endowed");
     component.start().expect("started");
-    let (mut tx, end) = made::<DIRECTLY>(trial.system, &over, 1).expect("a channel");
+    let (mut tx, end) = made::<C, DIRECTLY>(trial.system, &over, 1).expect("a channel");
     tx.send(message(0)).expect("there is room");
     // It may be dead by now: then the end comes back, and leaves here, before anybody waits for it.
     let given = over.send_until(end.into_cap(), trial.late).map_err(|error| format!("{error:?}"));
@@ -112,7 +112,7 @@ fn drops(env: Env<System>) -> Outcome {
 /// What nobody took leaves with the queue.
 fn dropping<const DIRECTLY: bool>(trial: &Trial<'_>) -> Exit {
     let (mut over, ends) = trial.system.chanchan(1).expect("a channel");
-    let (mut tx, end) = made::<DIRECTLY>(trial.system, &over, 1).expect("a channel");
+    let (mut tx, end) = made::<Spsc, DIRECTLY>(trial.system, &over, 1).expect("a channel");
     over.send(end.into_cap()).expect("there is room");
     let component = trial.component(drops);
     component.endow(ENDS, ends).expect("endowed");
@@ -135,7 +135,7 @@ fn asks(env: Env<System>) -> Outcome {
     let mut over = env.take(OVER)?;
     mortally(&env, || {
         for n in 0..3 {
-            let (answer, mut answered) = made::<true>(&env, &over, 1)?;
+            let (answer, mut answered) = made::<Spsc, true>(&env, &over, 1)?;
             over.send(answer.into_cap())?;
             assert_eq!(answered.recv()?, message(n));
         }
@@ -200,11 +200,13 @@ fn publishing(trial: &Trial<'_>) -> Exit {
 #[test]
 fn capabilities() {
     let mut ground = Ground::new();
-    ground.try_each("give", giving::<false>);
-    ground.try_each("take", taking::<false>);
+    ground.try_each("give", giving::<Spsc, false>);
+    ground.try_each("take", taking::<Spsc, false>);
     ground.try_each("drop a queue", dropping::<false>);
-    ground.try_each("give directly", giving::<true>);
-    ground.try_each("take directly", taking::<true>);
+    ground.try_each("give directly", giving::<Spsc, true>);
+    ground.try_each("take directly", taking::<Spsc, true>);
+    ground.try_each("give directly what is in many objects", giving::<ZeroCopy, true>);
+    ground.try_each("take directly what is in many objects", taking::<ZeroCopy, true>);
     ground.try_each("drop a queue with what came directly", dropping::<true>);
     ground.try_each("use an answer", answering);
     ground.try_each("take an endowment", taking_endowments);

@@ -1,4 +1,4 @@
-//! What one end knows of the slots, where the other end cannot write.
+//! What one end knows of the slots, where the other end does not write.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
@@ -37,8 +37,9 @@ impl Place {
 /// slot its place; the stack of free slots. Only what concerns dropped loans is written by other
 /// threads than the end's own.
 ///
-/// Whoever had the end before may still have the memory mapped, in another domain: nothing that is
-/// read here is believed beyond being a slot that is where it should be (H18).
+/// Others may have the memory mapped, in another domain: whoever had the end before, and, where it was
+/// [made for a queue](res_api::Backend::making_for), whoever receives there. Nothing that is read here
+/// is believed beyond being a slot that is where it should be (H18).
 pub(super) struct Record<B: Backend> {
     map: B::Map,
     words: NonNull<Word<B>>,

@@ -1,9 +1,9 @@
 //! Memory objects that are kept to be used again, for what goes over queues of capabilities directly.
 //!
-//! A channel is made in one of them, or in several. Whoever sends has it lent by the
-//! manager, and whoever receives fetches it, once. When nothing here is made in it any more it stays
-//! here. The sender uses it again for the next when all that it sent in it has come and is gone: at the
-//! end of each object lies how many of these the receiver has let go, and how many it has given back.
+//! A channel is made in one of them, or in several. Whoever sends has it lent by the manager, and whoever
+//! receives fetches it, once. When nothing here is made in it any more it stays here. The sender uses it
+//! again for the next when all that it sent in it has come and is gone: at the end of each object lies how
+//! many of these the receiver has let go, and how many it has given back.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::collections::BTreeMap;

@@ -90,13 +90,24 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Does nothing until then.
     fn sleep(&self, until: Instant);
 
-    /// The same, for making things of which a part is to be sent over that channel of capabilities;
-    /// for ends that are made, sent and used up all the time, as an answer to each request is.
+    /// This backend, for making things of which a part is to be sent over that channel of capabilities:
+    /// ends that are made, sent and used up all the time, as an answer to each request is.
     ///
     /// Where components are isolated, its memory is such as whoever receives there has as well, and is
     /// used again for the next when both have let go: so what is made in it can be sent without asking
     /// anybody. It works wherever else it goes, but not for longer than the components that have been
     /// given any of it: when one of them ends, all in that memory is over.
+    ///
+    /// ```
+    /// use chan_impls::ZeroCopy;
+    /// use res_api::{Backend, IntoCap, Sender};
+    ///
+    /// let system = backend_local::Local::new()?;
+    /// let (mut over, _there) = system.chanchan(4)?;
+    /// let (page, _pages) = system.making_for(&over).chan::<ZeroCopy, [u8; 4096]>(2)?;
+    /// over.send(page.into_cap())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     fn making_for(&self, over: &Self::CapSnd) -> Self {
         let _ = over;

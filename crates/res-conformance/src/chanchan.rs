@@ -63,7 +63,7 @@ pub fn r21_an_end_travels_while_the_other_is_in_use<H: Harness>(h: &H) -> Result
 pub fn r21_what_is_made_for_a_channel_goes_over_it<H: Harness>(h: &H) -> Result<(), Failure> {
     let s = stage(h);
     let (mut ends, mut arrived) = s.chanchan(2)?;
-    for n in 0..s.rounds(20) {
+    for n in 0..s.rounds_of_making(20) {
         two_go_in_order(h, &s, &mut ends, &mut arrived, n)?;
         one_goes_elsewhere(h, &s, &mut ends, &mut arrived, n)?;
     }

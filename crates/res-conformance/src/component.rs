@@ -496,7 +496,7 @@ pub fn r21_ends_are_made_for_each_request<H: Harness>(h: &H) -> Result<(), Failu
     component.endow(MORE_CAPS, theirs)?;
     component.endow(CAPS, back)?;
     component.start()?;
-    for n in 0..s.rounds(50) {
+    for n in 0..s.rounds_of_making(50) {
         let (answer, mut answered) = chan_for::<H, u64>(h, &s, &over, 1)?;
         let (mut request, requested) = chan_for::<H, u64>(h, &s, &over, 1)?;
         for cap in [answer.into_cap(), requested.into_cap()] {

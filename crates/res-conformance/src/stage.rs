@@ -59,6 +59,12 @@ impl<B: Backend> Stage<B> {
         (self.rounds)(count)
     }
 
+    /// The same of rounds in each of which something is made: not more, since a backend may never give
+    /// memory back.
+    pub(crate) fn rounds_of_making(&self, count: u64) -> u64 {
+        self.rounds(count).min(count)
+    }
+
     /// A thread that runs `body`; its failure is the case's at the [`join`](Self::join).
     pub(crate) fn spawn(
         &self,

@@ -47,6 +47,15 @@ struct Led<K: Isolation> {
 
 impl<K: Isolation> Led<K> {
     fn new(system: &Sinv<K>, entry: impl Entry<Sinv<K>>) -> Self {
+        Self::with(system, entry, |_| {})
+    }
+
+    /// One that is endowed with more.
+    fn with(
+        system: &Sinv<K>,
+        entry: impl Entry<Sinv<K>>,
+        endow: impl FnOnce(&Comp<Sinv<K>>),
+    ) -> Self {
         let (over, ends) = system.chanchan(MANY as u32).expect("a channel");
         let (returns, back) = system.chanchan(MANY as u32).expect("a channel");
         let (go, wait) = system.chan::<Spsc, u64>(1).expect("a channel");
@@ -56,6 +65,7 @@ impl<K: Isolation> Led<K> {
         component.endow(BACK, returns).expect("endowed");
         component.endow(GO, wait).expect("endowed");
         component.endow(DID, says).expect("endowed");
+        endow(&component);
         component.start().expect("started");
         let late = system.within(LATE);
         Self { system: system.clone(), over, go, did, back, component, late }
@@ -470,30 +480,22 @@ fn has_both<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
 }
 
 fn both_ways_count<K: Isolation>(system: &Sinv<K>) {
-    let (mut over, ends) = system.chanchan(4).expect("a channel");
     let (mut more, more_ends) = system.chanchan(4).expect("a channel");
-    let (returns, mut back) = system.chanchan(4).expect("a channel");
-    let (mut go, wait) = system.chan::<Spsc, u64>(1).expect("a channel");
-    let (says, mut did) = system.chan::<Spsc, u64>(1).expect("a channel");
-    let component = system.component(OTHER, has_both::<K>).expect("made");
-    component.endow(ENDS, ends).expect("endowed");
-    component.endow(MORE_ENDS, more_ends).expect("endowed");
-    component.endow(BACK, returns).expect("endowed");
-    component.endow(GO, wait).expect("endowed");
-    component.endow(DID, says).expect("endowed");
-    component.start().expect("started");
-    let late = system.within(LATE);
-    let (tx, rx) = system.chan_for::<Spsc, u64>(&over, 1).expect("a channel");
-    let (_kept, other) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let mut led = Led::with(system, has_both::<K>, |component| {
+        component.endow(MORE_ENDS, more_ends).expect("endowed");
+    });
+    let (tx, rx) = led.chan(true);
+    let (_kept, other) = led.chan(false);
     for cap in [other.into_cap(), rx.into_cap()] {
-        more.send_until(cap, late).expect("there is room");
+        more.send_until(cap, led.late).expect("there is room");
     }
-    over.send_until(tx.into_cap(), late).expect("there is room");
-    go.send_until(0, late).expect("it listens");
-    let mut tx: Snd<K> = attach(back.recv_until(late).expect("it comes back")).expect("it sends");
-    tx.send_until(5, late).expect("it is received");
-    assert_eq!(did.recv_until(late), Ok(5));
-    assert_eq!(component.wait(late), Ok(Exit::Success));
+    led.over.send_until(tx.into_cap(), led.late).expect("there is room");
+    led.go();
+    let back = led.back.recv_until(led.late).expect("it comes back");
+    let mut tx: Snd<K> = attach(back).expect("it sends");
+    tx.send_until(5, led.late).expect("it is received");
+    assert_eq!(led.done(), 5);
+    led.ends_well();
 }
 
 /// A kind that is made of several ends and of more memory goes there and back, and soon nobody asks for

@@ -97,6 +97,12 @@ pub trait Harness: Default + 'static {
     fn rounds(usual: u64) -> u64 {
         usual * default_effort()
     }
+
+    /// The same of rounds in each of which something is made: a backend that never gives memory back
+    /// has fewer. By default as many.
+    fn rounds_of_making(usual: u64) -> u64 {
+        Self::rounds(usual)
+    }
 }
 
 #[cfg(feature = "std")]

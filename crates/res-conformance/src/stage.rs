@@ -15,6 +15,7 @@ pub(crate) struct Stage<B> {
     backend: B,
     patience: Duration,
     rounds: fn(u64) -> u64,
+    rounds_of_making: fn(u64) -> u64,
 }
 
 impl<B> Deref for Stage<B> {
@@ -26,7 +27,12 @@ impl<B> Deref for Stage<B> {
 }
 
 pub(crate) fn stage<H: Harness>(h: &H) -> Stage<H::Backend> {
-    Stage { backend: h.fresh(), patience: h.patience(), rounds: H::rounds }
+    Stage {
+        backend: h.fresh(),
+        patience: h.patience(),
+        rounds: H::rounds,
+        rounds_of_making: H::rounds_of_making,
+    }
 }
 
 /// A channel of the kind and with the attributes under test.
@@ -59,10 +65,9 @@ impl<B: Backend> Stage<B> {
         (self.rounds)(count)
     }
 
-    /// The same of rounds in each of which something is made: not more, since a backend may never give
-    /// memory back.
+    /// The same of rounds in each of which something is made.
     pub(crate) fn rounds_of_making(&self, count: u64) -> u64 {
-        self.rounds(count).min(count)
+        (self.rounds_of_making)(count)
     }
 
     /// A thread that runs `body`; its failure is the case's at the [`join`](Self::join).

@@ -91,6 +91,11 @@ impl Harness for NeverFreed {
         static REGIONS: Regions = [const { Region::new() }; 4];
         in_one_of(&REGIONS, WORKERS.get())
     }
+
+    /// What is made in each round stays.
+    fn rounds_of_making(usual: u64) -> u64 {
+        usual
+    }
 }
 
 conformance!(dynamic, OnHeap);

@@ -45,25 +45,23 @@ pub(crate) struct Board<K: Isolation> {
     kernel: K,
     point: K::Point,
     memory: K::Memory,
-    seen: u64,
 }
 
 impl<K: Isolation> Board<K> {
     pub(crate) fn new(kernel: &K, memory: K::Memory) -> Result<Self, KernelError> {
         let point = kernel.point()?;
         kernel.between(&point);
-        Ok(Self { kernel: kernel.clone(), point, memory, seen: 0 })
+        Ok(Self { kernel: kernel.clone(), point, memory })
     }
 
-    /// Waits until there is more.
-    pub(crate) fn wait(&mut self) {
+    /// Waits until there is more than that; how much there is.
+    pub(crate) fn wait(&self, seen: u64) -> u64 {
         // SAFETY: within the board.
         let (word, count) =
             unsafe { (word_at::<K>(&self.memory, EVENT), word_at::<K>(&self.memory, COUNT)) };
         let event = Event { park: &self.kernel, point: &self.point, word, barrier: Barrier::Fence };
-        let seen = self.seen;
         // Asleep at once: nobody hurries.
         let look = || Some(count.load(Acquire)).filter(|now| *now != seen);
-        self.seen = event.sleep_until(Deadline::NEVER, look).unwrap_or(seen);
+        event.sleep_until(Deadline::NEVER, look).unwrap_or(seen)
     }
 }

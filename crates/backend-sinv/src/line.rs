@@ -7,7 +7,6 @@
 use core::iter::repeat_with;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::vec;
 use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
@@ -20,7 +19,7 @@ use crate::wire::Wire;
 
 pub(crate) struct Line<K: Isolation> {
     socket: K::Socket,
-    /// Room for a message.
+    /// Room for a message, once one has been awaited.
     bytes: Vec<u8>,
     board: K::Memory,
     /// What came ahead, in that order.
@@ -38,8 +37,7 @@ pub(crate) struct Ahead<K: Isolation> {
 
 impl<K: Isolation> Line<K> {
     pub(crate) fn new(socket: K::Socket, board: K::Memory) -> Self {
-        let bytes = vec![0; K::Socket::MOST_BYTES];
-        Self { socket, bytes, board, ahead: VecDeque::new(), taken: 0 }
+        Self { socket, bytes: Vec::new(), board, ahead: VecDeque::new(), taken: 0 }
     }
 
     pub(crate) fn send(&self, request: &Request) -> Result<(), ErrorKind> {
@@ -96,6 +94,7 @@ impl<K: Isolation> Line<K> {
     fn receive(&mut self, deadline: Deadline) -> Result<Option<Answer<K>>, ErrorKind> {
         let mut places: Vec<Place<K::Socket>> =
             (0..K::Socket::MOST_OBJECTS).map(|_| None).collect();
+        self.bytes.resize(K::Socket::MOST_BYTES, 0);
         let received = self.socket.recv(&mut self.bytes, &mut places, deadline);
         let received = received.map_err(|error| error.kind)?;
         let told = Told::decoded(&self.bytes[..received.bytes]);

@@ -16,8 +16,9 @@ mod parcels;
 mod queues;
 
 use core::mem::take;
+use std::boxed::Box;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
@@ -26,7 +27,7 @@ use res_kernel::{Confinement, Isolation, KernelError};
 use res_sync::Mutex;
 
 use crate::limits::Limits;
-use crate::request::{Answer, ComponentId, Request, Said};
+use crate::request::{Answer, ComponentId, Notice, Request, Said};
 
 use bells::Arena;
 pub(crate) use bells::BIT_BITS;
@@ -48,6 +49,8 @@ pub(crate) struct Manager<K: Isolation> {
     point: K::Point,
     /// What components are kept from.
     confinement: Confinement,
+    /// Tells the component that composes the system, which is in this address space, a notice.
+    main: OnceLock<Box<dyn Fn(Notice) + Send + Sync>>,
     state: Mutex<K, State<K>>,
 }
 
@@ -92,7 +95,7 @@ impl<K: Isolation> Manager<K> {
             limits,
             stopping: false,
             last: u64::from(MAIN),
-            components: BTreeMap::from([(MAIN, Client::main(kernel)?)]),
+            components: BTreeMap::from([(MAIN, Client::main()?)]),
             objects: BTreeMap::new(),
             queues: BTreeMap::new(),
             arenas: BTreeMap::new(),
@@ -103,7 +106,19 @@ impl<K: Isolation> Manager<K> {
         };
         // Several threads want it at once, and each wait would cost the other barrier (H3).
         let state = Mutex::new(kernel.clone(), kernel.point()?, Barrier::Fence, state);
-        Ok(Arc::new(Self { kernel: kernel.clone(), point, confinement, state }))
+        Ok(Arc::new(Self {
+            kernel: kernel.clone(),
+            point,
+            confinement,
+            main: OnceLock::new(),
+            state,
+        }))
+    }
+
+    /// From now on this hears what is said to the component that composes the system: in whatever
+    /// thread, with no lock held here.
+    pub(crate) fn tell_main(&self, tell: impl Fn(Notice) + Send + Sync + 'static) {
+        let _ = self.main.set(Box::new(tell));
     }
 
     /// Does what a component asks for.
@@ -131,7 +146,7 @@ impl<K: Isolation> Manager<K> {
             (result, take(effects), take(abandoned), take(gone))
         };
         for effect in effects {
-            effect.run(&self.kernel, &self.point);
+            effect.run(self);
         }
         for abandoned in abandoned {
             self.lose_directly(abandoned);

@@ -14,8 +14,10 @@ use crate::board::Board;
 use crate::component::Child;
 use crate::ears::Ears;
 use crate::link::{Arrival, Link};
+use crate::manager::{MAIN, Manager};
 use crate::request::{ComponentId, Destination, Notice, Request, Said};
 use crate::shelf::Shelf;
+use crate::spawn::spawn;
 use crate::wire::Wire as _;
 
 /// What a component knows of the rest of its system.
@@ -23,6 +25,10 @@ pub(crate) struct World<K: Isolation> {
     pub(crate) link: Link<K>,
     pub(crate) ears: Ears<K>,
     shelf: Shelf<K>,
+    /// Where the manager says by itself that there is something; not where it is here.
+    board: Option<Board<K>>,
+    /// Whether a thread here waits for that.
+    hears: Mutex<K, bool>,
     /// The components that it made and that have not ended.
     children: Mutex<K, BTreeMap<ComponentId, Arc<Child<K>>>>,
     /// This component, for who tells it to stop.
@@ -30,13 +36,26 @@ pub(crate) struct World<K: Isolation> {
 }
 
 impl<K: Isolation> World<K> {
-    pub(crate) fn new(link: Link<K>) -> Result<Arc<Self>, KernelError> {
+    pub(crate) fn new(link: Link<K>, board: Option<Board<K>>) -> Result<Arc<Self>, KernelError> {
         let kernel = link.kernel.clone();
         let (ears, shelf) = (Ears::new(&kernel)?, Shelf::new(&kernel)?);
         let children =
             Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), BTreeMap::new());
         let own = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), None);
-        Ok(Arc::new(Self { link, ears, shelf, children, own }))
+        let hears = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), false);
+        Ok(Arc::new(Self { link, ears, shelf, board, hears, children, own }))
+    }
+
+    /// Of the component that composes the system: the manager, which is here, tells it at once.
+    pub(crate) fn here(kernel: &K, manager: &Arc<Manager<K>>) -> Result<Arc<Self>, KernelError> {
+        let world = Self::new(Link::here(kernel, MAIN, Arc::clone(manager)), None)?;
+        let told = Arc::downgrade(&world);
+        manager.tell_main(move |notice| {
+            if let Some(world) = told.upgrade() {
+                world.note(notice);
+            }
+        });
+        Ok(world)
     }
 
     /// From now on this is the component that is told to stop.
@@ -53,20 +72,36 @@ impl<K: Isolation> World<K> {
         drop(child);
     }
 
-    /// Hears what the manager says by itself, until there will be no more.
-    pub(crate) fn hear(&self, mut board: Board<K>) {
+    /// From now on what the manager says by itself is heard. Until this component has something that
+    /// can be told, nothing that could be said concerns it, and it has no thread for that.
+    ///
+    /// # Errors
+    ///
+    /// `NoMemory`, `NoSlots`: there can be no thread.
+    pub(crate) fn listen(self: &Arc<Self>) -> Result<(), KernelError> {
+        if self.board.is_none() {
+            return Ok(());
+        }
+        let mut hears = self.hears.lock();
+        if !*hears {
+            let world = Arc::clone(self);
+            spawn(&self.link.kernel, move || world.hear())?;
+            *hears = true;
+        }
+        Ok(())
+    }
+
+    /// Hears what the manager says by itself.
+    fn hear(&self) {
+        let Some(board) = &self.board else { return };
+        let mut heard = 0;
         loop {
-            board.wait();
+            heard = board.wait(heard);
             loop {
                 match self.link.ask(Request::Notices()) {
                     Ok(Said::Notices(notices)) if notices.is_empty() => break,
                     Ok(Said::Notices(notices)) => {
-                        for notice in notices {
-                            if notice == Notice::Last() {
-                                return;
-                            }
-                            self.note(notice);
-                        }
+                        notices.into_iter().for_each(|notice| self.note(notice));
                     }
                     // Without a manager there is no component for long.
                     _ => return,
@@ -128,7 +163,6 @@ impl<K: Isolation> World<K> {
                 }
             }
             Notice::ArenaGone(arena) => self.ears.forget(arena),
-            Notice::Last() => {}
         }
     }
 }

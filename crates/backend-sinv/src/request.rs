@@ -161,8 +161,6 @@ pub(crate) enum Notice {
     Ended(ComponentId, Exit),
     /// The peer of that arena is gone.
     ArenaGone(u64),
-    /// There will be no more notices.
-    Last(),
 }
 
 /// What a component is told before anything else; its board comes with it.
@@ -238,7 +236,6 @@ variants! {
         0 => Stop(),
         1 => Ended(component, exit),
         2 => ArenaGone(arena),
-        3 => Last(),
     }
 }
 
@@ -321,7 +318,7 @@ mod tests {
         for request in requests() {
             assert_eq!(Request::decoded(&request.encoded()), Some(request));
         }
-        let said = Said::Notices(Vec::from([Notice::Stop(), Notice::ArenaGone(4), Notice::Last()]));
+        let said = Said::Notices(Vec::from([Notice::Stop(), Notice::ArenaGone(4)]));
         assert_eq!(Said::decoded(&said.encoded()), Some(said));
         let (said, sent, known) = (Said::Ahead(7, parcel()), Vec::from([1, 2]), Vec::from([3]));
         let told = Told { said, sent, known };

@@ -23,11 +23,10 @@ use crate::inspection::Inspection;
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::link::{Link, open_file};
-use crate::manager::{MAIN, Manager};
+use crate::manager::Manager;
 use crate::outside::{Beyond, World};
 use crate::protocol::PROTOCOL;
 use crate::request::{Destination, Hello, Request, Said};
-use crate::spawn::spawn;
 use crate::wire::Wire;
 
 /// A system of isolated components on the machine `K`.
@@ -117,16 +116,12 @@ impl<K: Isolation> Sinv<K> {
     pub fn on(kernel: K, limits: Limits) -> Result<Self, LocalError> {
         let manager = Manager::new(&kernel, limits)?;
         manager.warn();
-        let board = Board::new(&kernel, manager.main_board()?)?;
-        let world = World::new(Link::here(&kernel, MAIN, manager))?;
-        Self::join(kernel, world, board)
+        Self::of(World::here(&kernel, &manager)?)
     }
 
-    /// A component, which hears what the manager says.
-    fn join(kernel: K, world: Arc<World<K>>, board: Board<K>) -> Result<Self, LocalError> {
-        let local = Local::within(kernel.clone(), Arc::new(Beyond(Arc::clone(&world))))?;
-        let hears = Arc::clone(&world);
-        spawn(&kernel, move || hears.hear(board))?;
+    fn of(world: Arc<World<K>>) -> Result<Self, LocalError> {
+        let outside = Arc::new(Beyond(Arc::clone(&world)));
+        let local = Local::within(world.link.kernel.clone(), outside)?;
         Ok(Self { local, world, over: 0 })
     }
 
@@ -159,8 +154,8 @@ impl<K: Isolation> Sinv<K> {
         let board = board.and_then(Passed::into_memory).ok_or(ErrorKind::NoMemory)?;
         let line = Line::new(socket, board.alias(Access::ReadWrite)?);
         let board = Board::new(&kernel, board)?;
-        let world = World::new(Link::there(&kernel, hello.id, line)?)?;
-        let own = Self::join(kernel, world, board)?;
+        let world = World::new(Link::there(&kernel, hello.id, line)?, Some(board))?;
+        let own = Self::of(world)?;
         own.world.own(&own.local);
         Ok(own)
     }
@@ -376,21 +371,22 @@ impl<K: Isolation> Backend for Sinv<K> {
     }
 
     fn blockpoint_with(&self, barrier: Option<Barrier>) -> Result<Blockpoint<K>, LocalError> {
-        self.local.blockpoint_with(barrier)
+        self.heard()?.blockpoint_with(barrier)
     }
 
     fn timer(&self, first: Instant, period: Option<Duration>) -> Result<Timer<K>, LocalError> {
-        self.local.timer(first, period)
+        self.heard()?.timer(first, period)
     }
 
     fn evtgrp(&self, capacity: u32) -> Result<Group<K>, LocalError> {
-        self.local.evtgrp(capacity)
+        self.heard()?.evtgrp(capacity)
     }
 
     fn chanchan(&self, capacity: u32) -> Result<(Self::CapSnd, Self::CapRcv), LocalError> {
-        self.local.admit()?;
+        let local = self.heard()?;
+        local.admit()?;
         let (queue, object, memory) = self.world.link.memory(Request::Queue(capacity))?;
-        let made = self.local.distant_pair(queue, capacity, object, memory);
+        let made = local.distant_pair(queue, capacity, object, memory);
         made.inspect_err(|_| self.world.link.abandon_queue(queue))
     }
 
@@ -413,10 +409,11 @@ impl<K: Isolation> Backend for Sinv<K> {
                 "the entry of a component captures variables: give it what it needs as endowments"
             )
         };
-        self.local.admit()?;
+        let local = self.heard()?;
+        local.admit()?;
         let entry: DomainEntry<K> = Self::enter::<E>;
         let code = self.world.link.kernel.code_of(entry)?;
-        SinvComponent::at(&self.world, name, self.local.lone_point()?, code)
+        SinvComponent::at(&self.world, name, local.lone_point()?, code)
     }
 
     fn endowments(&self, each: &mut dyn FnMut(Name, Desc)) {
@@ -457,11 +454,18 @@ impl<K: Isolation> Backend for Sinv<K> {
 }
 
 impl<K: Isolation> Sinv<K> {
+    /// What makes that which the manager may have something to say about: it is heard from now on.
+    fn heard(&self) -> Result<&Local<Dynamic, K>, LocalError> {
+        self.world.listen()?;
+        Ok(&self.local)
+    }
+
     /// A capability that the manager has for this component.
     fn received(&self, request: Request) -> Result<Cap<K>, LocalError> {
+        let local = self.heard()?;
         let arrived = self.world.import(request)?;
         let (parcel, contents) = arrived.ok_or(ErrorKind::NotFound)?;
-        self.local.unpack(&parcel, contents)
+        local.unpack(&parcel, contents)
     }
 }
 

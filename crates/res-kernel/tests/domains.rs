@@ -454,8 +454,13 @@ fn composer_whose_spare_domain_is_killed() {
     for _ in 0..20 {
         let (short, _) = MACHINE.domain(returns).expect("a domain");
         assert_eq!(short.wait(late()), Some(DomainEnd::Returned));
-        let spare = children(server).into_iter().find(|child| *child != domain.id());
-        let spare = spare.expect("it is settled");
+        let spare = loop {
+            let mut others = children(server).into_iter().filter(|child| *child != domain.id());
+            match others.next() {
+                Some(spare) => break spare,
+                None => std::thread::yield_now(),
+            }
+        };
         let process = Pid::from_raw(i32::try_from(spare).expect("a number"));
         kill_process(process.expect("a process"), Signal::KILL).expect("it lives");
         // Until all of it is: its threads end one after the other.

@@ -43,17 +43,19 @@ impl<K: Isolation> State<K> {
     /// Whether the component takes what is sent to it, and may have more.
     fn may_have_more(&mut self, receiver: ComponentId) -> bool {
         let Some(client) = self.components.get(&receiver) else { return false };
-        let under_way = client.ahead.saturating_sub(board::taken::<K>(&client.board));
+        // Not where a component is composing, and asks without a socket.
+        let Some(running) = &client.runs else { return false };
+        let under_way = client.ahead.saturating_sub(board::taken::<K>(&running.board));
         under_way < AHEAD && self.has_room(receiver).is_ok_and(|room| room)
     }
 
-    /// Sends it. Not where a component is composing, and asks without a socket.
+    /// Sends it.
     fn sends(&mut self, receiver: ComponentId, queue: u64, parcel: &Parcel) -> bool {
         let Ok(items) = self.items_for(receiver, parcel) else { return false };
         let said = Said::Ahead(queue, parcel.clone());
         let Some(client) = self.components.get_mut(&receiver) else { return false };
-        let Some(socket) = client.socket.clone() else { return false };
-        let sent = say::<K>(&socket, Answer { said, items }).is_ok();
+        let Some(running) = &client.runs else { return false };
+        let sent = say::<K>(&running.socket, Answer { said, items }).is_ok();
         client.ahead += u64::from(sent);
         sent
     }

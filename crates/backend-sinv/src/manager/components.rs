@@ -59,25 +59,32 @@ pub(super) struct Client<K: Isolation> {
     pub(super) bytes: u64,
     /// How many requests it has made.
     pub(super) requests: u64,
-    pub(super) board: Arc<K::Memory>,
     notices: Vec<Notice>,
     /// What it says of its end.
     pub(super) exit: Option<Exit>,
-    pub(super) domain: Option<Arc<K::Domain>>,
-    /// The socket to it, while it runs.
-    pub(super) socket: Option<Arc<K::Socket>>,
+    /// What it runs in, once it does. Never known of the one that composes the system.
+    pub(super) runs: Option<Running<K>>,
     /// How much has been sent ahead of being asked for.
     pub(super) ahead: u64,
 }
 
+/// What a component runs in, and the ways to it.
+pub(super) struct Running<K: Isolation> {
+    pub(super) domain: Arc<K::Domain>,
+    pub(super) socket: Arc<K::Socket>,
+    pub(super) board: Arc<K::Memory>,
+}
+
+impl<K: Isolation> Clone for Running<K> {
+    fn clone(&self) -> Self {
+        let Self { domain, socket, board } = self;
+        Self { domain: domain.clone(), socket: socket.clone(), board: board.clone() }
+    }
+}
+
 impl<K: Isolation> Client<K> {
-    fn new(
-        kernel: &K,
-        name: Name,
-        creator: ComponentId,
-        beginning: Beginning<K>,
-    ) -> core::result::Result<Self, KernelError> {
-        Ok(Self {
+    fn new(name: Name, creator: ComponentId, beginning: Beginning<K>) -> Self {
+        Self {
             name,
             creator,
             stage: Stage::Made,
@@ -87,20 +94,18 @@ impl<K: Isolation> Client<K> {
             made: 0,
             bytes: 0,
             requests: 0,
-            board: Arc::new(kernel.memory(BOARD)?),
             notices: Vec::new(),
             exit: None,
-            domain: None,
-            socket: None,
+            runs: None,
             ahead: 0,
-        })
+        }
     }
 
     /// The one that composes the system.
-    pub(super) fn main(kernel: &K) -> core::result::Result<Self, KernelError> {
+    pub(super) fn main() -> core::result::Result<Self, KernelError> {
         let name = Name::reserved(".main");
         let name = name.map_err(|kind| KernelError::new("name the main component", kind))?;
-        let client = Self::new(kernel, name, MAIN, Beginning::Entry(EntryCode(0)))?;
+        let client = Self::new(name, MAIN, Beginning::Entry(EntryCode(0)));
         Ok(Self { stage: Stage::Running, ..client })
     }
 
@@ -126,9 +131,8 @@ impl<K: Isolation> State<K> {
         if made.count() >= self.limits_of(client).components as usize {
             return Err(ErrorKind::NoSlots);
         }
-        let new = Client::new(&self.kernel, name, client, beginning).map_err(|error| error.kind)?;
         let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
-        self.components.insert(id, new);
+        self.components.insert(id, Client::new(name, client, beginning));
         Ok(id)
     }
 
@@ -171,7 +175,8 @@ impl<K: Isolation> State<K> {
             // It is there, and its creator asks.
             let _ = self.stop(creator, id);
         }
-        self.components.values().filter_map(|it| it.domain.clone()).collect()
+        let running = self.components.values().filter_map(|it| it.runs.as_ref());
+        running.map(|running| Arc::clone(&running.domain)).collect()
     }
 
     pub(super) fn abandon(&mut self, client: ComponentId, id: ComponentId) -> Result<Said> {
@@ -182,26 +187,34 @@ impl<K: Isolation> State<K> {
     }
 
     /// It runs, in that domain, or could not be started and can be started again.
-    fn has_started(&mut self, id: ComponentId, begun: Option<&Begun<K>>) {
+    fn has_started(&mut self, id: ComponentId, running: Option<&Running<K>>) {
         // It may have ended already.
         let Ok(child) = self.client(id) else { return };
-        child.domain = begun.map(|(domain, _)| Arc::clone(domain));
-        child.socket = begun.map(|(_, socket)| Arc::clone(socket));
-        child.stage = if begun.is_some() { Stage::Running } else { Stage::Made };
-        if child.stage == Stage::Made && child.notices.contains(&Notice::Stop()) {
+        child.runs = running.cloned();
+        child.stage = if running.is_some() { Stage::Running } else { Stage::Made };
+        if child.notices.is_empty() {
+            return;
+        }
+        match running {
+            // It was served before this was known, and may have something to hear of already.
+            Some(running) => self.effects.push(Effect::Board(Arc::clone(&running.board))),
             // Stopped meanwhile: it never ran, and never will.
-            self.bury(id, Exit::Success);
+            None => self.bury(id, Exit::Success),
         }
     }
 
     pub(super) fn notify(&mut self, id: ComponentId, notice: Notice) {
-        if let Some(client) = self.components.get_mut(&id)
-            && !client.has_ended()
-        {
-            client.notices.push(notice);
-            let board = Arc::clone(&client.board);
-            self.effects.push(Effect::Board(board));
+        let Some(client) = self.components.get_mut(&id).filter(|it| !it.has_ended()) else {
+            return;
+        };
+        if id == MAIN {
+            self.effects.push(Effect::Main(notice));
+            return;
         }
+        client.notices.push(notice);
+        // One of which it is not known yet that it runs is told then.
+        let board = client.runs.as_ref().map(|running| Arc::clone(&running.board));
+        self.effects.extend(board.map(Effect::Board));
     }
 
     pub(super) fn notices(&mut self, client: ComponentId) -> Result<Said> {
@@ -230,14 +243,7 @@ impl<K: Isolation> State<K> {
         }
         self.leave_arenas(id);
         self.abandon_children(id);
-        if id == MAIN {
-            // Its own thread takes what has been said, and ends.
-            if let Some(main) = self.components.get_mut(&MAIN) {
-                main.notices.push(Notice::Last());
-                let board = Arc::clone(&main.board);
-                self.effects.push(Effect::Board(board));
-            }
-        } else {
+        if id != MAIN {
             self.components.remove(&id);
             self.notify(creator, Notice::Ended(id, exit));
         }
@@ -254,13 +260,6 @@ impl<K: Isolation> State<K> {
 }
 
 impl<K: Isolation> Manager<K> {
-    /// The board of the main component.
-    pub(crate) fn main_board(&self) -> core::result::Result<K::Memory, KernelError> {
-        let board = self.within(|state| state.client(MAIN).map(|main| Arc::clone(&main.board)));
-        let board = board.map_err(|kind| KernelError::new("find the main component", kind))?;
-        board.alias(Access::ReadWrite)
-    }
-
     /// Tells all components to end, and waits until they have. Those that live at the deadline are
     /// killed. None begins any more.
     pub(crate) fn stop_all(&self, deadline: Deadline) {
@@ -291,7 +290,7 @@ impl<K: Isolation> Manager<K> {
         client: ComponentId,
         id: ComponentId,
     ) -> Result<Answer<K>> {
-        let (beginning, name, board) = self.within(|state| {
+        let (beginning, name) = self.within(|state| {
             let stopping = state.stopping;
             let child = state.child(client, id)?;
             if child.stage != Stage::Made {
@@ -301,18 +300,18 @@ impl<K: Isolation> Manager<K> {
                 return Err(ErrorKind::Closed);
             }
             child.stage = Stage::Starting;
-            Ok((child.beginning.clone(), child.name, Arc::clone(&child.board)))
+            Ok((child.beginning.clone(), child.name))
         })?;
         let hello = Hello { protocol: PROTOCOL, id, name };
-        let started = self.start_at(&beginning, hello, board);
+        let started = self.start_at(&beginning, hello);
         let too_late = self.within(|state| {
             state.has_started(id, started.as_ref().ok());
             state.stopping
         });
-        let (domain, _) = started.map_err(|error| error.kind)?;
+        let running = started.map_err(|error| error.kind)?;
         if too_late {
             // Whoever stops all has not seen it, and does not wait for it.
-            domain.kill();
+            running.domain.kill();
         }
         Ok(Said::Done().into())
     }
@@ -323,25 +322,24 @@ impl<K: Isolation> Manager<K> {
         self: &Arc<Self>,
         beginning: &Beginning<K>,
         hello: Hello,
-        board: Arc<K::Memory>,
-    ) -> core::result::Result<Begun<K>, KernelError> {
+    ) -> core::result::Result<Running<K>, KernelError> {
+        let board = Arc::new(self.kernel.memory(BOARD)?);
         let (domain, socket) = match beginning {
             Beginning::Entry(code) => self.kernel.domain_at(*code)?,
             Beginning::Program(program) => self.kernel.domain_of(program)?,
         };
-        let begun = (Arc::new(domain), Arc::new(socket));
-        let (manager, (domain, socket)) = (Arc::clone(self), begun.clone());
+        let running = Running { domain: Arc::new(domain), socket: Arc::new(socket), board };
+        let (manager, served) = (Arc::clone(self), running.clone());
         spawn(&self.kernel, move || {
+            let Running::<K> { domain, socket, board } = served;
             // One that has died meanwhile is found dead by the next look.
             let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
+            drop(board);
             serve(&manager, hello.id, &socket, &domain);
         })?;
-        Ok(begun)
+        Ok(running)
     }
 }
-
-/// A domain that has begun, and the socket to it.
-type Begun<K> = (Arc<<K as Isolation>::Domain>, Arc<<K as Isolation>::Socket>);
 
 /// Serves a component until it is gone. One that does not keep to the rules is ended.
 pub(crate) fn serve<K: Isolation>(

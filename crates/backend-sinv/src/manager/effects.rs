@@ -7,10 +7,11 @@ use res_api::{Barrier, Gone, Side, Wake};
 use res_kernel::Isolation;
 use res_sync::Event;
 
-use super::State;
+use super::{Manager, State};
 use crate::bell::{Bell, word_at};
 use crate::board;
 use crate::ends::is_place;
+use crate::request::Notice;
 
 /// Something to be told.
 pub(super) enum Effect<K: Isolation> {
@@ -26,6 +27,8 @@ pub(super) enum Effect<K: Isolation> {
     Rouse(Arc<K::Memory>),
     /// There is something new for a component.
     Board(Arc<K::Memory>),
+    /// The component that composes the system, which is here, is told that.
+    Main(Notice),
 }
 
 /// What a word is told.
@@ -49,9 +52,11 @@ pub(super) struct Rung<K: Isolation> {
 }
 
 impl<K: Isolation> Effect<K> {
-    pub(super) fn run(self, kernel: &K, point: &K::Point) {
+    pub(super) fn run(self, manager: &Manager<K>) {
+        let Manager { kernel, point, main, .. } = manager;
         match self {
             Self::Board(board) => board::post(kernel, point, &board),
+            Self::Main(notice) => main.get().into_iter().for_each(|tell| tell(notice.clone())),
             Self::Rouse(arena) => {
                 for half in 0..2 {
                     // SAFETY: the arena lives as long as this, and is mapped for writing.

@@ -49,7 +49,7 @@ impl<K: Isolation> State<K> {
             id: *id,
             name: client.name,
             creator: client.creator,
-            process: client.domain.as_ref().map(|domain| domain.id()),
+            process: client.runs.as_ref().map(|running| running.domain.id()),
             started: client.stage != Stage::Made,
             own_program: client.executes_its_own(),
             objects: client.objects.len() as u32,

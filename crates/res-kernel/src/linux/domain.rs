@@ -39,7 +39,8 @@ use crate::{Confinement, Domain, DomainEnd, DomainEntry, EntryCode, Isolation, K
 pub struct LinuxDomain {
     number: u64,
     process: u64,
-    pidfd: OwnedFd,
+    /// None for one that had ended before it was looked at.
+    pidfd: Option<OwnedFd>,
     end: OnceLock<DomainEnd>,
 }
 
@@ -111,7 +112,7 @@ impl Domain for LinuxDomain {
 
     fn kill(&self) {
         // One that has ended needs no killing.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        let _ = self.pidfd.as_ref().map(|pidfd| pidfd_send_signal(pidfd, Signal::KILL));
     }
 
     fn wait(&self, deadline: Deadline) -> Option<DomainEnd> {
@@ -120,7 +121,8 @@ impl Domain for LinuxDomain {
     }
 
     fn ended(&self, deadline: Deadline) -> bool {
-        self.end.get().is_some() || await_input(self.pidfd.as_fd(), deadline).is_ok()
+        let has_ended = |pidfd: &OwnedFd| await_input(pidfd.as_fd(), deadline).is_ok();
+        self.end.get().is_some() || self.pidfd.as_ref().is_none_or(has_ended)
     }
 }
 
@@ -131,5 +133,18 @@ impl Drop for LinuxDomain {
             self.ended(Deadline::NEVER);
             fork_server::forget(self.number);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_had_ended_before_it_was_looked_at_is_not_waited_for() {
+        let domain = LinuxDomain { number: 0, process: 1, pidfd: None, end: OnceLock::new() };
+        domain.kill();
+        assert!(domain.ended(Deadline::PASSED));
+        assert_eq!(domain.wait(Deadline::PASSED), Some(DomainEnd::Killed(libc::SIGKILL)));
     }
 }

@@ -24,7 +24,7 @@ use std::vec::Vec;
 
 use res_api::ErrorKind;
 use res_sync::Deadline;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open, setrlimit};
 
 use super::error::refused;
 use super::{LinuxProgram, LinuxSocket, object};
@@ -52,8 +52,8 @@ struct ForkServer {
     /// A domain that has yet to be told where to begin: made before anybody wants it, since to fork
     /// takes longer than to say so.
     spare: Option<Ordered>,
-    /// What became of orders that nobody has asked for yet.
-    answers: HashMap<u64, Result<Forked, KernelError>>,
+    /// What became of orders that nobody has asked for yet: which process each domain is.
+    answers: HashMap<u64, Result<u64, KernelError>>,
     /// How domains ended that nobody has asked for yet.
     ends: HashMap<u64, DomainEnd>,
     /// Domains that have ended, nobody cares how.
@@ -70,7 +70,8 @@ struct Ordered {
 pub(super) struct Forked {
     pub(super) number: u64,
     pub(super) process: u64,
-    pub(super) pidfd: OwnedFd,
+    /// None for one that has ended already.
+    pub(super) pidfd: Option<OwnedFd>,
 }
 
 /// A number that no domain has had.
@@ -182,7 +183,6 @@ impl ForkServer {
             forgotten: HashSet::new(),
         };
         server.order_spare();
-        server.settle()?;
         Ok(server)
     }
 
@@ -221,12 +221,29 @@ impl ForkServer {
     /// Waits for it.
     fn forked(&mut self, ordered: Ordered) -> Result<(Forked, LinuxSocket), KernelError> {
         let Ordered { number, socket } = ordered;
-        loop {
+        let process = loop {
             match self.answers.remove(&number) {
-                Some(forked) => return Ok((forked?, socket)),
+                Some(process) => break process?,
                 None => self.hear()?,
             }
+        };
+        let pidfd = self.pidfd_of(number, process)?;
+        Ok((Forked { number, process, pidfd }, socket))
+    }
+
+    /// The pidfd of a domain, which is that process; none if it has ended. Not the fork server's to
+    /// make: it would have to ask the warden.
+    fn pidfd_of(&mut self, number: u64, process: u64) -> Result<Option<OwnedFd>, KernelError> {
+        let misbehaved = KernelError::new(FORK, ErrorKind::Misbehaved);
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or(misbehaved)?;
+        let pidfd = pidfd_open(process, PidfdFlags::empty()).map_err(refused(FORK));
+        // Its end is said before its process's number can be another one's. So what has been said
+        // by now tells whether this is it.
+        self.hear_all()?;
+        if self.ends.contains_key(&number) {
+            return Ok(None);
         }
+        pidfd.map(Some).inspect_err(|_| _ = self.forgotten.insert(number))
     }
 
     /// Tells it where to begin.
@@ -252,7 +269,6 @@ impl ForkServer {
         }
         loop {
             if let Some(end) = self.ends.remove(&number) {
-                let _ = self.settle();
                 return Ok(end);
             }
             self.hear()?;
@@ -265,19 +281,19 @@ impl ForkServer {
         if number >= self.first && self.ends.remove(&number).is_none() {
             self.forgotten.insert(number);
         }
-        while self.hear_until(Deadline::PASSED).is_ok() {}
-        let _ = self.settle();
+        // If it is gone, who starts the next domain sees that.
+        let _ = self.hear_all();
     }
 
-    /// Waits until the spare one is there: what this process holds when all domains have ended does
-    /// not depend on who was faster.
-    fn settle(&mut self) -> Result<(), KernelError> {
-        while let Some(spare) = &self.spare
-            && !self.answers.contains_key(&spare.number)
-        {
-            self.hear()?;
+    /// Hears what it has said by now.
+    fn hear_all(&mut self) -> Result<(), KernelError> {
+        loop {
+            match self.hear_until(Deadline::PASSED) {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::TimedOut => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
     }
 
     /// Hears the next thing that it says.
@@ -287,18 +303,18 @@ impl ForkServer {
 
     fn hear_until(&mut self, deadline: Deadline) -> Result<(), KernelError> {
         match heard(&self.socket, deadline)? {
-            (Notice::Forked { number, process }, Some(pidfd)) => {
-                self.answers.insert(number, Ok(Forked { number, process, pidfd }));
+            Notice::Forked { number, process } => {
+                self.answers.insert(number, Ok(process));
             }
-            (Notice::Refused { number, error }, _) => {
+            Notice::Refused { number, error } => {
                 let error = std::io::Error::from_raw_os_error(error as i32);
                 self.answers.insert(number, Err(refused(FORK)(error)));
             }
-            (Notice::Exited { number, code }, _) => self.ended(number, end_with(code as i32)),
-            (Notice::Killed { number, signal }, _) => {
+            Notice::Exited { number, code } => self.ended(number, end_with(code as i32)),
+            Notice::Killed { number, signal } => {
                 self.ended(number, DomainEnd::Killed(signal as i32));
             }
-            (Notice::Confined { .. } | Notice::Forked { .. }, _) => {
+            Notice::Confined { .. } => {
                 return Err(KernelError::new(FORK, ErrorKind::Misbehaved));
             }
         }
@@ -324,22 +340,16 @@ fn end_with(code: i32) -> DomainEnd {
 /// What the fork server says of itself, before all else.
 fn server_says(socket: &LinuxSocket) -> Result<Confinement, KernelError> {
     match heard(socket, Deadline::NEVER)? {
-        (Notice::Confined { confinement }, _) => Ok(confinement),
+        Notice::Confined { confinement } => Ok(confinement),
         _ => Err(KernelError::new(START, ErrorKind::Misbehaved)),
     }
 }
 
-/// The next thing that is said there, and the descriptor that goes with it.
-fn heard(
-    socket: &LinuxSocket,
-    deadline: Deadline,
-) -> Result<(Notice, Option<OwnedFd>), KernelError> {
-    let (mut bytes, mut descriptor) = ([0; Notice::BYTES], None);
-    let received = socket.recv_descriptors(&mut bytes, deadline, |received| {
-        descriptor = Some(received);
-    })?;
-    let notice = Notice::of(&bytes[..received]);
-    Ok((notice.ok_or(KernelError::new(FORK, ErrorKind::Misbehaved))?, descriptor))
+/// The next thing that is said there.
+fn heard(socket: &LinuxSocket, deadline: Deadline) -> Result<Notice, KernelError> {
+    let mut bytes = [0; Notice::BYTES];
+    let received = socket.recv_descriptors(&mut bytes, deadline, drop)?;
+    Notice::of(&bytes[..received]).ok_or(KernelError::new(FORK, ErrorKind::Misbehaved))
 }
 
 impl Drop for ForkServer {
@@ -347,5 +357,49 @@ impl Drop for ForkServer {
         // It may live, where it misbehaved.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(miri))]
+mod tests {
+    use rustix::process::{Signal, kill_process};
+
+    use super::*;
+
+    /// In the environment of a process for a fork server, which changes what else is so in it.
+    const APART: &str = "RES_TEST_FORK_SERVER";
+
+    /// Killed, and its number anybody's again, before it is looked at.
+    #[test]
+    fn an_end_is_said_first() {
+        if std::env::var_os(APART).is_none() {
+            let this = "linux::fork_server::tests::an_end_is_said_first";
+            let program = std::env::current_exe().expect("this program");
+            let apart = Command::new(program).args(["--exact", this]).env(APART, "1").output();
+            let said = apart.expect("it runs").stdout;
+            let said = std::string::String::from_utf8_lossy(&said);
+            assert!(said.contains("1 passed"), "{said}");
+            return;
+        }
+        let mut server = ForkServer::start().expect("a fork server");
+        for _ in 0..100 {
+            let ordered = server.order(None).expect("it is asked");
+            let number = ordered.number;
+            let process = loop {
+                match server.answers.get(&number) {
+                    Some(process) => break *process.as_ref().expect("a domain"),
+                    None => server.hear().expect("it says so"),
+                }
+            };
+            let pid = Pid::from_raw(i32::try_from(process).expect("a number"));
+            kill_process(pid.expect("a process"), Signal::KILL).expect("it lives");
+            while std::fs::exists(std::format!("/proc/{process}")).expect("there is /proc") {
+                std::hint::spin_loop();
+            }
+            let (forked, _socket) = server.forked(ordered).expect("it was forked");
+            assert!(forked.pidfd.is_none(), "{process} has ended");
+            assert_eq!(server.end_of(number), Ok(DomainEnd::Killed(libc::SIGKILL)));
+        }
     }
 }

@@ -134,6 +134,9 @@ impl LinuxSocket {
             let received = match recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => received,
                 // Nothing is there yet.
+                Err(Errno::AGAIN) if deadline.passed(clock::now()) => {
+                    return Err(KernelError::new(RECEIVE, ErrorKind::TimedOut));
+                }
                 Err(Errno::AGAIN) => {
                     await_input(self.0.as_fd(), deadline)?;
                     continue;

@@ -1,8 +1,8 @@
 //! The filter of system calls, and who decides what it cannot.
 //!
 //! What is not on the list (`list`) is refused with `EPERM`. A filter is inherited, cannot be
-//! loosened, and sees no process ids; so what the fork server does and domains must not (fork, look
-//! after who was forked, execute a program) is neither allowed nor refused by it: Linux stops the
+//! loosened, and sees no process ids; so what the fork server does and domains must not (fork, execute a
+//! program) is neither allowed nor refused by it: Linux stops the
 //! caller and asks the warden (`fork_server/warden.rs`), which is told who asks. The warden decides
 //! by that alone, and looks at nothing that the caller could change meanwhile.
 //!
@@ -51,7 +51,7 @@ impl Filter {
     }
 
     fn asking() -> Option<Self> {
-        let program = program(list::SERVER, libc::SECCOMP_RET_USER_NOTIF, list::ALLOWED)?;
+        let program = program(libc::SECCOMP_RET_USER_NOTIF, list::ALLOWED)?;
         let listener = install(&program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER).ok()?;
         // SAFETY: with that flag the call makes a descriptor, which is nobody else's.
         Some(Self::Asks(unsafe { OwnedFd::from_raw_fd(listener) }))
@@ -60,17 +60,15 @@ impl Filter {
     fn allowing() -> Option<Self> {
         // Whoever is to seal himself has to be able to.
         let allowed = [list::ALLOWED, &[list::Rule::always(libc::SYS_seccomp)]].concat();
-        install(&program(list::SERVER, libc::SECCOMP_RET_ALLOW, &allowed)?, 0).ok()?;
+        install(&program(libc::SECCOMP_RET_ALLOW, &allowed)?, 0).ok()?;
         Some(Self::Allows(Seal::new()))
     }
 }
 
 impl Seal {
     fn new() -> Self {
-        let mut calls = [list::SERVER, &[libc::SYS_seccomp]].concat();
-        let whole = Self::refusing(&calls);
-        calls.retain(|call| *call != list::EXECUTE);
-        Self { whole, executes: Self::refusing(&calls) }
+        let whole = Self::refusing(&[list::EXECUTE, libc::SYS_seccomp]);
+        Self { whole, executes: Self::refusing(&[libc::SYS_seccomp]) }
     }
 
     fn refusing(calls: &[i64]) -> BpfProgram {
@@ -86,13 +84,13 @@ impl Seal {
 }
 
 /// The whole filter. `None` for a processor that the library does not know.
-fn program(server: &[i64], asked: u32, allowed: &[list::Rule]) -> Option<BpfProgram> {
+fn program(asked: u32, allowed: &[list::Rule]) -> Option<BpfProgram> {
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     let processor = std::env::consts::ARCH.try_into().ok()?;
     let rules = list::rules(allowed)?;
     let rest = SeccompFilter::new(rules, refuse, SeccompAction::Allow, processor).ok()?;
     let rest: BpfProgram = rest.try_into().ok()?;
-    Some([of_the_server(server, asked), rest].concat())
+    Some([of_the_server(&[list::EXECUTE], asked), rest].concat())
 }
 
 /// The part that comes first, by hand, since the library knows two answers only: for `calls`, and

@@ -18,7 +18,7 @@ pub(super) enum Notice {
     Confined {
         confinement: Confinement,
     },
-    /// It has forked the domain; its pidfd goes with it.
+    /// It has forked the domain, which is that process.
     Forked {
         number: u64,
         process: u64,
@@ -28,7 +28,8 @@ pub(super) enum Notice {
         number: u64,
         error: u64,
     },
-    /// A domain has ended with that code, or by that signal.
+    /// A domain has ended with that code, or by that signal. Until this has been said, the number of
+    /// its process is nobody else's.
     Exited {
         number: u64,
         code: u64,

@@ -1,10 +1,10 @@
 //! The process that forks domains, from within.
 
-use core::mem::{MaybeUninit, transmute};
+use core::mem::{MaybeUninit, transmute, zeroed};
 use core::ptr;
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::panic::catch_unwind;
 use std::process::exit;
 use std::vec::Vec;
@@ -12,7 +12,7 @@ use std::vec::Vec;
 use res_sync::Deadline;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, wait};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, waitid};
 
 use super::child::Child;
 use super::message::{Notice, Request};
@@ -134,7 +134,7 @@ fn confine_all(socket: &LinuxSocket, warden: &LinuxSocket) -> Option<Filter> {
     if let Filter::Asks(listener) = &filter {
         warden.send_waiting(&[], &[listener.as_fd()]).ok()?;
     }
-    say(socket, &Notice::Confined { confinement }, &[])?;
+    say(socket, &Notice::Confined { confinement })?;
     Some(filter)
 }
 
@@ -177,8 +177,15 @@ impl Server {
         let (socket, program) = (came.next()?, came.next());
         let executes = program.is_some();
         match self.start(socket, program) {
-            Ok(process) => self.introduce(process, Domain { number, executes }),
-            Err(error) => self.refuse(number, error),
+            Ok(process) => {
+                self.children.domains.insert(process, Domain { number, executes });
+                let process = process.as_raw_nonzero().get().unsigned_abs().into();
+                say(&self.socket, &Notice::Forked { number, process })
+            }
+            Err(error) => {
+                let error = error.raw_os_error().unsigned_abs().into();
+                say(&self.socket, &Notice::Refused { number, error })
+            }
         }
     }
 
@@ -193,27 +200,6 @@ impl Server {
         Ok(process)
     }
 
-    /// Says which process the domain is.
-    fn introduce(&mut self, process: Pid, domain: Domain) -> Option<()> {
-        let number = domain.number;
-        self.children.domains.insert(process, domain);
-        match pidfd_open(process, PidfdFlags::empty()) {
-            Ok(pidfd) => {
-                let process = process.as_raw_nonzero().get().unsigned_abs().into();
-                say(&self.socket, &Notice::Forked { number, process }, &[pidfd.as_fd()])
-            }
-            Err(error) => {
-                let _ = rustix::process::kill_process(process, Signal::KILL);
-                self.refuse(number, error)
-            }
-        }
-    }
-
-    fn refuse(&self, number: u64, error: Errno) -> Option<()> {
-        let error = error.raw_os_error().unsigned_abs().into();
-        say(&self.socket, &Notice::Refused { number, error }, &[])
-    }
-
     /// Whether that process may execute a program, once.
     fn tell_warden(&self, process: Pid, may: bool) {
         if let Some(warden) = &self.warden {
@@ -222,31 +208,54 @@ impl Server {
         }
     }
 
-    /// Says how all children ended that have.
+    /// Says how all children ended that have, each before its process's number can be another one's.
     fn report(&mut self) -> Option<()> {
         self.children.heed_signals();
-        while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {
-            let Some(Domain { number, executes }) = self.children.domains.remove(&process) else {
-                continue;
-            };
-            if executes {
-                // It may not have come so far, and its process's number will be another one's.
-                self.tell_warden(process, false);
-            }
-            let notice = match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => Notice::Exited { number, code: code.unsigned_abs().into() },
-                (_, signal) => {
-                    Notice::Killed { number, signal: signal.unwrap_or(0).unsigned_abs().into() }
+        while let Some((process, status)) = ended() {
+            if let Some(Domain { number, executes }) = self.children.domains.remove(&process) {
+                if executes {
+                    // It may not have come so far.
+                    self.tell_warden(process, false);
                 }
-            };
-            say(&self.socket, &notice, &[])?;
+                say(&self.socket, &status.notice(number))?;
+            }
+            let _ = waitid(WaitId::Pid(process), WaitIdOptions::EXITED);
         }
         Some(())
     }
 }
 
-fn say(socket: &LinuxSocket, notice: &Notice, descriptors: &[BorrowedFd<'_>]) -> Option<()> {
-    socket.send_waiting(notice.bytes().as_flattened(), descriptors).ok()
+fn say(socket: &LinuxSocket, notice: &Notice) -> Option<()> {
+    socket.send_waiting(notice.bytes().as_flattened(), &[]).ok()
+}
+
+/// How a child ended.
+enum Status {
+    Exited(u64),
+    Killed(u64),
+}
+
+impl Status {
+    fn notice(self, number: u64) -> Notice {
+        match self {
+            Self::Exited(code) => Notice::Exited { number, code },
+            Self::Killed(signal) => Notice::Killed { number, signal },
+        }
+    }
+}
+
+/// A child that has ended, and how; its process's number stays its own.
+fn ended() -> Option<(Pid, Status)> {
+    // SAFETY: numbers, of which all can be 0; and then it names no child.
+    let mut info: libc::siginfo_t = unsafe { zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: Linux writes what it has to say there, for which there is room.
+    let known = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) } == 0;
+    // SAFETY: that call writes these, or nothing.
+    let (process, status) = unsafe { (info.si_pid(), info.si_status().unsigned_abs().into()) };
+    let exited = info.si_code == libc::CLD_EXITED;
+    let status = if exited { Status::Exited(status) } else { Status::Killed(status) };
+    Pid::from_raw(process).filter(|_| known).map(|process| (process, status))
 }
 
 /// The new process, or in it `None`.
@@ -283,7 +292,7 @@ impl Children {
         Self { signals: unsafe { OwnedFd::from_raw_fd(signals) }, domains: HashMap::new() }
     }
 
-    /// Takes the signals: what they say, `wait` says too.
+    /// Takes the signals: what they say, `waitid` says too.
     fn heed_signals(&self) {
         let mut signals = [0; 1024];
         while rustix::io::read(&self.signals, &mut signals).is_ok_and(|bytes| bytes > 0) {}

@@ -59,6 +59,9 @@ fn watch(server: Pid, socket: &LinuxSocket) -> io::Result<()> {
     let mut listener: Option<OwnedFd> = None;
     // It is sent nothing, and then left, where there is nothing to be asked.
     let _ = socket.recv_descriptors(&mut [], Deadline::NEVER, |received| listener = Some(received));
+    if let Some(listener) = &listener {
+        answer_on_one_core(listener.as_fd());
+    }
     let mut warden = Warden { server: number(server), chosen: HashSet::new() };
     loop {
         let (asked, told) = match &listener {
@@ -141,6 +144,15 @@ impl Warden {
         // SAFETY: Linux reads one answer.
         unsafe { exchange(listener, SEND, (&raw mut answer).cast()) }.map(drop)
     }
+}
+
+/// Who asks does nothing until it is answered: so Linux wakes the warden on that core, and the
+/// other back on it, where it can (since 6.6).
+fn answer_on_one_core(listener: BorrowedFd<'_>) {
+    const SET_FLAGS: Opcode = opcode::write::<u64>(b'!', 4);
+    const SYNC_WAKE_UP: libc::c_ulong = 1;
+    // SAFETY: Linux takes the number itself.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), SET_FLAGS as _, SYNC_WAKE_UP) };
 }
 
 /// Asks or tells Linux; whether the caller still waits, and was not killed meanwhile.

@@ -7,11 +7,7 @@ use seccompiler::SeccompCmpArgLen::{Dword, Qword};
 use seccompiler::SeccompCmpOp::{self, Eq, Ge, Le, MaskedEq, Ne};
 use seccompiler::{SeccompCmpArgLen, SeccompCondition, SeccompRule};
 
-/// What only the fork server may do, besides forking: look at who was forked, and kill whom it
-/// cannot look after. And what a domain does once that is to execute a program.
-pub(super) const SERVER: &[i64] = &[libc::SYS_pidfd_open, libc::SYS_kill, EXECUTE];
-
-/// By a descriptor: there are no paths for it.
+/// What a domain does once that is to execute a program: by a descriptor, there are no paths for it.
 pub(super) const EXECUTE: i64 = libc::SYS_execveat;
 
 /// A call that is allowed where all conditions hold. A call may have several rules.
@@ -175,7 +171,7 @@ pub(super) const ALLOWED: &[Rule] = &[
     Rule::always(libc::SYS_sched_get_priority_max),
     Rule::always(libc::SYS_exit),
     Rule::always(libc::SYS_exit_group),
-    Rule::always(libc::SYS_wait4),
+    Rule::always(libc::SYS_waitid),
     // Signals that the processor raises in it.
     Rule::always(libc::SYS_rt_sigaction),
     Rule::always(libc::SYS_rt_sigprocmask),

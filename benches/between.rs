@@ -43,6 +43,7 @@ fn main() {
     };
     // On whichever core, as those are who are started.
     show("P10 start of a component, and its end", systems.starting());
+    show("P10 start of a component that speaks, behind a pause", systems.starting_to_speak());
     pin(0);
     let (sinv, local) = systems.both();
     show("P6 round trip of 8 bytes, polling", systems.polling());

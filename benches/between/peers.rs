@@ -12,7 +12,7 @@ use res_benches::{Candidate, pin, time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::pause::paused;
+use super::pause::{paused, rested};
 use super::{MESSAGES, TRIPS};
 
 /// In the environment of the other process: whom it plays, and what it needs for it.
@@ -420,4 +420,42 @@ pub(crate) fn starting(count: u64) -> Vec<Candidate<'static>> {
         })
     });
     vec![spawn, fork]
+}
+
+/// Whoever was started has said something.
+pub(crate) fn starting_to_speak() -> Vec<Candidate<'static>> {
+    let spawn = Candidate::peer("posix_spawn of echo, and a pipe", || {
+        rested(|| {
+            let mut echo = Command::new("/bin/echo");
+            let mut child = echo.arg("1").stdout(Stdio::piped()).spawn().expect("it is there");
+            let said = child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]);
+            said.expect("it speaks");
+            Other(child)
+        })
+    });
+    let fork = Candidate::floor("fork of this process, and a pipe", || {
+        rested(|| {
+            let (mut ours, mut theirs) = std::io::pipe().expect("a pipe");
+            // SAFETY: the child does nothing but write, and end.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let _ = theirs.write_all(&[1]);
+                // SAFETY: it ends.
+                unsafe { libc::_exit(0) }
+            }
+            ours.read_exact(&mut [0]).expect("it speaks");
+            Forked(child)
+        })
+    });
+    vec![spawn, fork]
+}
+
+/// A process that ends by itself.
+struct Forked(libc::pid_t);
+
+impl Drop for Forked {
+    fn drop(&mut self) {
+        // SAFETY: a child of this process, which nobody else waits for.
+        unsafe { libc::waitpid(self.0, std::ptr::null_mut(), 0) };
+    }
 }

@@ -8,6 +8,7 @@ use res::{
 };
 use res_benches::{Candidate, pin, time};
 
+use super::pause::rested;
 use super::{MESSAGES, TRIPS, floors, memory_peer, peers};
 
 type Line = [u64; 8];
@@ -85,6 +86,20 @@ fn returns<B: Backend>(env: Env<B>) -> Result<(), Fault> {
 
 fn nothing<B: Backend>(_: Env<B>) -> Result<(), Fault> {
     Ok(())
+}
+
+fn speaks(env: Env<Sinv>) -> Result<(), Fault> {
+    Ok(env.take(to::<Spsc, u64>())?.send(1)?)
+}
+
+/// A component that ends by itself.
+struct Ended(Comp<Sinv>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let exit = self.0.wait(Deadline::NEVER).expect("it ends");
+        assert!(exit.is_success());
+    }
 }
 
 /// A component that answers, and the channels to it and back.
@@ -314,6 +329,25 @@ impl Systems {
             ours("Sinv: made, passed, used", |system, _| made(system)),
             peers::eventfds_passed(ENDS_PASSED),
         ]
+    }
+
+    /// Until it says something: what has to be done behind a start is left out.
+    pub(crate) fn starting_to_speak(&self) -> Vec<Candidate<'static>> {
+        let system = self.sinv.clone();
+        let ours = Candidate::ours("Sinv: a channel, made, started, heard", move || {
+            rested(|| {
+                let (tx, mut rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
+                let name = const { Name::new("speaks") };
+                let component = system.component(name, speaks).expect("made");
+                component.endow(to::<Spsc, u64>(), tx).expect("endowed");
+                component.start().expect("started");
+                assert_eq!(rx.recv(), Ok(1));
+                Ended(component)
+            })
+        });
+        let mut all = vec![ours];
+        all.extend(peers::starting_to_speak());
+        all
     }
 
     pub(crate) fn starting(&self) -> Vec<Candidate<'static>> {

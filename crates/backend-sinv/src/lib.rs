@@ -25,6 +25,8 @@ mod component;
 pub mod composite;
 #[cfg(feature = "linux")]
 mod ears;
+#[cfg(feature = "linux")]
+mod endowments;
 #[cfg(any(feature = "linux", feature = "composite"))]
 mod ends;
 #[cfg(all(test, feature = "linux"))]

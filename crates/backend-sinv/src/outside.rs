@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::vec::Vec;
 
 use backend_local::outside::{Outside, Received, WordId};
 use backend_local::parcel::{AnyParcel as _, Content, Parcel, Piece, Unpacker};
 use backend_local::{Blockpoint, Cap, Dynamic, Local, LocalError};
-use res_api::{ErrorKind, Exit, Gone, Role, Side, WaitError};
+use res_api::{Desc, ErrorKind, Exit, Gone, Name, Role, Side, WaitError};
 use res_kernel::{Isolation, KernelError};
 use res_sync::{Deadline, Event, Mutex};
 
 use crate::board::Board;
 use crate::component::Child;
 use crate::ears::Ears;
+use crate::endowments::Endowments;
 use crate::link::{Arrival, Link};
 use crate::manager::{MAIN, Manager};
 use crate::request::{ComponentId, Destination, Notice, Request, Said};
@@ -29,6 +31,7 @@ pub(crate) struct World<K: Isolation> {
     board: Option<Board<K>>,
     /// Whether a thread here waits for that.
     hears: Mutex<K, bool>,
+    pub(crate) endowments: Endowments<K>,
     /// The components that it made and that have not ended.
     children: Mutex<K, BTreeMap<ComponentId, Arc<Child<K>>>>,
     /// This component, for who tells it to stop.
@@ -36,19 +39,24 @@ pub(crate) struct World<K: Isolation> {
 }
 
 impl<K: Isolation> World<K> {
-    pub(crate) fn new(link: Link<K>, board: Option<Board<K>>) -> Result<Arc<Self>, KernelError> {
+    pub(crate) fn new(
+        link: Link<K>,
+        board: Option<Board<K>>,
+        endowments: Vec<(Name, Desc)>,
+    ) -> Result<Arc<Self>, KernelError> {
         let kernel = link.kernel.clone();
         let (ears, shelf) = (Ears::new(&kernel)?, Shelf::new(&kernel)?);
         let children =
             Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), BTreeMap::new());
         let own = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), None);
         let hears = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), false);
-        Ok(Arc::new(Self { link, ears, shelf, board, hears, children, own }))
+        let endowments = Endowments::new(&kernel, endowments)?;
+        Ok(Arc::new(Self { link, ears, shelf, board, hears, endowments, children, own }))
     }
 
     /// Of the component that composes the system: the manager, which is here, tells it at once.
     pub(crate) fn here(kernel: &K, manager: &Arc<Manager<K>>) -> Result<Arc<Self>, KernelError> {
-        let world = Self::new(Link::here(kernel, MAIN, Arc::clone(manager)), None)?;
+        let world = Self::new(Link::here(kernel, MAIN, Arc::clone(manager)), None, Vec::new())?;
         let told = Arc::downgrade(&world);
         manager.tell_main(move |notice| {
             if let Some(world) = told.upgrade() {

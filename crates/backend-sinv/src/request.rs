@@ -170,6 +170,15 @@ pub(crate) struct Hello {
     pub(crate) protocol: u64,
     pub(crate) id: ComponentId,
     pub(crate) name: Name,
+    /// The first of what it was endowed with; all, if there are fewer than
+    /// [`ENDOWMENTS`](Self::ENDOWMENTS).
+    pub(crate) endowments: Vec<(Name, Desc)>,
+}
+
+impl Hello {
+    pub(crate) const ENDOWMENTS: usize = 8;
+    /// None is longer.
+    pub(crate) const BYTES: usize = 2048;
 }
 
 impl<K: Isolation> Item<K> {
@@ -184,7 +193,7 @@ impl<K: Isolation> Item<K> {
 }
 
 records! {
-    Hello { protocol, id, name }
+    Hello { protocol, id, name, endowments }
     Told { said, sent, known }
 }
 
@@ -275,6 +284,16 @@ mod tests {
     fn within(inner: Parcel) -> Parcel {
         let pieces = core::iter::once(Piece::End(inner.head)).chain(inner.pieces).collect();
         Parcel { head: Head { pieces: 1, ..inner.head }, pieces }
+    }
+
+    /// Names and descriptions are of one length each.
+    #[test]
+    fn the_longest_greeting_is_not_cut_off() {
+        let one = (Name::new("endowment"), parcel().head.desc);
+        let endowments = core::iter::repeat_n(one, Hello::ENDOWMENTS).collect();
+        let hello = Hello { protocol: u64::MAX, id: 7, name: Name::new("longest"), endowments };
+        assert!(hello.encoded().len() <= Hello::BYTES, "{}", hello.encoded().len());
+        assert_eq!(Hello::decoded(&hello.encoded()), Some(hello));
     }
 
     fn requests() -> Vec<Request> {

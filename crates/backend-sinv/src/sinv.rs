@@ -26,7 +26,7 @@ use crate::link::{Link, open_file};
 use crate::manager::Manager;
 use crate::outside::{Beyond, World};
 use crate::protocol::PROTOCOL;
-use crate::request::{Destination, Hello, Request, Said};
+use crate::request::{Destination, Hello, Request};
 use crate::wire::Wire;
 
 /// A system of isolated components on the machine `K`.
@@ -142,7 +142,7 @@ impl<K: Isolation> Sinv<K> {
 
     /// The component that the manager says this is.
     fn greeted(kernel: K, socket: K::Socket) -> Result<Self, LocalError> {
-        let mut bytes = [0; 256];
+        let mut bytes = [0; Hello::BYTES];
         let mut places: [Place<K::Socket>; 1] = [None];
         let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER)?;
         let said = &bytes[..received.bytes];
@@ -154,7 +154,8 @@ impl<K: Isolation> Sinv<K> {
         let board = board.and_then(Passed::into_memory).ok_or(ErrorKind::NoMemory)?;
         let line = Line::new(socket, board.alias(Access::ReadWrite)?);
         let board = Board::new(&kernel, board)?;
-        let world = World::new(Link::there(&kernel, hello.id, line)?, Some(board))?;
+        let link = Link::there(&kernel, hello.id, line)?;
+        let world = World::new(link, Some(board), hello.endowments)?;
         let own = Self::of(world)?;
         own.world.own(&own.local);
         Ok(own)
@@ -417,18 +418,15 @@ impl<K: Isolation> Backend for Sinv<K> {
     }
 
     fn endowments(&self, each: &mut dyn FnMut(Name, Desc)) {
-        let mut start = 0;
-        while let Ok(Said::Endowments(some)) = self.world.link.ask(Request::Endowments(start)) {
-            if some.is_empty() {
-                return;
-            }
-            start += some.len() as u32;
-            some.into_iter().for_each(|(name, desc)| each(name, desc));
-        }
+        let list = self.world.endowments.list(&self.world.link);
+        list.into_iter().for_each(|(name, desc)| each(name, desc));
     }
 
     fn take_endowment(&self, name: Name) -> Result<Cap<K>, LocalError> {
-        self.received(Request::Take(name))
+        let endowments = &self.world.endowments;
+        let taken = self.received(Request::Take(name)).inspect_err(|_| endowments.forget())?;
+        endowments.taken(name);
+        Ok(taken)
     }
 
     fn publish(&self, name: Name, cap: Cap<K>) -> Result<(), Refused<Cap<K>, LocalError>> {
@@ -488,7 +486,8 @@ mod tests {
     fn another_protocol_is_a_typed_error() {
         let greeted = |protocol| {
             let (here, there) = LinuxSocket::pair().expect("a pair");
-            let hello = Hello { protocol, id: 7, name: Name::new("other") };
+            let (name, endowments) = (Name::new("other"), std::vec::Vec::new());
+            let hello = Hello { protocol, id: 7, name, endowments };
             let board = Linux::new().memory(crate::board::BOARD).expect("memory");
             here.send(&hello.encoded(), &[Passed::Memory(&board)]).expect("it listens");
             // Nobody answers what it would ask then.

@@ -27,7 +27,7 @@ pub(super) fn component(
 
 /// Who it is, and its board.
 pub(super) fn begin(socket: &LinuxSocket) -> (Hello, Option<LinuxMemory>) {
-    let (mut bytes, mut places) = ([0; 256], [None]);
+    let (mut bytes, mut places) = ([0; Hello::BYTES], [None]);
     let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).expect("a greeting");
     let [board] = places;
     let hello = Hello::decoded(&bytes[..received.bytes]).expect("a greeting");

@@ -6,7 +6,7 @@ use std::vec;
 use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
-use res_api::{Deadline, ErrorKind, Exit, Gone, Name};
+use res_api::{Deadline, Desc, ErrorKind, Exit, Gone, Name};
 use res_kernel::{Access, Domain, EntryCode, Isolation, KernelError, KernelMemory, Passed, Socket};
 
 use super::effects::Effect;
@@ -112,6 +112,12 @@ impl<K: Isolation> Client<K> {
     /// Whether it executes another program than the composing one.
     pub(super) fn executes_its_own(&self) -> bool {
         matches!(self.beginning, Beginning::Program(_))
+    }
+
+    /// What it was endowed with and has not taken.
+    pub(super) fn untaken(&self) -> impl Iterator<Item = (Name, Desc)> {
+        let all = self.endowments.iter();
+        all.filter_map(|(name, parcel)| Some((*name, parcel.as_ref()?.head.desc)))
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -290,7 +296,7 @@ impl<K: Isolation> Manager<K> {
         client: ComponentId,
         id: ComponentId,
     ) -> Result<Answer<K>> {
-        let (beginning, name) = self.within(|state| {
+        let (beginning, hello) = self.within(|state| {
             let stopping = state.stopping;
             let child = state.child(client, id)?;
             if child.stage != Stage::Made {
@@ -300,10 +306,11 @@ impl<K: Isolation> Manager<K> {
                 return Err(ErrorKind::Closed);
             }
             child.stage = Stage::Starting;
-            Ok((child.beginning.clone(), child.name))
+            let endowments = child.untaken().take(Hello::ENDOWMENTS).collect();
+            let hello = Hello { protocol: PROTOCOL, id, name: child.name, endowments };
+            Ok((child.beginning.clone(), hello))
         })?;
-        let hello = Hello { protocol: PROTOCOL, id, name };
-        let started = self.start_at(&beginning, hello);
+        let started = self.start_at(&beginning, &hello);
         let too_late = self.within(|state| {
             state.has_started(id, started.as_ref().ok());
             state.stopping
@@ -316,27 +323,24 @@ impl<K: Isolation> Manager<K> {
         Ok(Said::Done().into())
     }
 
-    /// A domain, and a thread that serves it. It is told what it is by that thread, and runs nothing
-    /// of its own before: without one it goes as if it had never been.
+    /// A domain that is told what it is, and a thread that serves it. Without one it goes as if it
+    /// had never been: it has nothing before it is served.
     fn start_at(
         self: &Arc<Self>,
         beginning: &Beginning<K>,
-        hello: Hello,
+        hello: &Hello,
     ) -> core::result::Result<Running<K>, KernelError> {
         let board = Arc::new(self.kernel.memory(BOARD)?);
         let (domain, socket) = match beginning {
             Beginning::Entry(code) => self.kernel.domain_at(*code)?,
             Beginning::Program(program) => self.kernel.domain_of(program)?,
         };
-        let running = Running { domain: Arc::new(domain), socket: Arc::new(socket), board };
-        let (manager, served) = (Arc::clone(self), running.clone());
-        spawn(&self.kernel, move || {
-            let Running::<K> { domain, socket, board } = served;
-            // One that has died meanwhile is found dead by the next look.
-            let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
-            drop(board);
-            serve(&manager, hello.id, &socket, &domain);
-        })?;
+        // One that has died meanwhile is found dead by the next look.
+        let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
+        let (domain, socket) = (Arc::new(domain), Arc::new(socket));
+        let running = Running { domain: domain.clone(), socket: socket.clone(), board };
+        let (manager, id) = (Arc::clone(self), hello.id);
+        spawn(&self.kernel, move || serve(&manager, id, &socket, &domain))?;
         Ok(running)
     }
 }

@@ -289,8 +289,7 @@ impl<K: Isolation> State<K> {
     }
 
     pub(super) fn endowments(&mut self, client: ComponentId, start: u32) -> Result<Said> {
-        let all = self.client(client)?.endowments.iter();
-        let untaken = all.filter_map(|(name, parcel)| Some((*name, parcel.as_ref()?.head.desc)));
+        let untaken = self.client(client)?.untaken();
         Ok(Said::Endowments(untaken.skip(start as usize).take(IN_ONE).collect()))
     }
 

@@ -15,7 +15,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -120,7 +120,7 @@ pub(super) fn start(start: Start<'_>) -> Result<(Forked, LinuxSocket), KernelErr
     let started = match start {
         Start::Entry(entry) => running.begin(entry),
         Start::Program(program) => {
-            running.order(Some(program)).and_then(|ordered| running.forked(ordered))
+            running.order(Some(program), true).and_then(|ordered| running.forked(ordered))
         }
     };
     if started.as_ref().is_err_and(|error| error.kind == ErrorKind::PeerGone) {
@@ -196,7 +196,7 @@ impl ForkServer {
         let begun = match begun {
             Some(begun) => Ok(begun),
             // There was none, or somebody killed it.
-            None => self.order(None).and_then(|ordered| self.tell(ordered, entry)),
+            None => self.order(None, true).and_then(|ordered| self.tell(ordered, entry)),
         };
         self.order_spare();
         begun
@@ -204,23 +204,34 @@ impl ForkServer {
 
     /// Where there can be none, the next start takes longer, or says why.
     fn order_spare(&mut self) {
-        self.spare = self.order(None).ok();
+        self.spare = self.order(None, false).ok();
     }
 
     /// Asks for a domain, and does not wait for it.
-    fn order(&mut self, program: Option<&LinuxProgram>) -> Result<Ordered, KernelError> {
+    fn order(
+        &mut self,
+        program: Option<&LinuxProgram>,
+        awaited: bool,
+    ) -> Result<Ordered, KernelError> {
         let (socket, theirs) = LinuxSocket::pair()?;
         let number = next();
         let descriptors = [Some(theirs.as_descriptor()), program.map(LinuxProgram::as_descriptor)];
         let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
-        let request = Request { number }.bytes();
-        self.socket.send_descriptors(request.as_flattened(), &descriptors)?;
+        self.ask(Request { number, awaited }, &descriptors)?;
         Ok(Ordered { number, socket })
+    }
+
+    fn ask(&self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), KernelError> {
+        self.socket.send_descriptors(request.bytes().as_flattened(), descriptors)
     }
 
     /// Waits for it.
     fn forked(&mut self, ordered: Ordered) -> Result<(Forked, LinuxSocket), KernelError> {
         let Ordered { number, socket } = ordered;
+        self.hear_all()?;
+        if !self.answers.contains_key(&number) {
+            self.ask(Request { number, awaited: true }, &[])?;
+        }
         let process = loop {
             match self.answers.remove(&number) {
                 Some(process) => break process?,
@@ -384,7 +395,7 @@ mod tests {
         }
         let mut server = ForkServer::start().expect("a fork server");
         for _ in 0..100 {
-            let ordered = server.order(None).expect("it is asked");
+            let ordered = server.order(None, true).expect("it is asked");
             let number = ordered.number;
             let process = loop {
                 match server.answers.get(&number) {

@@ -179,6 +179,14 @@ pub(super) fn await_input(
     ready(descriptor, PollFlags::IN, deadline)
 }
 
+/// How long it is until then, as `poll` takes it.
+pub(super) fn until(deadline: Deadline) -> Option<Timespec> {
+    deadline.instant().map(|at| {
+        let left = at - clock::now();
+        Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
+    })
+}
+
 /// Waits until that can be done, or never can.
 fn ready(
     descriptor: BorrowedFd<'_>,
@@ -186,12 +194,8 @@ fn ready(
     deadline: Deadline,
 ) -> Result<(), KernelError> {
     loop {
-        let left = deadline.instant().map(|at| {
-            let left = at - clock::now();
-            Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
-        });
         let mut wanted = [PollFd::from_borrowed_fd(descriptor, what)];
-        match poll(&mut wanted, left.as_ref()) {
+        match poll(&mut wanted, until(deadline).as_ref()) {
             Ok(0) if deadline.passed(clock::now()) => {
                 return Err(KernelError::new(WAIT, ErrorKind::TimedOut));
             }

@@ -3,10 +3,13 @@
 use crate::Confinement;
 
 /// Asks for a domain. Its end of a socket goes with it, and the program that it is to execute. One
-/// without a program waits there for its [`Begin`].
+/// without a program waits there for its [`Begin`]. Without a socket: for one that was asked for
+/// before.
 pub(super) struct Request {
     /// Names the domain.
     pub(super) number: u64,
+    /// Whether somebody waits for it.
+    pub(super) awaited: bool,
 }
 
 /// Says to a domain of this program where it begins: so far behind the beginning of the program.
@@ -43,14 +46,17 @@ pub(super) enum Notice {
 type Words<const N: usize> = [[u8; 8]; N];
 
 impl Request {
-    pub(super) const BYTES: usize = size_of::<Words<1>>();
+    pub(super) const BYTES: usize = size_of::<Words<2>>();
 
-    pub(super) fn bytes(&self) -> Words<1> {
-        [self.number.to_ne_bytes()]
+    pub(super) fn bytes(&self) -> Words<2> {
+        [self.number, self.awaited.into()].map(u64::to_ne_bytes)
     }
 
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        Some(Self { number: u64::from_ne_bytes(bytes.try_into().ok()?) })
+        let (words, []) = bytes.as_chunks() else { return None };
+        let &[number, awaited] = words else { return None };
+        let [number, awaited] = [number, awaited].map(u64::from_ne_bytes);
+        Some(Self { number, awaited: awaited != 0 })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::mem::{MaybeUninit, transmute, zeroed};
 use core::ptr;
+use core::time::Duration;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -18,8 +19,8 @@ use super::child::Child;
 use super::message::{Notice, Request};
 use super::{MARK, warden};
 use crate::linux::confine::{Filter, Seal, confine};
-use crate::linux::socket::LinuxSocket;
-use crate::linux::{barrier, spin};
+use crate::linux::socket::{LinuxSocket, until};
+use crate::linux::{barrier, clock, spin};
 use crate::{DomainEntry, Linux};
 
 unsafe extern "C" {
@@ -97,7 +98,8 @@ fn serve() {
         Filter::Allows(seal) => (None, Some(seal)),
         Filter::Missing => (None, None),
     };
-    let mut server = Server { socket, warden, seal, children };
+    let rested = Deadline::PASSED;
+    let mut server = Server { socket, warden, seal, children, later: None, rested };
     while server.turn().is_some() {}
 }
 
@@ -146,16 +148,34 @@ struct Server {
     /// What each domain has yet to do.
     seal: Option<Seal>,
     children: Children,
+    /// An order that nobody waits for yet.
+    later: Option<Order>,
+    /// When whoever gave the last order has had some rest.
+    rested: Deadline,
 }
+
+/// A domain that is to be forked.
+struct Order {
+    number: u64,
+    socket: OwnedFd,
+    program: Option<OwnedFd>,
+}
+
+/// For how long there is no fork that nobody waits for. It is ordered when another domain begins,
+/// which has the cores to itself meanwhile. Where one domain after the other begins, it is forked
+/// at once.
+const REST: Duration = Duration::from_millis(1);
 
 impl Server {
     /// Waits for something to do, and does it. `None`: nobody is left to ask.
     fn turn(&mut self) -> Option<()> {
+        let rested = if self.later.is_some() { self.rested } else { Deadline::NEVER };
         let mut wanted = [
             PollFd::from_borrowed_fd(self.socket.as_descriptor(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.children.signals.as_fd(), PollFlags::IN),
         ];
-        match poll(&mut wanted, None) {
+        match poll(&mut wanted, until(rested).as_ref()) {
+            Ok(0) => return self.fork_later(),
             Ok(_) => {}
             Err(Errno::INTR) => return Some(()),
             Err(_) => return None,
@@ -167,14 +187,35 @@ impl Server {
         if asked { self.answer() } else { Some(()) }
     }
 
-    /// Forks one domain.
+    /// Does what is asked for.
     fn answer(&mut self) -> Option<()> {
         let (mut bytes, mut came) = ([0; Request::BYTES], Vec::new());
         let each = |descriptor| came.push(descriptor);
         let len = self.socket.recv_descriptors(&mut bytes, Deadline::NEVER, each).ok()?;
-        let Request { number } = Request::of(&bytes[..len])?;
+        let Request { number, awaited } = Request::of(&bytes[..len])?;
         let mut came = came.into_iter();
-        let (socket, program) = (came.next()?, came.next());
+        let Some(socket) = came.next() else {
+            // That one, unless it has been forked meanwhile.
+            return self.fork_later();
+        };
+        let order = Order { number, socket, program: came.next() };
+        let now = clock::now();
+        let rested = core::mem::replace(&mut self.rested, Deadline::at(now + REST));
+        if awaited || !rested.passed(now) {
+            return self.fork(order);
+        }
+        self.fork_later()?;
+        self.later = Some(order);
+        Some(())
+    }
+
+    /// Forks what was ordered for later, if anything was.
+    fn fork_later(&mut self) -> Option<()> {
+        self.later.take().map_or(Some(()), |order| self.fork(order))
+    }
+
+    /// Forks a domain.
+    fn fork(&mut self, Order { number, socket, program }: Order) -> Option<()> {
         let executes = program.is_some();
         match self.start(socket, program) {
             Ok(process) => {

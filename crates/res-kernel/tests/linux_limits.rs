@@ -47,6 +47,8 @@ fn nothing_is_left_behind_and_limits_are_reported() {
     too_little_address_space();
     #[cfg(not(miri))]
     no_room_for_what_arrives::here();
+    #[cfg(not(miri))]
+    nobody_to_look_after_it::here();
 }
 
 fn nothing_is_left_behind() {
@@ -120,5 +122,56 @@ mod no_room_for_what_arrives {
             assert_eq!(received(&socket), (*b"back", 1, false));
         });
         assert_eq!(received(&socket), (*b"back", 1, true));
+    }
+}
+
+/// A domain is there already, and there is no descriptor for who looks after it: it goes.
+#[cfg(not(miri))]
+mod nobody_to_look_after_it {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    use res_kernel::linux::LinuxSocket;
+    use res_kernel::{Domain, DomainEnd, Isolation};
+    use res_sync::Deadline;
+
+    fn returns(_: Linux, _: LinuxSocket) {}
+
+    /// The domains that its fork server has.
+    fn siblings(domain: u64) -> Vec<u64> {
+        let status = read_to_string(format!("/proc/{domain}/status")).expect("it lives");
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("it says");
+        let parent = parent.trim();
+        let all = read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        let all = all.expect("it lives");
+        all.split_whitespace().map(|child| child.parse().expect("a number")).collect()
+    }
+
+    fn until(what: impl Fn() -> bool) {
+        let late = Instant::now() + Duration::from_secs(60);
+        while !what() {
+            assert!(Instant::now() < late, "for ever");
+            std::thread::yield_now();
+        }
+    }
+
+    fn waits(_: Linux, socket: LinuxSocket) {
+        use res_kernel::Socket;
+        let _ = socket.recv(&mut [], &mut [], Deadline::NEVER);
+    }
+
+    pub(crate) fn here() {
+        let (domain, socket) = MACHINE.domain(waits).expect("a domain");
+        until(|| siblings(domain.id()).len() == 2);
+        limited(Resource::Nofile, 3, || {
+            let refused = MACHINE.domain(returns).map(drop).expect_err("no descriptor is left");
+            assert_eq!((refused.kind, refused.code), (ErrorKind::NoSlots, libc::EMFILE));
+        });
+        until(|| siblings(domain.id()) == [domain.id()]);
+        let (again, _socket) = MACHINE.domain(returns).expect("a domain");
+        assert_eq!(again.wait(Deadline::NEVER), Some(DomainEnd::Returned));
+        drop(socket);
+        assert_eq!(domain.wait(Deadline::NEVER), Some(DomainEnd::Returned));
     }
 }

@@ -24,7 +24,9 @@ use std::vec::Vec;
 
 use res_api::ErrorKind;
 use res_sync::Deadline;
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open, setrlimit};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, pidfd_open, setrlimit,
+};
 
 use super::error::refused;
 use super::{LinuxProgram, LinuxSocket, object};
@@ -64,6 +66,8 @@ struct ForkServer {
 struct Ordered {
     number: u64,
     socket: LinuxSocket,
+    /// Whether the fork server knows that somebody waits for it.
+    awaited: bool,
 }
 
 /// A domain that was started.
@@ -218,7 +222,7 @@ impl ForkServer {
         let descriptors = [Some(theirs.as_descriptor()), program.map(LinuxProgram::as_descriptor)];
         let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
         self.ask(Request { number, awaited }, &descriptors)?;
-        Ok(Ordered { number, socket })
+        Ok(Ordered { number, socket, awaited })
     }
 
     fn ask(&self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), KernelError> {
@@ -227,9 +231,9 @@ impl ForkServer {
 
     /// Waits for it.
     fn forked(&mut self, ordered: Ordered) -> Result<(Forked, LinuxSocket), KernelError> {
-        let Ordered { number, socket } = ordered;
+        let Ordered { number, socket, awaited } = ordered;
         self.hear_all()?;
-        if !self.answers.contains_key(&number) {
+        if !awaited && !self.answers.contains_key(&number) {
             self.ask(Request { number, awaited: true }, &[])?;
         }
         let process = loop {
@@ -254,7 +258,11 @@ impl ForkServer {
         if self.ends.contains_key(&number) {
             return Ok(None);
         }
-        pidfd.map(Some).inspect_err(|_| _ = self.forgotten.insert(number))
+        pidfd.map(Some).inspect_err(|_| {
+            // It could not be looked after.
+            let _ = kill_process(process, Signal::KILL);
+            self.forgotten.insert(number);
+        })
     }
 
     /// Tells it where to begin.
@@ -374,8 +382,6 @@ impl Drop for ForkServer {
 #[cfg(test)]
 #[cfg(not(miri))]
 mod tests {
-    use rustix::process::{Signal, kill_process};
-
     use super::*;
 
     /// In the environment of a process for a fork server, which changes what else is so in it.

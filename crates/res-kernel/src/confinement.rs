@@ -89,12 +89,12 @@ impl Confinement {
     }
 
     /// For the way from one process to another.
-    #[cfg(feature = "linux")]
+    #[cfg(all(feature = "linux", not(miri)))]
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
-    #[cfg(feature = "linux")]
+    #[cfg(all(feature = "linux", not(miri)))]
     pub(crate) const fn from_bits(bits: u8) -> Self {
         Self(bits)
     }

@@ -1,10 +1,10 @@
 //! The filter of system calls, and who decides what it cannot.
 //!
 //! What is not on the list (`list`) is refused with `EPERM`. A filter is inherited, cannot be
-//! loosened, and sees no process ids; so what the fork server does and domains must not (fork, execute a
-//! program) is neither allowed nor refused by it: Linux stops the
-//! caller and asks the warden (`fork_server/warden.rs`), which is told who asks. The warden decides
-//! by that alone, and looks at nothing that the caller could change meanwhile.
+//! loosened, and sees no process ids; so what the fork server does and domains must not (fork,
+//! execute a program) is neither allowed nor refused by it: Linux stops the caller and asks the
+//! warden (`fork_server/warden.rs`), which is told who asks. The warden decides by that alone, and
+//! looks at nothing that the caller could change meanwhile.
 //!
 //! There can be one such warden for a process. Where there is one already (in a container, say) the
 //! filter allows these calls, and each domain begins by adding a [`Seal`] that refuses them, which

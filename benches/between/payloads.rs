@@ -61,6 +61,8 @@ const PIECE: usize = 4096;
 /// A part of a payload, and how many may be on their way.
 const PART: usize = 16_384;
 const SLOTS: u32 = 4;
+/// So many that who sends has something else to do than to look for those that come back.
+const MANY: u32 = 32;
 
 /// Writes a payload, as slots of `N` bytes.
 fn write<const N: usize>(tx: &mut Snd<N>, shape: Shape, private: &[u8]) -> Result<(), Fault> {
@@ -198,6 +200,8 @@ fn messages<const N: usize>(system: &Sinv) -> Candidate<'static> {
 pub(crate) fn of<const N: usize>(system: &Sinv) -> Vec<Candidate<'static>> {
     let mut all = vec![ours::<N>(system, "Sinv, ZeroCopy", copied::<N>, Shape::copied(N))];
     if N <= PIECE {
+        let many = Shape { slots: MANY, ..Shape::copied(N) };
+        all.push(ours::<N>(system, "Sinv, ZeroCopy of 32", copied::<N>, many));
         all.push(messages::<N>(system));
     }
     if N > PIECE {

@@ -61,7 +61,7 @@ const PIECE: usize = 4096;
 /// A part of a payload, and how many may be on their way.
 const PART: usize = 16_384;
 const SLOTS: u32 = 4;
-/// So many that who sends has something else to do than to look for those that come back.
+/// More than fit the first cache.
 const MANY: u32 = 32;
 
 /// Writes a payload, as slots of `N` bytes.

@@ -42,14 +42,21 @@ impl<K: Isolation> Endowments<K> {
         known.list.clone()
     }
 
-    /// It has been taken.
-    pub(crate) fn taken(&self, name: Name) {
-        self.known.lock().list.retain(|(known, _)| *known != name);
-    }
-
-    /// It could not be taken: whether it is still there, the manager knows.
-    pub(crate) fn forget(&self) {
-        self.known.lock().all = false;
+    /// Takes one, by `take`, while nobody else takes or asks for the list: its pages would not fit
+    /// each other.
+    pub(crate) fn take<R, E>(
+        &self,
+        name: Name,
+        take: impl FnOnce() -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut known = self.known.lock();
+        let taken = take();
+        match &taken {
+            Ok(_) => known.list.retain(|(known, _)| *known != name),
+            // Whether it is still there, the manager knows.
+            Err(_) => known.all = false,
+        }
+        taken
     }
 }
 

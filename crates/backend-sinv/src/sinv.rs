@@ -119,6 +119,7 @@ impl<K: Isolation> Sinv<K> {
         Self::of(World::here(&kernel, &manager)?)
     }
 
+    /// The component that knows that.
     fn of(world: Arc<World<K>>) -> Result<Self, LocalError> {
         let outside = Arc::new(Beyond(Arc::clone(&world)));
         let local = Local::within(world.link.kernel.clone(), outside)?;
@@ -423,10 +424,7 @@ impl<K: Isolation> Backend for Sinv<K> {
     }
 
     fn take_endowment(&self, name: Name) -> Result<Cap<K>, LocalError> {
-        let endowments = &self.world.endowments;
-        let taken = self.received(Request::Take(name)).inspect_err(|_| endowments.forget())?;
-        endowments.taken(name);
-        Ok(taken)
+        self.world.endowments.take(name, || self.received(Request::Take(name)))
     }
 
     fn publish(&self, name: Name, cap: Cap<K>) -> Result<(), Refused<Cap<K>, LocalError>> {

@@ -56,7 +56,11 @@ impl<K: Isolation> Effect<K> {
         let Manager { kernel, point, main, .. } = manager;
         match self {
             Self::Board(board) => board::post(kernel, point, &board),
-            Self::Main(notice) => main.get().into_iter().for_each(|tell| tell(notice.clone())),
+            Self::Main(notice) => {
+                if let Some(tell) = main.get() {
+                    tell(notice);
+                }
+            }
             Self::Rouse(arena) => {
                 for half in 0..2 {
                     // SAFETY: the arena lives as long as this, and is mapped for writing.

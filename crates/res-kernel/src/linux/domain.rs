@@ -112,7 +112,9 @@ impl Domain for LinuxDomain {
 
     fn kill(&self) {
         // One that has ended needs no killing.
-        let _ = self.pidfd.as_ref().map(|pidfd| pidfd_send_signal(pidfd, Signal::KILL));
+        if let Some(pidfd) = &self.pidfd {
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+        }
     }
 
     fn wait(&self, deadline: Deadline) -> Option<DomainEnd> {

@@ -66,8 +66,6 @@ struct ForkServer {
 struct Ordered {
     number: u64,
     socket: LinuxSocket,
-    /// Whether the fork server knows that somebody waits for it.
-    awaited: bool,
 }
 
 /// A domain that was started.
@@ -196,7 +194,10 @@ impl ForkServer {
             return Err(KernelError::new(FORK, ErrorKind::Invalid));
         }
         let spare = self.spare.take();
-        let begun = spare.and_then(|spare| self.tell(spare, entry).ok());
+        let begun = spare.and_then(|spare| {
+            self.hurry(&spare).ok()?;
+            self.tell(spare, entry).ok()
+        });
         let begun = match begun {
             Some(begun) => Ok(begun),
             // There was none, or somebody killed it.
@@ -222,20 +223,25 @@ impl ForkServer {
         let descriptors = [Some(theirs.as_descriptor()), program.map(LinuxProgram::as_descriptor)];
         let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
         self.ask(Request { number, awaited }, &descriptors)?;
-        Ok(Ordered { number, socket, awaited })
+        Ok(Ordered { number, socket })
     }
 
     fn ask(&self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), KernelError> {
         self.socket.send_descriptors(request.bytes().as_flattened(), descriptors)
     }
 
+    /// Says that somebody waits for it now, unless it is there.
+    fn hurry(&mut self, spare: &Ordered) -> Result<(), KernelError> {
+        self.hear_all()?;
+        match self.answers.contains_key(&spare.number) {
+            true => Ok(()),
+            false => self.ask(Request { number: spare.number, awaited: true }, &[]),
+        }
+    }
+
     /// Waits for it.
     fn forked(&mut self, ordered: Ordered) -> Result<(Forked, LinuxSocket), KernelError> {
-        let Ordered { number, socket, awaited } = ordered;
-        self.hear_all()?;
-        if !awaited && !self.answers.contains_key(&number) {
-            self.ask(Request { number, awaited: true }, &[])?;
-        }
+        let Ordered { number, socket } = ordered;
         let process = loop {
             match self.answers.remove(&number) {
                 Some(process) => break process?,

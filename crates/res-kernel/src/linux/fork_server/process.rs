@@ -13,7 +13,7 @@ use std::vec::Vec;
 use res_sync::Deadline;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpid, waitid};
 
 use super::child::Child;
 use super::message::{Notice, Request};
@@ -252,13 +252,13 @@ impl Server {
     /// Says how all children ended that have, each before its process's number can be another one's.
     fn report(&mut self) -> Option<()> {
         self.children.heed_signals();
-        while let Some((process, status)) = ended() {
+        while let Some(process) = ended() {
             if let Some(Domain { number, executes }) = self.children.domains.remove(&process) {
                 if executes {
                     // It may not have come so far.
                     self.tell_warden(process, false);
                 }
-                say(&self.socket, &status.notice(number))?;
+                say(&self.socket, &end_of(process, number))?;
             }
             let _ = waitid(WaitId::Pid(process), WaitIdOptions::EXITED);
         }
@@ -270,33 +270,28 @@ fn say(socket: &LinuxSocket, notice: &Notice) -> Option<()> {
     socket.send_waiting(notice.bytes().as_flattened(), &[]).ok()
 }
 
-/// How a child ended.
-enum Status {
-    Exited(u64),
-    Killed(u64),
-}
-
-impl Status {
-    fn notice(self, number: u64) -> Notice {
-        match self {
-            Self::Exited(code) => Notice::Exited { number, code },
-            Self::Killed(signal) => Notice::Killed { number, signal },
-        }
-    }
-}
-
-/// A child that has ended, and how; its process's number stays its own.
-fn ended() -> Option<(Pid, Status)> {
+/// A child that has ended; its process's number stays its own.
+fn ended() -> Option<Pid> {
     // SAFETY: numbers, of which all can be 0; and then it names no child.
     let mut info: libc::siginfo_t = unsafe { zeroed() };
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: Linux writes what it has to say there, for which there is room.
     let known = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) } == 0;
-    // SAFETY: that call writes these, or nothing.
-    let (process, status) = unsafe { (info.si_pid(), info.si_status().unsigned_abs().into()) };
-    let exited = info.si_code == libc::CLD_EXITED;
-    let status = if exited { Status::Exited(status) } else { Status::Killed(status) };
-    Pid::from_raw(process).filter(|_| known).map(|process| (process, status))
+    // SAFETY: that call writes it, or nothing.
+    Pid::from_raw(unsafe { info.si_pid() }).filter(|_| known)
+}
+
+/// How a child ended that has, and is the domain of that number.
+fn end_of(process: Pid, number: u64) -> Notice {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let status = waitid(WaitId::Pid(process), options).ok().flatten();
+    match status.as_ref().and_then(WaitIdStatus::exit_status) {
+        Some(code) => Notice::Exited { number, code: code.unsigned_abs().into() },
+        None => {
+            let signal = status.and_then(|status| status.terminating_signal()).unwrap_or(0);
+            Notice::Killed { number, signal: signal.unsigned_abs().into() }
+        }
+    }
 }
 
 /// The new process, or in it `None`.

@@ -10,6 +10,7 @@ mod child;
 mod message;
 mod process;
 mod warden;
+mod warm_up;
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};

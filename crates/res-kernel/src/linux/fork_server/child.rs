@@ -8,13 +8,13 @@ use std::panic::catch_unwind;
 
 use res_sync::Deadline;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::mm::{Advice, madvise};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::sched_yield;
 
 use super::PANICKED;
 use super::message::Begin;
 use super::process::{entry, set_children_signal};
+use super::warm_up::WarmUp;
 use crate::linux::clock;
 use crate::linux::confine::Seal;
 use crate::linux::socket::LinuxSocket;
@@ -38,6 +38,9 @@ pub(super) struct Child<'a> {
     pub(super) server: Pid,
     pub(super) socket: OwnedFd,
     pub(super) seal: Option<&'a Seal>,
+    pub(super) warm_up: &'a WarmUp,
+    /// If it is not wanted until then, it warms up.
+    pub(super) rested: Deadline,
 }
 
 impl Child<'_> {
@@ -51,8 +54,11 @@ impl Child<'_> {
         // this does not return to them.
         let socket = LinuxSocket::of(unsafe { OwnedFd::from_raw_fd(SOCKET) });
         core::mem::forget(self.socket);
-        warm_up();
-        let entry = told(&socket).unwrap_or_else(|| leave(NOT_EXECUTED));
+        let told = told(&socket, self.rested).or_else(|| {
+            self.warm_up.apply();
+            told(&socket, Deadline::NEVER)
+        });
+        let entry = told.unwrap_or_else(|| leave(NOT_EXECUTED));
         let ended = catch_unwind(move || entry(Linux::new(), socket));
         leave(if ended.is_ok() { 0 } else { PANICKED })
     }
@@ -93,18 +99,10 @@ fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Does what its first moments would have to do, while nobody waits: a page that is written for the
-/// first time since the fork is copied.
-fn warm_up() {
-    let (start, len) = super::process::data();
-    // SAFETY: pages of this program that it may write; they keep what is in them.
-    let _ = unsafe { madvise(start.cast(), len, Advice::LinuxPopulateWrite) };
-}
-
-/// Where to begin. `None`: nobody says any more.
-fn told(socket: &LinuxSocket) -> Option<DomainEntry<Linux>> {
+/// Where to begin. `None`: nobody says, until that deadline or any more.
+fn told(socket: &LinuxSocket, deadline: Deadline) -> Option<DomainEntry<Linux>> {
     let mut bytes = [0; Begin::BYTES];
-    let received = socket.recv_descriptors(&mut bytes, Deadline::NEVER, drop).ok()?;
+    let received = socket.recv_descriptors(&mut bytes, deadline, drop).ok()?;
     let Begin(offset) = Begin::of(&bytes[..received])?;
     entry(offset)
 }

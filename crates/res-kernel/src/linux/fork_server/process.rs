@@ -17,6 +17,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpid, waitid};
 
 use super::child::Child;
 use super::message::{Notice, Request};
+use super::warm_up::WarmUp;
 use super::{MARK, warden};
 use crate::linux::confine::{Filter, Seal, confine};
 use crate::linux::socket::{LinuxSocket, until};
@@ -28,18 +29,6 @@ unsafe extern "C" {
     static __executable_start: u8;
     /// Behind the last instruction of the program, from the linker.
     static etext: u8;
-    /// The first byte of its variables, from the linker.
-    static __data_start: u8;
-    /// Behind the last one.
-    static _end: u8;
-}
-
-/// Where the program's variables lie: whole pages, and how many bytes.
-pub(super) fn data() -> (*mut u8, usize) {
-    let page = rustix::param::page_size();
-    let (start, end) = (&raw const __data_start, (&raw const _end).addr());
-    let first = start.map_addr(|address| address & !(page - 1));
-    (first.cast_mut(), end.next_multiple_of(page) - first.addr())
 }
 
 /// Where the program lies: where it begins, and how long it is.
@@ -91,7 +80,7 @@ fn serve() {
     barrier::reach_all();
     spin::limit();
     let (socket, warden) = warden::stay_back(socket);
-    let children = Children::new();
+    let (children, warm_up) = (Children::new(), WarmUp::plan());
     let Some(filter) = confine_all(&socket, &warden) else { return };
     let (warden, seal) = match filter {
         Filter::Asks(_) => (Some(warden), None),
@@ -99,7 +88,7 @@ fn serve() {
         Filter::Missing => (None, None),
     };
     let rested = Deadline::PASSED;
-    let mut server = Server { socket, warden, seal, children, later: None, rested };
+    let mut server = Server { socket, warden, seal, warm_up, children, later: None, rested };
     while server.turn().is_some() {}
 }
 
@@ -147,6 +136,7 @@ struct Server {
     warden: Option<LinuxSocket>,
     /// What each domain has yet to do.
     seal: Option<Seal>,
+    warm_up: WarmUp,
     children: Children,
     /// An order that nobody waits for yet.
     later: Option<Order>,
@@ -163,7 +153,7 @@ struct Order {
 
 /// For how long there is no fork that nobody waits for. It is ordered when another domain begins,
 /// which has the cores to itself meanwhile. Where one domain after the other begins, it is forked
-/// at once.
+/// at once. A domain that is not wanted for so long warms up.
 const REST: Duration = Duration::from_millis(1);
 
 impl Server {
@@ -175,7 +165,7 @@ impl Server {
             PollFd::from_borrowed_fd(self.children.signals.as_fd(), PollFlags::IN),
         ];
         match poll(&mut wanted, until(rested).as_ref()) {
-            Ok(0) => return self.fork_later(),
+            Ok(0) => return self.fork_later(Deadline::PASSED),
             Ok(_) => {}
             Err(Errno::INTR) => return Some(()),
             Err(_) => return None,
@@ -196,28 +186,29 @@ impl Server {
         let mut came = came.into_iter();
         let Some(socket) = came.next() else {
             // That one, unless it has been forked meanwhile.
-            return self.fork_later();
+            return self.fork_later(Deadline::NEVER);
         };
         let order = Order { number, socket, program: came.next() };
         let now = clock::now();
-        let rested = core::mem::replace(&mut self.rested, Deadline::at(now + REST));
-        if awaited || !rested.passed(now) {
-            return self.fork(order);
+        let rested = Deadline::at(now + REST);
+        let before = core::mem::replace(&mut self.rested, rested);
+        if awaited || !before.passed(now) {
+            return self.fork(order, rested);
         }
-        self.fork_later()?;
+        self.fork_later(rested)?;
         self.later = Some(order);
         Some(())
     }
 
     /// Forks what was ordered for later, if anything was.
-    fn fork_later(&mut self) -> Option<()> {
-        self.later.take().map_or(Some(()), |order| self.fork(order))
+    fn fork_later(&mut self, rested: Deadline) -> Option<()> {
+        self.later.take().map_or(Some(()), |order| self.fork(order, rested))
     }
 
-    /// Forks a domain.
-    fn fork(&mut self, Order { number, socket, program }: Order) -> Option<()> {
-        let executes = program.is_some();
-        match self.start(socket, program) {
+    /// Forks a domain, which warms up if it is not wanted until then.
+    fn fork(&mut self, order: Order, rested: Deadline) -> Option<()> {
+        let (number, executes) = (order.number, order.program.is_some());
+        match self.start(order, rested) {
             Ok(process) => {
                 self.children.domains.insert(process, Domain { number, executes });
                 let process = process.as_raw_nonzero().get().unsigned_abs().into();
@@ -231,8 +222,10 @@ impl Server {
     }
 
     /// The process of a new domain.
-    fn start(&self, socket: OwnedFd, program: Option<OwnedFd>) -> Result<Pid, Errno> {
-        let child = Child { server: getpid(), socket, seal: self.seal.as_ref() };
+    fn start(&self, order: Order, rested: Deadline) -> Result<Pid, Errno> {
+        let Order { socket, program, .. } = order;
+        let (seal, warm_up) = (self.seal.as_ref(), &self.warm_up);
+        let child = Child { server: getpid(), socket, seal, warm_up, rested };
         let Some(program) = program else {
             return Ok(fork()?.unwrap_or_else(|| child.run()));
         };
@@ -294,10 +287,18 @@ fn end_of(process: Pid, number: u64) -> Notice {
     }
 }
 
+unsafe extern "C" {
+    /// `fork` without what it does for programs of several threads: it neither takes the locks of
+    /// the library nor calls what was registered for that, and so copies none of their pages
+    /// (POSIX.1-2024; glibc 2.34, musl 1.2.3).
+    fn _Fork() -> libc::pid_t;
+}
+
 /// The new process, or in it `None`.
 pub(super) fn fork() -> Result<Option<Pid>, Errno> {
-    // SAFETY: this process has one thread, so nothing is left locked or half done in the child.
-    match unsafe { libc::fork() } {
+    // SAFETY: this process has one thread, which is here: so nothing is locked or half done that
+    // would be left so in the child.
+    match unsafe { _Fork() } {
         -1 => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN)),
         child => Ok(Pid::from_raw(child)),
     }

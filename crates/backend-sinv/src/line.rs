@@ -21,7 +21,8 @@ pub(crate) struct Line<K: Isolation> {
     socket: K::Socket,
     /// Room for a message, once one has been awaited.
     bytes: Vec<u8>,
-    board: K::Memory,
+    /// Where it says how much it has taken, if anything can come.
+    board: Option<K::Memory>,
     /// What came ahead, in that order.
     ahead: VecDeque<Ahead<K>>,
     /// How much of that has been taken.
@@ -36,8 +37,13 @@ pub(crate) struct Ahead<K: Isolation> {
 }
 
 impl<K: Isolation> Line<K> {
-    pub(crate) fn new(socket: K::Socket, board: K::Memory) -> Self {
-        Self { socket, bytes: Vec::new(), board, ahead: VecDeque::new(), taken: 0 }
+    pub(crate) fn new(socket: K::Socket) -> Self {
+        Self { socket, bytes: Vec::new(), board: None, ahead: VecDeque::new(), taken: 0 }
+    }
+
+    /// From now on something may come ahead of being asked for.
+    pub(crate) fn expect(&mut self, board: K::Memory) {
+        self.board = Some(board);
     }
 
     pub(crate) fn send(&self, request: &Request) -> Result<(), ErrorKind> {
@@ -86,7 +92,9 @@ impl<K: Isolation> Line<K> {
     fn take(&mut self, at: usize) -> Option<Ahead<K>> {
         let ahead = self.ahead.remove(at)?;
         self.taken += 1;
-        board::take::<K>(&self.board, self.taken);
+        if let Some(board) = &self.board {
+            board::take::<K>(board, self.taken);
+        }
         Some(ahead)
     }
 

@@ -59,6 +59,14 @@ impl<K: Isolation> Link<K> {
         Ok(Self { kernel: kernel.clone(), id, way: Way::There(line) })
     }
 
+    /// From now on something may come ahead of being asked for: how much of it has been taken is to
+    /// be said on that board.
+    pub(crate) fn expect(&self, board: K::Memory) {
+        if let Way::There(line) = &self.way {
+            line.lock().expect(board);
+        }
+    }
+
     /// The manager, where it is here.
     pub(crate) fn manager(&self) -> Option<&Arc<Manager<K>>> {
         match &self.way {

@@ -14,6 +14,7 @@ mod lent;
 mod objects;
 mod parcels;
 mod queues;
+mod serving;
 
 use core::mem::take;
 use std::boxed::Box;
@@ -36,6 +37,7 @@ use effects::Effect;
 use lent::Abandoned;
 use objects::Object;
 use queues::Queue;
+use serving::Servers;
 
 /// The manager itself, as a party of an arena.
 const MANAGER: ComponentId = 0;
@@ -52,6 +54,7 @@ pub(crate) struct Manager<K: Isolation> {
     /// Tells the component that composes the system, which is in this address space, a notice.
     main: OnceLock<Box<dyn Fn(Notice) + Send + Sync>>,
     state: Mutex<K, State<K>>,
+    servers: Servers<K>,
 }
 
 /// What it knows.
@@ -112,6 +115,7 @@ impl<K: Isolation> Manager<K> {
             confinement,
             main: OnceLock::new(),
             state,
+            servers: Servers::new(kernel)?,
         }))
     }
 
@@ -125,6 +129,7 @@ impl<K: Isolation> Manager<K> {
     pub(crate) fn handle(self: &Arc<Self>, client: ComponentId, request: Request) -> Answer<K> {
         let answer = match request {
             Request::Start(component) => self.start(client, component),
+            Request::Board() => self.make_board(client),
             Request::Memory(bytes) => self.make_memory(client, bytes),
             Request::Lend(queue, bytes) => self.lend(client, queue, bytes),
             Request::Ends(exit) if client == MAIN => {
@@ -214,14 +219,12 @@ impl<K: Isolation> State<K> {
             Request::Unwatch(word) => self.unwatch(client, word),
             Request::Ring(word) => self.ring(client, word)?,
             Request::Notices() => self.notices(client)?,
-            Request::Ends(exit) => {
-                self.client(client)?.exit = Some(exit);
-                Said::Done()
-            }
             // Not under the lock.
-            Request::Start(_) | Request::Memory(_) | Request::Lend(..) => {
-                return Err(ErrorKind::Invalid);
-            }
+            Request::Start(_)
+            | Request::Board()
+            | Request::Memory(_)
+            | Request::Lend(..)
+            | Request::Ends(_) => return Err(ErrorKind::Invalid),
         };
         Ok(said.into())
     }

@@ -8,7 +8,7 @@ use backend_local::outside::{Outside, Received, WordId};
 use backend_local::parcel::{AnyParcel as _, Content, Parcel, Piece, Unpacker};
 use backend_local::{Blockpoint, Cap, Dynamic, Local, LocalError};
 use res_api::{Desc, ErrorKind, Exit, Gone, Name, Role, Side, WaitError};
-use res_kernel::{Isolation, KernelError};
+use res_kernel::{Access, Isolation, KernelError, KernelMemory};
 use res_sync::{Deadline, Event, Mutex};
 
 use crate::board::Board;
@@ -27,10 +27,8 @@ pub(crate) struct World<K: Isolation> {
     pub(crate) link: Link<K>,
     pub(crate) ears: Ears<K>,
     shelf: Shelf<K>,
-    /// Where the manager says by itself that there is something; not where it is here.
-    board: Option<Board<K>>,
-    /// Whether a thread here waits for that.
-    hears: Mutex<K, bool>,
+    /// Whether what the manager says by itself is heard.
+    hears: Mutex<K, Hears<K>>,
     pub(crate) endowments: Endowments<K>,
     /// The components that it made and that have not ended.
     children: Mutex<K, BTreeMap<ComponentId, Arc<Child<K>>>>,
@@ -38,25 +36,33 @@ pub(crate) struct World<K: Isolation> {
     own: Mutex<K, Option<Local<Dynamic, K>>>,
 }
 
+/// Whether what the manager says by itself is heard.
+enum Hears<K: Isolation> {
+    /// Not yet; and the board on which it does, if that has come.
+    Not(Option<K::Memory>),
+    Yes,
+}
+
 impl<K: Isolation> World<K> {
     pub(crate) fn new(
         link: Link<K>,
-        board: Option<Board<K>>,
         endowments: Vec<(Name, Desc)>,
+        board: Option<K::Memory>,
     ) -> Result<Arc<Self>, KernelError> {
         let kernel = link.kernel.clone();
         let (ears, shelf) = (Ears::new(&kernel)?, Shelf::new(&kernel)?);
         let children =
             Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), BTreeMap::new());
         let own = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), None);
-        let hears = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), false);
+        let hears = if link.manager().is_some() { Hears::Yes } else { Hears::Not(board) };
+        let hears = Mutex::new(kernel.clone(), kernel.point()?, kernel.barrier(), hears);
         let endowments = Endowments::new(&kernel, endowments)?;
-        Ok(Arc::new(Self { link, ears, shelf, board, hears, endowments, children, own }))
+        Ok(Arc::new(Self { link, ears, shelf, hears, endowments, children, own }))
     }
 
     /// Of the component that composes the system: the manager, which is here, tells it at once.
     pub(crate) fn here(kernel: &K, manager: &Arc<Manager<K>>) -> Result<Arc<Self>, KernelError> {
-        let world = Self::new(Link::here(kernel, MAIN, Arc::clone(manager)), None, Vec::new())?;
+        let world = Self::new(Link::here(kernel, MAIN, Arc::clone(manager)), Vec::new(), None)?;
         let told = Arc::downgrade(&world);
         manager.tell_main(move |notice| {
             if let Some(world) = told.upgrade() {
@@ -86,22 +92,24 @@ impl<K: Isolation> World<K> {
     /// # Errors
     ///
     /// `NoMemory`, `NoSlots`: there can be no thread.
-    pub(crate) fn listen(self: &Arc<Self>) -> Result<(), KernelError> {
-        if self.board.is_none() {
-            return Ok(());
-        }
+    pub(crate) fn listen(self: &Arc<Self>) -> Result<(), LocalError> {
         let mut hears = self.hears.lock();
-        if !*hears {
-            let world = Arc::clone(self);
-            spawn(&self.link.kernel, move || world.hear())?;
-            *hears = true;
-        }
+        let Hears::Not(board) = &mut *hears else { return Ok(()) };
+        let memory = match board.take() {
+            Some(memory) => memory,
+            None => self.link.memory(Request::Board())?.2,
+        };
+        let memory = board.insert(memory);
+        self.link.expect(memory.alias(Access::ReadWrite)?);
+        let board = Board::new(&self.link.kernel, memory.alias(Access::ReadWrite)?)?;
+        let world = Arc::clone(self);
+        spawn(&self.link.kernel, move || world.hear(&board))?;
+        *hears = Hears::Yes;
         Ok(())
     }
 
     /// Hears what the manager says by itself.
-    fn hear(&self) {
-        let Some(board) = &self.board else { return };
+    fn hear(&self, board: &Board<K>) {
         let mut heard = 0;
         loop {
             heard = board.wait(heard);

@@ -77,6 +77,8 @@ pub(crate) enum Request {
     Arena(u64, Option<WordId>),
     /// Rings the bell of whoever watches the word.
     Ring(WordId),
+    /// The board, where the manager says from now on that it has something to say.
+    Board(),
     /// What has happened since the last time.
     Notices(),
     /// The component ends. No answer.
@@ -163,7 +165,8 @@ pub(crate) enum Notice {
     ArenaGone(u64),
 }
 
-/// What a component is told before anything else; its board comes with it.
+/// What a component is told before anything else; its board comes with it where it was endowed with
+/// anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hello {
     /// Which one the manager speaks; it stays the first for ever.
@@ -230,6 +233,7 @@ variants! {
         23 => Lend(queue, bytes),
         24 => Admit(queue, object),
         25 => Fetch(queue, object),
+        26 => Board(),
     }
     Said {
         0 => Done(),
@@ -326,6 +330,7 @@ mod tests {
             Request::Arena(6, Some(word)),
             Request::Arena(6, None),
             Request::Ring(word),
+            Request::Board(),
             Request::Notices(),
             Request::Ends(Exit::Success),
             Request::Ends(Exit::Died),

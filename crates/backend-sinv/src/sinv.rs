@@ -15,9 +15,8 @@ use res_api::{
     ThreadId,
 };
 use res_kernel::linux::Interrupt;
-use res_kernel::{Access, DomainEntry, Isolation, KernelMemory, Linux, Passed, Place, Socket};
+use res_kernel::{DomainEntry, Isolation, Linux, Passed, Place, Socket};
 
-use crate::board::Board;
 use crate::component::{SinvComponent, export};
 use crate::inspection::Inspection;
 use crate::limits::Limits;
@@ -152,11 +151,8 @@ impl<K: Isolation> Sinv<K> {
         }
         let hello = Hello::decoded(said).ok_or(ErrorKind::Misbehaved)?;
         let [board] = places;
-        let board = board.and_then(Passed::into_memory).ok_or(ErrorKind::NoMemory)?;
-        let line = Line::new(socket, board.alias(Access::ReadWrite)?);
-        let board = Board::new(&kernel, board)?;
-        let link = Link::there(&kernel, hello.id, line)?;
-        let world = World::new(link, Some(board), hello.endowments)?;
+        let link = Link::there(&kernel, hello.id, Line::new(socket))?;
+        let world = World::new(link, hello.endowments, board.and_then(Passed::into_memory))?;
         let own = Self::of(world)?;
         own.world.own(&own.local);
         Ok(own)

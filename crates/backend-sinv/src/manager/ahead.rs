@@ -8,7 +8,7 @@ use backend_local::parcel::Parcel;
 use res_api::{ErrorKind, Role};
 use res_kernel::Isolation;
 
-use super::components::say;
+use super::serving::say;
 use super::{Result, State};
 use crate::board;
 use crate::ends::{ComponentId, TRANSIT};
@@ -44,8 +44,8 @@ impl<K: Isolation> State<K> {
     fn may_have_more(&mut self, receiver: ComponentId) -> bool {
         let Some(client) = self.components.get(&receiver) else { return false };
         // Not where a component is composing, and asks without a socket.
-        let Some(running) = &client.runs else { return false };
-        let under_way = client.ahead.saturating_sub(board::taken::<K>(&running.board));
+        let Some(board) = &client.board else { return false };
+        let under_way = client.ahead.saturating_sub(board::taken::<K>(board));
         under_way < AHEAD && self.has_room(receiver).is_ok_and(|room| room)
     }
 

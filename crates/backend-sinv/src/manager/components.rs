@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::vec;
 use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
 use res_api::{Deadline, Desc, ErrorKind, Exit, Gone, Name};
-use res_kernel::{Access, Domain, EntryCode, Isolation, KernelError, KernelMemory, Passed, Socket};
+use res_kernel::{Access, Domain, EntryCode, Isolation, KernelError, Passed, Socket};
 
 use super::effects::Effect;
 use super::parcels::IN_ONE;
+use super::serving::Service;
 use super::{MAIN, Manager, Result, State};
 use crate::board::BOARD;
 use crate::protocol::PROTOCOL;
-use crate::request::{Answer, ComponentId, Hello, Item, Notice, Request, Said, Told};
-use crate::spawn::spawn;
+use crate::request::{Answer, ComponentId, Hello, Item, Notice, Said};
 use crate::wire::Wire;
+
+/// No object that has a number: the board.
+const BOARD_ITSELF: u64 = 0;
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,25 +62,24 @@ pub(super) struct Client<K: Isolation> {
     /// How many requests it has made.
     pub(super) requests: u64,
     notices: Vec<Notice>,
-    /// What it says of its end.
-    pub(super) exit: Option<Exit>,
+    /// Where it is told that there is something to say, if it hears that.
+    pub(super) board: Option<Arc<K::Memory>>,
     /// What it runs in, once it does. Never known of the one that composes the system.
     pub(super) runs: Option<Running<K>>,
     /// How much has been sent ahead of being asked for.
     pub(super) ahead: u64,
 }
 
-/// What a component runs in, and the ways to it.
+/// What a component runs in, and the way to it.
 pub(super) struct Running<K: Isolation> {
     pub(super) domain: Arc<K::Domain>,
     pub(super) socket: Arc<K::Socket>,
-    pub(super) board: Arc<K::Memory>,
 }
 
 impl<K: Isolation> Clone for Running<K> {
     fn clone(&self) -> Self {
-        let Self { domain, socket, board } = self;
-        Self { domain: domain.clone(), socket: socket.clone(), board: board.clone() }
+        let Self { domain, socket } = self;
+        Self { domain: domain.clone(), socket: socket.clone() }
     }
 }
 
@@ -95,7 +96,7 @@ impl<K: Isolation> Client<K> {
             bytes: 0,
             requests: 0,
             notices: Vec::new(),
-            exit: None,
+            board: None,
             runs: None,
             ahead: 0,
         }
@@ -198,15 +199,20 @@ impl<K: Isolation> State<K> {
         let Ok(child) = self.client(id) else { return };
         child.runs = running.cloned();
         child.stage = if running.is_some() { Stage::Running } else { Stage::Made };
-        if child.notices.is_empty() {
-            return;
-        }
-        match running {
-            // It was served before this was known, and may have something to hear of already.
-            Some(running) => self.effects.push(Effect::Board(Arc::clone(&running.board))),
+        if running.is_none() && !child.notices.is_empty() {
             // Stopped meanwhile: it never ran, and never will.
-            None => self.bury(id, Exit::Success),
+            self.bury(id, Exit::Success);
         }
+    }
+
+    /// From now on it is told on that board that there is something to say.
+    fn has_board(&mut self, id: ComponentId, board: &Arc<K::Memory>) -> Result<()> {
+        let client = self.client(id)?;
+        client.board = Some(Arc::clone(board));
+        if !client.notices.is_empty() {
+            self.effects.push(Effect::Board(Arc::clone(board)));
+        }
+        Ok(())
     }
 
     pub(super) fn notify(&mut self, id: ComponentId, notice: Notice) {
@@ -218,9 +224,8 @@ impl<K: Isolation> State<K> {
             return;
         }
         client.notices.push(notice);
-        // One of which it is not known yet that it runs is told then.
-        let board = client.runs.as_ref().map(|running| Arc::clone(&running.board));
-        self.effects.extend(board.map(Effect::Board));
+        // One that has no board is told when it has.
+        self.effects.extend(client.board.clone().map(Effect::Board));
     }
 
     pub(super) fn notices(&mut self, client: ComponentId) -> Result<Said> {
@@ -315,7 +320,7 @@ impl<K: Isolation> Manager<K> {
             state.has_started(id, started.as_ref().ok());
             state.stopping
         });
-        let running = started.map_err(|error| error.kind)?;
+        let running = started?;
         if too_late {
             // Whoever stops all has not seen it, and does not wait for it.
             running.domain.kill();
@@ -325,100 +330,39 @@ impl<K: Isolation> Manager<K> {
 
     /// A domain that is told what it is, and a thread that serves it. Without one it goes as if it
     /// had never been: it has nothing before it is served.
-    fn start_at(
-        self: &Arc<Self>,
-        beginning: &Beginning<K>,
-        hello: &Hello,
-    ) -> core::result::Result<Running<K>, KernelError> {
-        let board = Arc::new(self.kernel.memory(BOARD)?);
-        let (domain, socket) = match beginning {
-            Beginning::Entry(code) => self.kernel.domain_at(*code)?,
-            Beginning::Program(program) => self.kernel.domain_of(program)?,
+    fn start_at(self: &Arc<Self>, beginning: &Beginning<K>, hello: &Hello) -> Result<Running<K>> {
+        // Whoever has nothing may never hear anything.
+        let has_nothing = hello.endowments.is_empty();
+        let board = if has_nothing { None } else { Some(self.board_of(hello.id)?) };
+        let begun = match beginning {
+            Beginning::Entry(code) => self.kernel.domain_at(*code),
+            Beginning::Program(program) => self.kernel.domain_of(program),
         };
+        let (domain, socket) = begun.map_err(|error| error.kind)?;
         // One that has died meanwhile is found dead by the next look.
-        let _ = socket.send(&hello.encoded(), &[Passed::Memory(&board)]);
+        let board: Vec<_> = board.iter().map(|board| Passed::Memory(&**board)).collect();
+        let _ = socket.send(&hello.encoded(), &board);
         let (domain, socket) = (Arc::new(domain), Arc::new(socket));
-        let running = Running { domain: domain.clone(), socket: socket.clone(), board };
-        let (manager, id) = (Arc::clone(self), hello.id);
-        spawn(&self.kernel, move || serve(&manager, id, &socket, &domain))?;
+        let running = Running { domain: domain.clone(), socket: socket.clone() };
+        let service = Service { manager: Arc::clone(self), id: hello.id, socket, domain };
+        self.servers.serve(service).map_err(|error| error.kind)?;
         Ok(running)
     }
-}
 
-/// Serves a component until it is gone. One that does not keep to the rules is ended.
-pub(crate) fn serve<K: Isolation>(
-    manager: &Arc<Manager<K>>,
-    id: ComponentId,
-    socket: &K::Socket,
-    domain: &K::Domain,
-) {
-    let mut bytes = vec![0; K::Socket::MOST_BYTES];
-    while let Ok(received) = socket.recv(&mut bytes, &mut [], Deadline::NEVER) {
-        let Some(request) = Request::decoded(&bytes[..received.bytes]) else { break };
-        let died = request == Request::Ends(Exit::Died);
-        let answered = request.is_answered();
-        let answer = manager.handle(id, request);
-        if died || answered && say::<K>(socket, answer).is_err() {
-            break;
+    /// Where that component hears of what there is to say.
+    fn board_of(&self, id: ComponentId) -> Result<Arc<K::Memory>> {
+        let known = self.within(|state| state.client(id).map(|client| client.board.clone()))?;
+        if let Some(board) = known {
+            return Ok(board);
         }
-    }
-    // Proof: nothing of it runs behind this.
-    domain.kill();
-    domain.ended(Deadline::NEVER);
-    let said = manager.within(|state| state.client(id).ok().and_then(|client| client.exit));
-    manager.bury(id, said.unwrap_or(Exit::Died));
-}
-
-/// Sends an answer, and what goes with it. What cannot go, for want of memory, is named behind the
-/// rest: whoever gets it sees that it is missing.
-pub(super) fn say<K: Isolation>(
-    socket: &K::Socket,
-    answer: Answer<K>,
-) -> core::result::Result<(), KernelError> {
-    let Answer { said, items } = answer;
-    let (mut sent, mut known, mut missing, mut lent) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for item in &items {
-        match Carried::of(item) {
-            Ok(Some(one)) => {
-                lent.push(one);
-                sent.push(item.number());
-            }
-            Ok(None) => known.push(item.number()),
-            Err(_) => missing.push(item.number()),
-        }
-    }
-    sent.extend(missing);
-    let passed: Vec<_> = lent.iter().map(Carried::as_passed).collect();
-    socket.send(&Told { said, sent, known }.encoded(), &passed)
-}
-
-/// What goes with an answer, mapped as it may be mapped there.
-enum Carried<'a, K: Isolation> {
-    Whole(&'a K::Memory),
-    Less(K::Memory),
-    File(&'a K::File),
-}
-
-impl<'a, K: Isolation> Carried<'a, K> {
-    /// None for what is known.
-    fn of(item: &'a Item<K>) -> core::result::Result<Option<Self>, KernelError> {
-        Ok(Some(match item {
-            Item::File(_, file) => Self::File(file),
-            Item::Memory(_, memory, Access::ReadWrite) => Self::Whole(memory),
-            Item::Memory(_, memory, Access::Read) => Self::Less(memory.alias(Access::Read)?),
-            Item::Known(_) => return Ok(None),
-            Item::Missing(_) => {
-                return Err(KernelError::new("lend what is not there", ErrorKind::Invalid));
-            }
-        }))
+        let board = Arc::new(self.kernel.memory(BOARD).map_err(|error| error.kind)?);
+        self.within(|state| state.has_board(id, &board))?;
+        Ok(board)
     }
 
-    fn as_passed(&self) -> Passed<&K::Memory, &K::File> {
-        match self {
-            Self::Whole(memory) => Passed::Memory(memory),
-            Self::Less(memory) => Passed::Memory(memory),
-            Self::File(file) => Passed::File(file),
-        }
+    pub(super) fn make_board(&self, client: ComponentId) -> Result<Answer<K>> {
+        let board = self.board_of(client)?;
+        let items = Vec::from([Item::Memory(BOARD_ITSELF, board, Access::ReadWrite)]);
+        Ok(Answer { said: Said::Number(BOARD_ITSELF), items })
     }
 }

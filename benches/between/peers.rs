@@ -22,6 +22,11 @@ const DETAIL: &str = "RES_BENCH_DETAIL";
 /// Plays whom it is told to; false if nobody told.
 pub(crate) fn play() -> bool {
     let Ok(role) = std::env::var(ROLE) else { return false };
+    if role == "forks" {
+        // On whichever core.
+        fork_on_demand();
+        return true;
+    }
     pin(1);
     let detail = std::env::var(DETAIL).unwrap_or_default();
     match role.as_str() {
@@ -406,20 +411,42 @@ pub(crate) fn starting(count: u64) -> Vec<Candidate<'static>> {
             }
         })
     });
-    let fork = Candidate::floor("fork of this process, exit", move || {
-        time(count, || {
-            for _ in 0..count {
-                // SAFETY: the child does nothing but end.
-                unsafe {
-                    match libc::fork() {
-                        0 => libc::_exit(0),
-                        child => libc::waitpid(child, std::ptr::null_mut(), 0),
-                    };
-                }
-            }
-        })
+    let fork = Candidate::floor("fork of this process, exit", move || forks(count));
+    let mut small = None;
+    let small = Candidate::floor("fork of a process that has nothing else, exit", move || {
+        let (stream, _) = small.get_or_insert_with(|| connected("forks", "", libc::SOCK_STREAM));
+        stream.write_all(&count.to_ne_bytes()).expect("it lives");
+        let mut took = [0; size_of::<f64>()];
+        stream.read_exact(&mut took).expect("it says so");
+        f64::from_ne_bytes(took)
     });
-    vec![spawn, fork]
+    vec![spawn, fork, small]
+}
+
+/// As often as it is asked to; how long one took.
+fn fork_on_demand() {
+    let (mut stream, mut count) = (stdin(), [0; size_of::<u64>()]);
+    while stream.read_exact(&mut count).is_ok() {
+        let took = forks(u64::from_ne_bytes(count));
+        if stream.write_all(&took.to_ne_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// How long a process takes that is forked and does nothing but end.
+fn forks(count: u64) -> f64 {
+    time(count, || {
+        for _ in 0..count {
+            // SAFETY: the child does nothing but end.
+            unsafe {
+                match libc::fork() {
+                    0 => libc::_exit(0),
+                    child => libc::waitpid(child, std::ptr::null_mut(), 0),
+                };
+            }
+        }
+    })
 }
 
 /// Whoever was started has said something.

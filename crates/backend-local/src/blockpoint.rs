@@ -311,6 +311,12 @@ impl<K: Kernel> Blockpoint<K> {
         Ok(Self(system.create(Point::new(system, barrier)?)?))
     }
 
+    /// The unowned point of an end, which comes once: with a fence whoever tells it does a little
+    /// more then, and with the other barrier each wait for it would interrupt the other cores.
+    pub(crate) fn of_an_end(system: &SystemRef<K>) -> Result<Self, LocalError> {
+        Self::unowned(system, Some(Barrier::Fence))
+    }
+
     /// The point of a word in memory that came from another component.
     pub(crate) fn of_word(
         memory: &Ref<MemObject<K>, K>,

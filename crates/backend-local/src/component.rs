@@ -58,7 +58,7 @@ impl<K: Kernel> ComponentObject<K> {
             ends: List::new(),
             points: List::new(),
             exit: Mutex::new(kernel.clone(), kernel.point()?, barrier, Exit::Success),
-            end: Blockpoint::unowned(system, None)?,
+            end: Blockpoint::of_an_end(system)?,
         })
     }
 

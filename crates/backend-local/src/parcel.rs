@@ -509,13 +509,13 @@ impl<P: Policy, K: Kernel> Local<P, K> {
         Mem::new(self.system(), bytes, queue)
     }
 
-    /// A point that no component is told about when it is stopped.
+    /// The point of an end that comes once, which no component is told about when it is stopped.
     ///
     /// # Errors
     ///
     /// `NoMemory`.
-    pub fn lone_point(&self) -> Result<Blockpoint<K>, LocalError> {
-        Blockpoint::unowned(self.system(), None)
+    pub fn point_of_an_end(&self) -> Result<Blockpoint<K>, LocalError> {
+        Blockpoint::of_an_end(self.system())
     }
 
     /// Whether this component may still make things.

@@ -114,7 +114,7 @@ impl<K: Kernel> ThreadObject<K> {
         Ok(Self {
             stage: Atomic::new(MADE),
             state: Mutex::new(system.kernel.clone(), point, system.barrier, state),
-            end: Blockpoint::unowned(system, None)?,
+            end: Blockpoint::of_an_end(system)?,
             component: component.clone(),
         })
     }

@@ -247,7 +247,7 @@ impl<K: Isolation> Sinv<K> {
     /// `Denied` in a component, `NoMemory`, `NoSlots`.
     pub fn component_of(&self, name: Name, program: &K::Program) -> Result<Comp<Self>, LocalError> {
         self.local.admit()?;
-        let end = self.local.lone_point()?;
+        let end = self.local.point_of_an_end()?;
         let made = SinvComponent::new(&self.world, name, end, |link| {
             let manager = link.manager().ok_or(ErrorKind::Denied)?;
             manager.make_of(name, program.clone())
@@ -411,7 +411,7 @@ impl<K: Isolation> Backend for Sinv<K> {
         local.admit()?;
         let entry: DomainEntry<K> = Self::enter::<E>;
         let code = self.world.link.kernel.code_of(entry)?;
-        SinvComponent::at(&self.world, name, local.lone_point()?, code)
+        SinvComponent::at(&self.world, name, local.point_of_an_end()?, code)
     }
 
     fn endowments(&self, each: &mut dyn FnMut(Name, Desc)) {

@@ -20,7 +20,7 @@ pub(super) fn component(
     entry: DomainEntry<Linux>,
 ) -> SinvComponent<Linux> {
     let code = Linux::new().code_of(entry).expect("of this program");
-    let end = system.local.lone_point().expect("memory is there");
+    let end = system.local.point_of_an_end().expect("memory is there");
     let name = Name::parse(name).expect("a name");
     SinvComponent::at(&system.world, name, end, code).expect("made")
 }

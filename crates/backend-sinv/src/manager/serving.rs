@@ -33,11 +33,11 @@ impl<K: Isolation> Service<K> {
         let Self { manager, id, domain, .. } = &self;
         let said = self.answer_all();
         let leaves = said.is_some_and(|exit| exit != Exit::Died);
+        // Proof: nothing of it runs behind this.
         if !(leaves && domain.ended(Deadline::at(manager.kernel.now() + PARTING))) {
             domain.kill();
+            domain.ended(Deadline::NEVER);
         }
-        // Proof: nothing of it runs behind this.
-        domain.ended(Deadline::NEVER);
         manager.bury(*id, said.unwrap_or(Exit::Died));
     }
 

@@ -131,8 +131,10 @@ impl Domain for LinuxDomain {
 impl Drop for LinuxDomain {
     fn drop(&mut self) {
         if self.end.get().is_none() {
-            self.kill();
-            self.ended(Deadline::NEVER);
+            if !self.ended(Deadline::PASSED) {
+                self.kill();
+                self.ended(Deadline::NEVER);
+            }
             fork_server::forget(self.number);
         }
     }

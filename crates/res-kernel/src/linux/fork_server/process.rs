@@ -13,7 +13,7 @@ use std::vec::Vec;
 use res_sync::Deadline;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpid, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, waitid};
 
 use super::child::Child;
 use super::message::{Notice, Request};
@@ -245,13 +245,14 @@ impl Server {
     /// Says how all children ended that have, each before its process's number can be another one's.
     fn report(&mut self) -> Option<()> {
         self.children.heed_signals();
-        while let Some(process) = ended() {
+        while let Some(ended) = Ended::next() {
+            let process = ended.process;
             if let Some(Domain { number, executes }) = self.children.domains.remove(&process) {
                 if executes {
                     // It may not have come so far.
                     self.tell_warden(process, false);
                 }
-                say(&self.socket, &end_of(process, number))?;
+                say(&self.socket, &ended.notice(number))?;
             }
             let _ = waitid(WaitId::Pid(process), WaitIdOptions::EXITED);
         }
@@ -263,26 +264,34 @@ fn say(socket: &LinuxSocket, notice: &Notice) -> Option<()> {
     socket.send_waiting(notice.bytes().as_flattened(), &[]).ok()
 }
 
-/// A child that has ended; its process's number stays its own.
-fn ended() -> Option<Pid> {
-    // SAFETY: numbers, of which all can be 0; and then it names no child.
-    let mut info: libc::siginfo_t = unsafe { zeroed() };
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: Linux writes what it has to say there, for which there is room.
-    let known = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) } == 0;
-    // SAFETY: that call writes it, or nothing.
-    Pid::from_raw(unsafe { info.si_pid() }).filter(|_| known)
+/// How a child ended that has; the number of its process stays its own.
+struct Ended {
+    process: Pid,
+    /// Whether by itself, with a code; or else by a signal.
+    exited: bool,
+    status: u64,
 }
 
-/// How a child ended that has, and is the domain of that number.
-fn end_of(process: Pid, number: u64) -> Notice {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    let status = waitid(WaitId::Pid(process), options).ok().flatten();
-    match status.as_ref().and_then(WaitIdStatus::exit_status) {
-        Some(code) => Notice::Exited { number, code: code.unsigned_abs().into() },
-        None => {
-            let signal = status.and_then(|status| status.terminating_signal()).unwrap_or(0);
-            Notice::Killed { number, signal: signal.unsigned_abs().into() }
+impl Ended {
+    /// One of them.
+    fn next() -> Option<Self> {
+        // SAFETY: numbers, of which all can be 0; and then it names no child.
+        let mut info: libc::siginfo_t = unsafe { zeroed() };
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: Linux writes what it has to say there, for which there is room.
+        let known = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) } == 0;
+        // SAFETY: that call writes both, or nothing.
+        let (process, status) = unsafe { (info.si_pid(), info.si_status()) };
+        let process = Pid::from_raw(process).filter(|_| known)?;
+        let exited = info.si_code == libc::CLD_EXITED;
+        Some(Self { process, exited, status: status.unsigned_abs().into() })
+    }
+
+    /// For the domain of that number.
+    fn notice(&self, number: u64) -> Notice {
+        match *self {
+            Self { exited: true, status: code, .. } => Notice::Exited { number, code },
+            Self { exited: false, status: signal, .. } => Notice::Killed { number, signal },
         }
     }
 }
@@ -331,8 +340,9 @@ impl Children {
 
     /// Takes the signals: what they say, `waitid` says too.
     fn heed_signals(&self) {
-        let mut signals = [0; 1024];
-        while rustix::io::read(&self.signals, &mut signals).is_ok_and(|bytes| bytes > 0) {}
+        // There is one at most: this kind does not queue.
+        let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
+        let _ = rustix::io::read(&self.signals, &mut signal);
     }
 }
 

@@ -319,6 +319,45 @@ fn one_that_sleeps_there_is_killed_and_takes_nobody_with_it() {
     assert_eq!(play_with(MACHINE.barrier(), &memory, 0, 1), Ok(()));
 }
 
+// --- Before it is wanted.
+
+/// Kilobytes of instructions that a process has mapped of a file: how many there are, and how many it
+/// need not wait for.
+fn instructions(process: u64) -> Vec<[u64; 2]> {
+    let maps = fs::read_to_string(format!("/proc/{process}/smaps")).expect("it lives");
+    let (mut all, mut wanted) = (Vec::new(), false);
+    for line in maps.lines() {
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        match fields[..] {
+            ["Size:", size, _] if wanted => all.push([size.parse().expect("a number"), 0]),
+            ["Rss:", there, _] if wanted => {
+                all.last_mut().expect("its size")[1] = there.parse().expect("a number");
+            }
+            [_, "r-xp", ..] => wanted = line.contains('/'),
+            [_, permissions, ..] if permissions.len() == 4 => wanted = false,
+            _ => {}
+        }
+    }
+    all
+}
+
+/// All of it is there, unless it is too long.
+fn is_warm(process: u64) -> bool {
+    let whole = |[size, there]: &[u64; 2]| *size > 8 << 10 || size == there;
+    instructions(process).iter().all(whole)
+}
+
+#[test]
+fn who_is_not_wanted_for_a_while_warms_up() {
+    // Others begin meanwhile, for whom there is no time.
+    let is_seen = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let (domain, _socket) = MACHINE.domain(stays).expect("a domain");
+        is_warm(domain.id())
+    });
+    assert!(is_seen);
+}
+
 // --- Many, and nothing left.
 
 #[test]

@@ -196,14 +196,14 @@ impl ForkServer {
         }
         let spare = self.spare.take();
         let spare = spare.and_then(|spare| self.hurry(&spare).map(|()| spare).ok());
-        // Before that one begins: what its composer says to it then comes at once.
-        self.order_spare();
         let begun = spare.and_then(|spare| self.tell(spare, entry).ok());
-        match begun {
+        let begun = match begun {
             Some(begun) => Ok(begun),
             // There was none, or somebody killed it.
             None => self.order(None, true).and_then(|ordered| self.tell(ordered, entry)),
-        }
+        };
+        self.order_spare();
+        begun
     }
 
     /// Where there can be none, the next start takes longer, or says why.

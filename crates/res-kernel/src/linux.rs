@@ -16,7 +16,7 @@
 //! | death notice | a pidfd; the fork server says how it ended |
 //! | confinement | seccomp, Landlock, no capabilities, limits: in the fork server, before the first fork |
 //!
-//! It needs Linux 5.14, 64 bits and little-endian words.
+//! It needs Linux 5.14, 64 bits and little-endian words, and of glibc 2.34.
 //!
 //! # What it does not do
 //!

@@ -195,8 +195,10 @@ impl ForkServer {
             return Err(KernelError::new(FORK, ErrorKind::Invalid));
         }
         let spare = self.spare.take();
-        let spare = spare.and_then(|spare| self.hurry(&spare).map(|()| spare).ok());
-        let begun = spare.and_then(|spare| self.tell(spare, entry).ok());
+        let begun = spare.and_then(|spare| {
+            self.hurry(&spare).ok()?;
+            self.tell(spare, entry).ok()
+        });
         let begun = match begun {
             Some(begun) => Ok(begun),
             // There was none, or somebody killed it.

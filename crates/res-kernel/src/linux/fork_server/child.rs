@@ -6,6 +6,7 @@ use std::io::Error;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::catch_unwind;
 
+use res_api::ErrorKind;
 use res_sync::Deadline;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
@@ -18,7 +19,7 @@ use super::warm_up::WarmUp;
 use crate::linux::clock;
 use crate::linux::confine::Seal;
 use crate::linux::socket::LinuxSocket;
-use crate::{DomainEntry, Linux};
+use crate::{DomainEntry, KernelError, Linux};
 
 /// In the environment of a program that a domain executes.
 const MARK: &str = "RES_DOMAIN";
@@ -54,11 +55,14 @@ impl Child<'_> {
         // this does not return to them.
         let socket = LinuxSocket::of(unsafe { OwnedFd::from_raw_fd(SOCKET) });
         core::mem::forget(self.socket);
-        let told = told(&socket, self.rested).or_else(|| {
-            self.warm_up.apply();
-            told(&socket, Deadline::NEVER)
+        let told = told(&socket, self.rested).or_else(|error| match error.kind {
+            ErrorKind::TimedOut => {
+                self.warm_up.apply();
+                told(&socket, Deadline::NEVER)
+            }
+            _ => Err(error),
         });
-        let entry = told.unwrap_or_else(|| leave(NOT_EXECUTED));
+        let entry = told.ok().flatten().unwrap_or_else(|| leave(NOT_EXECUTED));
         let ended = catch_unwind(move || entry(Linux::new(), socket));
         leave(if ended.is_ok() { 0 } else { PANICKED })
     }
@@ -99,12 +103,14 @@ fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Where to begin. `None`: nobody says, until that deadline or any more.
-fn told(socket: &LinuxSocket, deadline: Deadline) -> Option<DomainEntry<Linux>> {
+/// Where to begin; `None` for what is nowhere.
+fn told(
+    socket: &LinuxSocket,
+    deadline: Deadline,
+) -> Result<Option<DomainEntry<Linux>>, KernelError> {
     let mut bytes = [0; Begin::BYTES];
-    let received = socket.recv_descriptors(&mut bytes, deadline, drop).ok()?;
-    let Begin(offset) = Begin::of(&bytes[..received])?;
-    entry(offset)
+    let received = socket.recv_descriptors(&mut bytes, deadline, drop)?;
+    Ok(Begin::of(&bytes[..received]).and_then(|Begin(offset)| entry(offset)))
 }
 
 /// Executes what is in [`PROGRAM`]; why not, if it returns.

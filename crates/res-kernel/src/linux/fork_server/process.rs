@@ -4,10 +4,11 @@ use core::mem::{MaybeUninit, transmute, zeroed};
 use core::ptr;
 use core::time::Duration;
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, read_dir};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::panic::catch_unwind;
 use std::process::exit;
+use std::sync::OnceLock;
 use std::vec::Vec;
 
 use res_sync::Deadline;
@@ -299,15 +300,23 @@ impl Ended {
 unsafe extern "C" {
     /// `fork` without what it does for programs of several threads: it neither takes the locks of
     /// the library nor calls what was registered for that, and so copies none of their pages
-    /// (POSIX.1-2024; glibc 2.34, musl 1.2.3).
+    /// (POSIX.1-2024; glibc 2.34).
     fn _Fork() -> libc::pid_t;
+}
+
+/// Whether this process has one thread, as it should: what is loaded with the program may have
+/// started others before it.
+fn is_alone() -> bool {
+    static ALONE: OnceLock<bool> = OnceLock::new();
+    // The first fork comes before this process is confined.
+    *ALONE.get_or_init(|| read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1))
 }
 
 /// The new process, or in it `None`.
 pub(super) fn fork() -> Result<Option<Pid>, Errno> {
-    // SAFETY: this process has one thread, which is here: so nothing is locked or half done that
-    // would be left so in the child.
-    match unsafe { _Fork() } {
+    // SAFETY: where there is one thread, it is here: so nothing is locked or half done that would be
+    // left so in the child. Where there are others, `fork` sees to the locks of the library.
+    match unsafe { if is_alone() { _Fork() } else { libc::fork() } } {
         -1 => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN)),
         child => Ok(Pid::from_raw(child)),
     }

@@ -140,7 +140,8 @@ impl<K: Isolation> res_api::Component<Cap<K>> for SinvComponent<K> {
         self.world.link.say(Request::Stop(self.id));
         drop(stage);
         if was == Stage::Made {
-            // It never runs; it is over now.
+            // It never runs; it is over now, and nobody says so.
+            self.world.disown(self.id);
             self.child.has_ended(Exit::Success);
         }
     }

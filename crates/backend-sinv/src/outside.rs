@@ -91,17 +91,17 @@ impl<K: Isolation> World<K> {
     ///
     /// # Errors
     ///
-    /// `NoMemory`, `NoSlots`: there can be no thread.
+    /// `NoMemory`, `NoSlots`: there can be no thread, or no board; without a manager `PeerGone`.
     pub(crate) fn listen(self: &Arc<Self>) -> Result<(), LocalError> {
         let mut hears = self.hears.lock();
         let Hears::Not(board) = &mut *hears else { return Ok(()) };
         let memory = match board.take() {
             Some(memory) => memory,
+            // Also after a failure: it is the same.
             None => self.link.memory(Request::Board())?.2,
         };
-        let memory = board.insert(memory);
         self.link.expect(memory.alias(Access::ReadWrite)?);
-        let board = Board::new(&self.link.kernel, memory.alias(Access::ReadWrite)?)?;
+        let board = Board::new(&self.link.kernel, memory)?;
         let world = Arc::clone(self);
         spawn(&self.link.kernel, move || world.hear(&board))?;
         *hears = Hears::Yes;

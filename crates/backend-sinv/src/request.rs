@@ -81,7 +81,7 @@ pub(crate) enum Request {
     Board(),
     /// What has happened since the last time.
     Notices(),
-    /// The component ends. No answer.
+    /// The component ends. No answer, and nothing that comes behind it is heard.
     Ends(Exit),
 }
 

@@ -258,7 +258,8 @@ impl<K: Isolation> Sinv<K> {
 
 impl Sinv<Linux> {
     /// The `main` of a program that is a component, for [`component_of`](Self::component_of). What
-    /// it returns matters to nobody; the system learns what the entry does.
+    /// it returns matters to nobody; the system learns what the entry does. Whatever the program
+    /// still does behind that has a tenth of a second.
     ///
     /// ```no_run
     /// use backend_sinv::Sinv;

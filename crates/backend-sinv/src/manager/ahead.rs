@@ -43,7 +43,8 @@ impl<K: Isolation> State<K> {
     /// Whether the component takes what is sent to it, and may have more.
     fn may_have_more(&mut self, receiver: ComponentId) -> bool {
         let Some(client) = self.components.get(&receiver) else { return false };
-        // Not where a component is composing, and asks without a socket.
+        // Not where it has not said yet where it will say how much it has taken, and not to the one
+        // that composes, which asks without a socket.
         let Some(board) = &client.board else { return false };
         let under_way = client.ahead.saturating_sub(board::taken::<K>(board));
         under_way < AHEAD && self.has_room(receiver).is_ok_and(|room| room)
@@ -54,8 +55,9 @@ impl<K: Isolation> State<K> {
         let Ok(items) = self.items_for(receiver, parcel) else { return false };
         let said = Said::Ahead(queue, parcel.clone());
         let Some(client) = self.components.get_mut(&receiver) else { return false };
-        let Some(running) = &client.runs else { return false };
-        let sent = say::<K>(&running.socket, Answer { said, items }).is_ok();
+        let socket = client.runs.as_ref().and_then(|running| running.socket.upgrade());
+        let Some(socket) = socket else { return false };
+        let sent = say::<K>(&socket, Answer { said, items }).is_ok();
         client.ahead += u64::from(sent);
         sent
     }

@@ -1,7 +1,7 @@
 //! Components: how they begin, how they are told to end, and what becomes of what they had.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::vec::Vec;
 
 use backend_local::parcel::Parcel;
@@ -73,7 +73,8 @@ pub(super) struct Client<K: Isolation> {
 /// What a component runs in, and the way to it.
 pub(super) struct Running<K: Isolation> {
     pub(super) domain: Arc<K::Domain>,
-    pub(super) socket: Arc<K::Socket>,
+    /// As long as somebody listens there.
+    pub(super) socket: Weak<K::Socket>,
 }
 
 impl<K: Isolation> Clone for Running<K> {
@@ -135,7 +136,9 @@ impl<K: Isolation> State<K> {
     ) -> Result<ComponentId> {
         // The main component counts as its own creator.
         let made = self.components.iter().filter(|(id, it)| it.creator == client && **id != client);
-        if made.count() >= self.limits_of(client).components as usize {
+        // Those of whose ends it has not heard count as well.
+        let unheard = self.components.get(&client).map_or(0, |it| it.notices.len());
+        if made.count() + unheard >= self.limits_of(client).components as usize {
             return Err(ErrorKind::NoSlots);
         }
         let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
@@ -161,7 +164,8 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn stop(&mut self, client: ComponentId, id: ComponentId) -> Result<Said> {
         match self.child(client, id)?.stage {
-            Stage::Made => self.bury(id, Exit::Success),
+            // Who asks for that knows it.
+            Stage::Made => self.end(id, Exit::Success),
             Stage::Starting | Stage::Running => {
                 // Once is enough, however often it is said.
                 if !self.child(client, id)?.notices.contains(&Notice::Stop()) {
@@ -177,10 +181,13 @@ impl<K: Isolation> State<K> {
     fn stop_all(&mut self) -> Vec<Arc<K::Domain>> {
         self.stopping = true;
         let others = self.components.iter().filter(|(id, _)| **id != MAIN);
-        let others: Vec<_> = others.map(|(id, it)| (*id, it.creator)).collect();
-        for (id, creator) in others {
-            // It is there, and its creator asks.
-            let _ = self.stop(creator, id);
+        let others: Vec<_> = others.map(|(id, it)| (*id, it.creator, it.stage)).collect();
+        for (id, creator, stage) in others {
+            match stage {
+                Stage::Made => self.bury(id, Exit::Success),
+                // It is there, and its creator asks.
+                _ => _ = self.stop(creator, id),
+            }
         }
         let running = self.components.values().filter_map(|it| it.runs.as_ref());
         running.map(|running| Arc::clone(&running.domain)).collect()
@@ -188,7 +195,7 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn abandon(&mut self, client: ComponentId, id: ComponentId) -> Result<Said> {
         if self.child(client, id)?.stage == Stage::Made {
-            self.bury(id, Exit::Success);
+            self.end(id, Exit::Success);
         }
         Ok(Said::Done())
     }
@@ -198,10 +205,14 @@ impl<K: Isolation> State<K> {
         // It may have ended already.
         let Ok(child) = self.client(id) else { return };
         child.runs = running.cloned();
-        child.stage = if running.is_some() { Stage::Running } else { Stage::Made };
-        if running.is_none() && !child.notices.is_empty() {
-            // Stopped meanwhile: it never ran, and never will.
-            self.bury(id, Exit::Success);
+        child.stage = Stage::Running;
+        if running.is_none() {
+            // Whoever did not come so far may have written there.
+            (child.stage, child.board) = (Stage::Made, None);
+            if !child.notices.is_empty() {
+                // Stopped meanwhile: it never ran, and never will.
+                self.bury(id, Exit::Success);
+            }
         }
     }
 
@@ -236,12 +247,20 @@ impl<K: Isolation> State<K> {
 
     /// All that the component had leaves; who made it is told.
     pub(super) fn bury(&mut self, id: ComponentId, exit: Exit) {
+        let creator = self.components.get(&id).filter(|it| !it.has_ended()).map(|it| it.creator);
+        self.end(id, exit);
+        if let Some(creator) = creator.filter(|_| id != MAIN) {
+            self.notify(creator, Notice::Ended(id, exit));
+        }
+    }
+
+    /// All that the component had leaves.
+    fn end(&mut self, id: ComponentId, exit: Exit) {
         let Some(client) = self.components.get_mut(&id).filter(|it| !it.has_ended()) else {
             return;
         };
         let why = if exit == Exit::Died { Gone::PeerGone } else { Gone::Closed };
         client.stage = Stage::Ended;
-        let creator = client.creator;
         let objects = core::mem::take(&mut client.objects);
         let untaken = core::mem::take(&mut client.endowments);
         self.leave_queues(id, why);
@@ -256,7 +275,6 @@ impl<K: Isolation> State<K> {
         self.abandon_children(id);
         if id != MAIN {
             self.components.remove(&id);
-            self.notify(creator, Notice::Ended(id, exit));
         }
     }
 
@@ -329,7 +347,7 @@ impl<K: Isolation> Manager<K> {
     }
 
     /// A domain that is told what it is, and a thread that serves it. Without one it goes as if it
-    /// had never been: it has nothing before it is served.
+    /// had never been: it has nothing but its board before it is served.
     fn start_at(self: &Arc<Self>, beginning: &Beginning<K>, hello: &Hello) -> Result<Running<K>> {
         // Whoever has nothing may never hear anything.
         let has_nothing = hello.endowments.is_empty();
@@ -339,11 +357,14 @@ impl<K: Isolation> Manager<K> {
             Beginning::Program(program) => self.kernel.domain_of(program),
         };
         let (domain, socket) = begun.map_err(|error| error.kind)?;
-        // One that has died meanwhile is found dead by the next look.
         let board: Vec<_> = board.iter().map(|board| Passed::Memory(&**board)).collect();
-        let _ = socket.send(&hello.encoded(), &board);
+        match socket.send(&hello.encoded(), &board).map_err(|error| error.kind) {
+            // One that has died meanwhile is found dead by the next look.
+            Ok(()) | Err(ErrorKind::PeerGone) => {}
+            Err(kind) => return Err(kind),
+        }
         let (domain, socket) = (Arc::new(domain), Arc::new(socket));
-        let running = Running { domain: domain.clone(), socket: socket.clone() };
+        let running = Running { domain: domain.clone(), socket: Arc::downgrade(&socket) };
         let service = Service { manager: Arc::clone(self), id: hello.id, socket, domain };
         self.servers.serve(service).map_err(|error| error.kind)?;
         Ok(running)
@@ -361,6 +382,7 @@ impl<K: Isolation> Manager<K> {
     }
 
     pub(super) fn make_board(&self, client: ComponentId) -> Result<Answer<K>> {
+        self.within(|state| state.client(client).map(|client| client.requests += 1))?;
         let board = self.board_of(client)?;
         let items = Vec::from([Item::Memory(BOARD_ITSELF, board, Access::ReadWrite)]);
         Ok(Answer { said: Said::Number(BOARD_ITSELF), items })

@@ -7,7 +7,9 @@ use std::vec;
 use std::vec::Vec;
 
 use res_api::{Barrier, Deadline, ErrorKind, Exit, Wake};
-use res_kernel::{Access, Domain, Isolation, KernelError, KernelMemory, Passed, Socket};
+use res_kernel::{
+    Access, Domain, Isolation, KernelError, KernelMemory, KernelThread, Passed, Socket,
+};
 use res_sync::model::Atomic;
 use res_sync::{Event, MemoryModel, Mutex};
 
@@ -30,8 +32,48 @@ pub(super) struct Service<K: Isolation> {
 impl<K: Isolation> Service<K> {
     /// Serves it until it is gone. One that does not keep to the rules is ended.
     fn run(self) {
-        let Self { manager, id, domain, .. } = &self;
-        let said = self.answer_all();
+        let Self { manager, id, socket, domain } = self;
+        // Whatever happens here, it does not outlive this.
+        let mut end = End { manager: &manager, id, domain: &domain, said: None };
+        end.said = answer_all(&manager, id, &socket);
+        // Nobody listens any more. What lies there is given back.
+        drop(socket);
+    }
+}
+
+/// Answers what a component asks, until it says how it ends, which is the last that it says. `None`: it
+/// does not say that.
+fn answer_all<K: Isolation>(
+    manager: &Arc<Manager<K>>,
+    id: ComponentId,
+    socket: &K::Socket,
+) -> Option<Exit> {
+    let mut bytes = vec![0; K::Socket::MOST_BYTES];
+    loop {
+        let received = socket.recv(&mut bytes, &mut [], Deadline::NEVER).ok()?;
+        let request = Request::decoded(&bytes[..received.bytes])?;
+        if let Request::Ends(exit) = request {
+            return Some(exit);
+        }
+        let is_answered = request.is_answered();
+        let answer = manager.handle(id, request);
+        if is_answered {
+            say::<K>(socket, answer).ok()?;
+        }
+    }
+}
+
+/// The end of a component that was served.
+struct End<'a, K: Isolation> {
+    manager: &'a Manager<K>,
+    id: ComponentId,
+    domain: &'a K::Domain,
+    said: Option<Exit>,
+}
+
+impl<K: Isolation> Drop for End<'_, K> {
+    fn drop(&mut self) {
+        let Self { manager, id, domain, said } = self;
         let leaves = said.is_some_and(|exit| exit != Exit::Died);
         // Proof: nothing of it runs behind this.
         if !(leaves && domain.ended(Deadline::at(manager.kernel.now() + PARTING))) {
@@ -40,74 +82,62 @@ impl<K: Isolation> Service<K> {
         }
         manager.bury(*id, said.unwrap_or(Exit::Died));
     }
-
-    /// Answers what it asks, until it says how it ends, which is the last that it says. `None`: it
-    /// does not say that.
-    fn answer_all(&self) -> Option<Exit> {
-        let mut bytes = vec![0; K::Socket::MOST_BYTES];
-        loop {
-            let received = self.socket.recv(&mut bytes, &mut [], Deadline::NEVER).ok()?;
-            let request = Request::decoded(&bytes[..received.bytes])?;
-            if let Request::Ends(exit) = request {
-                return Some(exit);
-            }
-            let is_answered = request.is_answered();
-            let answer = self.manager.handle(self.id, request);
-            if is_answered {
-                say::<K>(&self.socket, answer).ok()?;
-            }
-        }
-    }
 }
 
-/// Who serves. One thread rests while it is not needed, so that a start seldom has to wait for a new
+/// Threads that serve. One rests while it is not needed, so that a start seldom has to wait for a new
 /// one; there is none more than that, whatever has been.
-pub(super) struct Servers<K: Isolation>(Arc<Rest<K>>);
+pub(super) struct Servers<K: Isolation>(Arc<Bed<K>>);
 
-/// Where it rests.
-struct Rest<K: Isolation> {
+/// Where one rests.
+struct Bed<K: Isolation> {
     kernel: K,
-    place: Mutex<K, Place<K>>,
+    state: Mutex<K, Rest<K>>,
     word: <K::Model as MemoryModel>::U64,
     point: K::Point,
 }
 
-enum Place<K: Isolation> {
-    Free,
-    Taken,
+enum Rest<K: Isolation> {
+    Nobody,
+    Somebody,
     /// Whoever rests there is to serve that.
     Called(Service<K>),
     /// Nobody rests any more.
-    Closed,
+    Over,
 }
 
 impl<K: Isolation> Servers<K> {
     pub(super) fn new(kernel: &K) -> Result<Self, KernelError> {
         let (lock, point) = (kernel.point()?, kernel.point()?);
-        let place = Mutex::new(kernel.clone(), lock, Barrier::Fence, Place::Free);
+        let state = Mutex::new(kernel.clone(), lock, Barrier::Fence, Rest::Nobody);
         let word = Atomic::new(kernel.first_word(&point));
-        let rest = Arc::new(Rest { kernel: kernel.clone(), place, word, point });
-        let first = Arc::clone(&rest);
-        spawn(kernel, move || first.work(None))?;
-        Ok(Self(rest))
+        let servers = Self(Arc::new(Bed { kernel: kernel.clone(), state, word, point }));
+        servers.add(None)?;
+        Ok(servers)
     }
 
     /// Has it served.
     pub(super) fn serve(&self, service: Service<K>) -> Result<(), KernelError> {
-        let Some(service) = self.0.call(service) else { return Ok(()) };
-        let rest = Arc::clone(&self.0);
-        spawn(&self.0.kernel, move || rest.work(Some(service)))
+        self.0.call(service).map_or(Ok(()), |service| self.add(Some(service)))
+    }
+
+    /// One thread more.
+    fn add(&self, first: Option<Service<K>>) -> Result<(), KernelError> {
+        let bed = Arc::clone(&self.0);
+        let thread = spawn(&self.0.kernel, move || bed.work(first))?;
+        // It is for any component, and not scheduled as whoever needed it first.
+        thread.reset();
+        Ok(())
     }
 }
 
 impl<K: Isolation> Drop for Servers<K> {
     fn drop(&mut self) {
-        *self.0.place.lock() = Place::Closed;
+        *self.0.state.lock() = Rest::Over;
         self.0.event().trigger(Wake::All);
     }
 }
 
-impl<K: Isolation> Rest<K> {
+impl<K: Isolation> Bed<K> {
     fn event(&self) -> Event<'_, K> {
         let Self { kernel, word, point, .. } = self;
         Event { park: kernel, point, word, barrier: Barrier::Fence }
@@ -115,12 +145,12 @@ impl<K: Isolation> Rest<K> {
 
     /// Calls whoever rests; the service, if nobody does.
     fn call(&self, service: Service<K>) -> Option<Service<K>> {
-        let mut place = self.place.lock();
-        if !matches!(*place, Place::Taken) {
+        let mut state = self.state.lock();
+        if !matches!(*state, Rest::Somebody) {
             return Some(service);
         }
-        *place = Place::Called(service);
-        drop(place);
+        *state = Rest::Called(service);
+        drop(state);
         self.event().trigger(Wake::One);
         None
     }
@@ -137,27 +167,26 @@ impl<K: Isolation> Rest<K> {
     /// Rests until it is called. `None`: somebody else rests, or nobody will be called.
     fn rest(&self) -> Option<Service<K>> {
         {
-            let mut place = self.place.lock();
-            match *place {
-                Place::Free => *place = Place::Taken,
-                _ => return None,
+            let mut state = self.state.lock();
+            if !matches!(*state, Rest::Nobody) {
+                return None;
             }
+            *state = Rest::Somebody;
         }
-        let called = || {
-            let mut place = self.place.lock();
-            match replace(&mut *place, Place::Free) {
-                Place::Called(service) => Some(Some(service)),
-                Place::Closed => {
-                    *place = Place::Closed;
+        let woken = || {
+            let mut state = self.state.lock();
+            if matches!(*state, Rest::Somebody) {
+                return None;
+            }
+            match replace(&mut *state, Rest::Nobody) {
+                Rest::Called(service) => Some(Some(service)),
+                over => {
+                    *state = over;
                     Some(None)
-                }
-                other => {
-                    *place = other;
-                    None
                 }
             }
         };
-        self.event().sleep_until(Deadline::NEVER, called).ok().flatten()
+        self.event().sleep_until(Deadline::NEVER, woken).ok().flatten()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod direct;
 mod lent;
+mod published;
 #[path = "../../chan-impls/tests/common/random.rs"]
 mod random;
 mod raw;

@@ -8,6 +8,7 @@
 mod ahead;
 mod bells;
 mod components;
+mod doors;
 mod effects;
 mod inspect;
 mod lent;

@@ -38,7 +38,7 @@ const SEEN: Slot<Tx<Spsc, [u64; 4]>> = Slot::new("seen");
 /// When it is over, for all of them.
 const UNTIL: Slot<Value<u64>> = Slot::new("until");
 
-fn length() -> Duration {
+pub(super) fn length() -> Duration {
     let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
     Duration::from_millis(if long { 60_000 } else { 700 })
 }
@@ -97,7 +97,7 @@ fn slept_on(memory: &LinuxMemory) -> impl Iterator<Item = &AtomicU64> {
 }
 
 /// Changes each bit: back again, then it stays set, then it stays clear.
-fn change(word: &AtomicU64, round: u64) {
+pub(super) fn change(word: &AtomicU64, round: u64) {
     for bit in 0..u64::BITS {
         match round % 3 {
             0 => {
@@ -111,7 +111,7 @@ fn change(word: &AtomicU64, round: u64) {
 }
 
 /// Clears the word at once: what was set there was for somebody.
-fn clear(word: &AtomicU64) {
+pub(super) fn clear(word: &AtomicU64) {
     if word.load(SeqCst) != 0 {
         word.store(0, SeqCst);
     }

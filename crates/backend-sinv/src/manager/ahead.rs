@@ -27,11 +27,15 @@ impl<K: Isolation> State<K> {
         else {
             return;
         };
-        let Some(mut parcel) = queue.items.pop_front() else { return };
+        // Who waits at a door for room is woken when something is asked for.
+        if !queue.doors.is_empty() {
+            return;
+        }
+        let Some((from, mut parcel)) = queue.items.pop_front() else { return };
         self.say_who_stays(&mut parcel);
         if !self.may_have_more(receiver) || !self.sends(receiver, id, &parcel) {
             if let Some(queue) = self.queues.get_mut(&id) {
-                queue.items.push_front(parcel);
+                queue.items.push_front((from, parcel));
             }
             return;
         }
@@ -88,8 +92,9 @@ impl<K: Isolation> State<K> {
         self.count_references(&parcel);
         self.enter(id, &parcel);
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue.items.push_front(parcel);
+            queue.items.push_front((client, parcel));
         }
+        self.show_room(id);
         Ok(Said::Done())
     }
 }

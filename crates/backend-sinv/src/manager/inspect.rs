@@ -18,7 +18,7 @@ use res_sync::model::Atomic;
 use super::components::Stage;
 use super::lent::ring;
 use super::objects::{Object, Word};
-use super::{Manager, State};
+use super::{MANAGER, Manager, State};
 use crate::bell::word_at;
 use crate::ends::TRANSIT;
 use crate::inspection::{Channel, Inspection, Member, Memory};
@@ -105,6 +105,18 @@ impl<K: Isolation> State<K> {
                 add(&mut waiting, word.ends.side(Side::Waiters));
             }
         }
+        let queue = self.queues.values().find(|queue| queue.object == id);
+        for door in queue.iter().flat_map(|queue| &queue.doors).filter_map(|it| self.queues.get(it))
+        {
+            add(&mut senders, &door.ends.senders);
+            let object = self.objects.get(&door.object);
+            let sleeps = object.is_some_and(|object| {
+                object.words().any(|(offset, word)| self.sleeps(object, offset, word, point))
+            });
+            if sleeps {
+                add(&mut waiting, &door.ends.senders);
+            }
+        }
         Channel {
             object: id,
             desc,
@@ -128,7 +140,7 @@ impl<K: Isolation> State<K> {
 
 fn add(to: &mut Vec<ComponentId>, holders: &[ComponentId]) {
     for holder in holders {
-        if *holder != TRANSIT && !to.contains(holder) {
+        if *holder != TRANSIT && *holder != MANAGER && !to.contains(holder) {
             to.push(*holder);
         }
     }

@@ -295,10 +295,16 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn lookup(&mut self, client: ComponentId, name: Name) -> Result<Answer<K>> {
         let shared = self.names.get(&name).and_then(|published| published.parcel.as_ref());
-        let role = shared.ok_or(ErrorKind::NotFound)?.head.desc.role;
+        let shared = shared.ok_or(ErrorKind::NotFound)?;
+        let role = shared.head.desc.role;
+        if let Some(queue) = self.sends_over(shared) {
+            let shared = shared.clone();
+            self.needs_room(client)?;
+            return self.open_door(client, queue, &shared);
+        }
         self.needs_room(client)?;
         let parcel = &mut self.names.get_mut(&name).ok_or(ErrorKind::NotFound)?.parcel;
-        let many = matches!(role, Role::Mem | Role::File | Role::CapSnd);
+        let many = matches!(role, Role::Mem | Role::File);
         let taken = if many { parcel.clone() } else { parcel.take() };
         let taken = taken.ok_or(ErrorKind::NotFound)?;
         if many {

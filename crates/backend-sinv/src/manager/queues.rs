@@ -29,9 +29,14 @@ pub(super) struct Queue {
     /// Where its words and numbers are.
     pub(super) object: u64,
     pub(super) capacity: u32,
-    pub(super) items: VecDeque<Parcel>,
+    /// What is in it, and who sent it.
+    pub(super) items: VecDeque<(ComponentId, Parcel)>,
     pushed: u64,
     pub(super) ends: QueueEnds<Vec<ComponentId>>,
+    /// The sending ends of those who looked one up.
+    pub(super) doors: BTreeSet<u64>,
+    /// It is such an end, of that queue.
+    pub(super) leads_to: Option<u64>,
     made_by: ComponentId,
     /// The queue that the receiving end is in.
     home: Option<u64>,
@@ -41,15 +46,43 @@ pub(super) struct Queue {
     pub(super) recalled: bool,
 }
 
+impl Queue {
+    /// An empty one.
+    pub(super) fn new(
+        object: u64,
+        capacity: u32,
+        made_by: ComponentId,
+        ends: QueueEnds<Vec<ComponentId>>,
+    ) -> Self {
+        Self {
+            object,
+            capacity,
+            items: VecDeque::new(),
+            pushed: 0,
+            ends,
+            doors: BTreeSet::new(),
+            leads_to: None,
+            made_by,
+            home: None,
+            lent: BTreeSet::new(),
+            recalled: false,
+        }
+    }
+}
+
 impl<K: Isolation> State<K> {
+    /// Whether its limits let the component have one more.
+    pub(super) fn may_make_queue(&self, client: ComponentId) -> Result<()> {
+        let made = self.queues.values().filter(|queue| queue.made_by == client).count();
+        let most = self.limits_of(client).queues as usize;
+        if made < most { Ok(()) } else { Err(ErrorKind::NoSlots) }
+    }
+
     pub(super) fn make_queue(&mut self, client: ComponentId, capacity: u32) -> Result<Answer<K>> {
         if capacity == 0 {
             return Err(ErrorKind::Invalid);
         }
-        let made = self.queues.values().filter(|queue| queue.made_by == client).count();
-        if made >= self.limits_of(client).queues as usize {
-            return Err(ErrorKind::NoSlots);
-        }
+        self.may_make_queue(client)?;
         let object = self.add_memory(client, QUEUE_BYTES)?;
         if let Some(object) = self.objects.get_mut(&object) {
             for offset in QUEUE_WORDS {
@@ -58,17 +91,8 @@ impl<K: Isolation> State<K> {
             }
         }
         let item = self.give(client, object, Access::ReadWrite)?;
-        let queue = Queue {
-            object,
-            capacity,
-            items: VecDeque::new(),
-            pushed: 0,
-            ends: QueueEnds { senders: Vec::from([client]), receiver: Some(client) },
-            made_by: client,
-            home: None,
-            lent: BTreeSet::new(),
-            recalled: false,
-        };
+        let ends = QueueEnds { senders: Vec::from([client]), receiver: Some(client) };
+        let queue = Queue::new(object, capacity, client, ends);
         let id = self.next();
         self.queues.insert(id, queue);
         Ok(Answer { said: Said::Number(id), items: Vec::from([item]) })
@@ -98,23 +122,29 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn push(&mut self, client: ComponentId, id: u64, parcel: Parcel) -> Result<Said> {
         self.holds_end(client, id, Role::CapSnd)?;
+        let id = self.behind(id);
         let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
         if queue.ends.receiver.is_none() {
             // Its word says why, or will in a moment.
             return Err(ErrorKind::Closed);
         }
-        if self.queued(queue) >= queue.capacity.into() {
+        let has_room = match queue.doors.is_empty() {
+            true => self.queued(queue) < queue.capacity.into(),
+            false => self.has_room_for(client, queue),
+        };
+        if !has_room {
             return Ok(Said::NotNow());
         }
         self.may_enter(id, &parcel)?;
         self.depart_all(client, &parcel);
         self.enter(id, &parcel);
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue.items.push_back(parcel);
+            queue.items.push_back((client, parcel));
             queue.pushed += 1;
         }
         self.send_ahead(id);
         self.announce(id);
+        self.show_room(id);
         Ok(Said::Done())
     }
 
@@ -132,7 +162,9 @@ impl<K: Isolation> State<K> {
     /// Whether a capability may be in that queue: not over its own channel, nor in a circle.
     pub(super) fn may_enter(&self, id: u64, parcel: &Parcel) -> Result<()> {
         let home = |queue| self.queues.get(&queue).and_then(|queue: &Queue| queue.home);
-        let mut may = !is_end_of(parcel, id);
+        let doors = self.queues.get(&id).map(|queue| &queue.doors);
+        let mut doors = doors.into_iter().flatten();
+        let mut may = !is_end_of(parcel, id) && !doors.any(|door| is_end_of(parcel, *door));
         each_receiving(parcel, &mut |inner| may &= !is_within(id, inner, home));
         if may { Ok(()) } else { Err(ErrorKind::Invalid) }
     }
@@ -153,8 +185,9 @@ impl<K: Isolation> State<K> {
         }
         self.needs_room(client)?;
         let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
-        let parcel = queue.items.pop_front().ok_or(ErrorKind::Stale)?;
+        let (_, parcel) = queue.items.pop_front().ok_or(ErrorKind::Stale)?;
         self.leave_home(&parcel);
+        self.show_room(id);
         self.deliver(client, parcel)
     }
 
@@ -217,14 +250,21 @@ impl<K: Isolation> State<K> {
     ) -> Vec<Parcel> {
         let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
         queue.ends.take_off(role, holder);
+        if queue.leads_to.is_some() {
+            let is_closed = queue.ends.senders.is_empty();
+            return if is_closed { self.close_door(id, why) } else { Vec::new() };
+        }
         let (object, mut lost, mut lent) = (queue.object, Vec::new(), BTreeSet::new());
+        let mut doors = BTreeSet::new();
         if queue.ends.receiver.is_none() {
-            lost.extend(queue.items.drain(..));
+            lost.extend(queue.items.drain(..).map(|(_, parcel)| parcel));
             lent = core::mem::take(&mut queue.lent);
+            doors.clone_from(&queue.doors);
         }
         if queue.ends.is_over() {
             self.queues.remove(&id);
         }
+        self.tell_doors(&doors, why);
         self.end_lending(object, lent, why);
         self.end_lending_unused(id);
         lost.iter().for_each(|parcel| self.leave_home(parcel));

@@ -57,7 +57,7 @@ impl<K: Isolation> State<K> {
     ) -> Result<Answer<K>> {
         let id = self.behind(id);
         let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
-        let (capacity, its_object) = (queue.capacity, queue.object);
+        let (capacity, its_object, gone) = (queue.capacity, queue.object, queue.gone);
         self.may_make_queue(client)?;
         let object = self.add_memory(client, QUEUE_BYTES)?;
         let ends = QueueEnds { senders: Vec::from([TRANSIT]), receiver: Some(MANAGER) };
@@ -77,6 +77,9 @@ impl<K: Isolation> State<K> {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.doors.insert(door);
             queue.ends.senders.push(MANAGER);
+        }
+        if let Some(why) = gone {
+            self.tell_doors(&BTreeSet::from([door]), why);
         }
         let parcel = through(parcel, door, object);
         self.count_references(&parcel);

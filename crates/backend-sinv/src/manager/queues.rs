@@ -33,6 +33,8 @@ pub(super) struct Queue {
     pub(super) items: VecDeque<(ComponentId, Parcel)>,
     pushed: u64,
     pub(super) ends: QueueEnds<Vec<ComponentId>>,
+    /// Why nobody receives from it any more.
+    pub(super) gone: Option<Gone>,
     /// The sending ends of those who looked one up.
     pub(super) doors: BTreeSet<u64>,
     /// It is such an end, of that queue.
@@ -60,6 +62,7 @@ impl Queue {
             items: VecDeque::new(),
             pushed: 0,
             ends,
+            gone: None,
             doors: BTreeSet::new(),
             leads_to: None,
             made_by,
@@ -257,6 +260,7 @@ impl<K: Isolation> State<K> {
         let (object, mut lost, mut lent) = (queue.object, Vec::new(), BTreeSet::new());
         let mut doors = BTreeSet::new();
         if queue.ends.receiver.is_none() {
+            queue.gone.get_or_insert(why);
             lost.extend(queue.items.drain(..).map(|(_, parcel)| parcel));
             lent = core::mem::take(&mut queue.lent);
             doors.clone_from(&queue.doors);

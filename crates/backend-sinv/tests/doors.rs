@@ -1,0 +1,188 @@
+//! Several components send over one queue, whose sending end was published.
+
+use std::time::Duration;
+
+use backend_sinv::{Limits, Sinv};
+use chan_impls::Spsc;
+use res_api::{
+    AnyCap, Backend, BackendError, CapTx, Deadline, Env, ErrorKind, Exit, Fault, Gone, IntoCap,
+    Kind, Name, Receiver, RecvError, Rx, SendError, Sender, Slot, TryRecvError, TrySendError, Tx,
+};
+use res_kernel::sim::Seeds;
+use res_kernel::{Isolation, Linux};
+
+const SERVICE: Name = Name::new("service");
+const OVER: Slot<CapTx> = Slot::new("over");
+const GO: Slot<Rx<Spsc, u64>> = Slot::new("go");
+const DONE: Slot<Tx<Spsc, u64>> = Slot::new("done");
+
+type Over<K> = <Sinv<K> as Backend>::CapSnd;
+
+/// A sending end, as soon as there is one.
+fn found<K: Isolation>(env: &Sinv<K>) -> Result<Over<K>, Fault> {
+    loop {
+        match env.lookup(SERVICE) {
+            Ok(cap) => return Ok(cap.cast().map_err(|error| error.reason.kind())?),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                env.sleep(env.after(Duration::from_micros(50)));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Sends that many channels over it, and hears its number on each.
+fn sends<K: Isolation>(env: &Sinv<K>, over: &mut Over<K>, count: u64) -> Result<(), Fault> {
+    for number in 0..count {
+        let (tx, mut rx) = env.chan::<Spsc, u64>(1)?;
+        let sent = over.send(tx.into_cap());
+        sent.map_err(|_| Fault::new(ErrorKind::PeerGone, "the server is there"))?;
+        assert_eq!(rx.recv().map_err(|_| number), Ok(7));
+    }
+    Ok(())
+}
+
+/// Answers so many.
+fn answers<K: Isolation>(clients: &mut <Sinv<K> as Backend>::CapRcv, count: u64) {
+    for _ in 0..count {
+        let client = clients.recv().expect("one comes");
+        let client = client.cast::<<Spsc as Kind<Sinv<K>>>::Snd<u64>>();
+        client.expect("a sender").try_send(7).expect("it has room");
+    }
+}
+
+const EACH: u64 = 4;
+
+fn client<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    sends(&env, &mut found(&env)?, EACH)
+}
+
+/// There is room for fewer than there are.
+fn all_are_served<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    for capacity in [1, 2] {
+        let (over, mut clients) = system.chanchan(capacity).expect("a queue");
+        let names = [Name::new("one"), Name::new("two"), Name::new("three")];
+        let all = names.map(|name| system.component(name, client::<K>).expect("made"));
+        all.iter().for_each(|client| client.start().expect("it starts"));
+        let publisher = system.component(const { Name::new("publisher") }, publishes::<K>);
+        let publisher = publisher.expect("made");
+        publisher.endow(OVER, over).expect("endowed");
+        let (go, goes) = system.chan::<Spsc, u64>(1).expect("a channel");
+        publisher.endow(GO, goes).expect("endowed");
+        publisher.start().expect("it starts");
+        answers::<K>(&mut clients, 3 * EACH);
+        all.iter().for_each(|it| assert_eq!(it.wait(Deadline::NEVER), Ok(Exit::Success)));
+        // Nobody sends any more, but somebody could look it up.
+        assert!(matches!(clients.try_recv(), Err(TryRecvError::Empty)));
+        drop(go);
+        assert_eq!(publisher.wait(Deadline::NEVER), Ok(Exit::Success));
+        assert!(matches!(clients.recv(), Err(RecvError::Gone(Gone::Closed))));
+    }
+}
+
+/// The name is there until it is told to go.
+fn publishes<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    env.publish(SERVICE, env.take(OVER)?.into_cap()).map_err(|refused| refused.error)?;
+    let _ = env.take(GO)?.recv();
+    Ok(())
+}
+
+/// Has an end while its name goes, and tells when it has.
+fn outlives_the_name<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let mut over = found(&env)?;
+    env.take(DONE)?.send(1)?;
+    let _ = env.take(GO)?.recv();
+    sends(&env, &mut over, 1)
+}
+
+fn who_has_an_end_keeps_it<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, mut clients) = system.chanchan(2).expect("a queue");
+    let publisher = system.component(const { Name::new("publisher") }, publishes::<K>);
+    let client = system.component(const { Name::new("client") }, outlives_the_name::<K>);
+    let (publisher, client) = (publisher.expect("made"), client.expect("made"));
+    let (stop, stops) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let (go, goes) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let (done, mut is_done) = system.chan::<Spsc, u64>(1).expect("a channel");
+    publisher.endow(OVER, over).expect("endowed");
+    publisher.endow(GO, stops).expect("endowed");
+    client.endow(GO, goes).expect("endowed");
+    client.endow(DONE, done).expect("endowed");
+    publisher.start().expect("it starts");
+    client.start().expect("it starts");
+    assert_eq!(is_done.recv(), Ok(1));
+    drop(stop);
+    assert_eq!(publisher.wait(Deadline::NEVER), Ok(Exit::Success));
+    drop(go);
+    answers::<K>(&mut clients, 1);
+    assert!(matches!(clients.recv(), Err(RecvError::Gone(Gone::Closed))));
+    assert_eq!(client.wait(Deadline::NEVER), Ok(Exit::Success));
+}
+
+/// Sends until nobody receives any more.
+fn fills<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let mut over = found(&env)?;
+    loop {
+        let (tx, _rx) = env.chan::<Spsc, u64>(1)?;
+        match over.send(tx.into_cap()) {
+            Ok(()) => {}
+            Err(SendError::Gone(_, Gone::Closed)) => return Ok(()),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+fn all_learn_that_nobody_receives<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, mut clients) = system.chanchan(2).expect("a queue");
+    system.publish(SERVICE, over.into_cap()).expect("published");
+    let names = [Name::new("one"), Name::new("two")];
+    let all = names.map(|name| system.component(name, fills::<K>).expect("made"));
+    all.iter().for_each(|client| client.start().expect("it starts"));
+    for _ in 0..3 {
+        clients.recv().expect("they send");
+    }
+    drop(clients);
+    all.iter().for_each(|it| assert_eq!(it.wait(Deadline::NEVER), Ok(Exit::Success)));
+}
+
+/// One that fills the queue leaves room for another.
+fn there_is_room_beside_one_that_floods<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, mut clients) = system.chanchan(4).expect("a queue");
+    system.publish(SERVICE, over.into_cap()).expect("published");
+    let flood = system.component(const { Name::new("flood") }, fills::<K>).expect("made");
+    flood.start().expect("it starts");
+    // It may fill all of it as long as it is alone.
+    while clients.len() < 4 {
+        system.sleep(system.after(Duration::from_micros(50)));
+    }
+    let mut over = found(&system).expect("it is published");
+    // Somebody else is there from now on: that makes room, and it stays.
+    for _ in 0..2 {
+        clients.recv().expect("it sends");
+    }
+    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+    over.try_send(tx.into_cap()).expect("there is room");
+    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+    assert!(matches!(over.try_send(tx.into_cap()), Err(TrySendError::Full(_))));
+    drop(clients);
+    assert_eq!(flood.wait(Deadline::NEVER), Ok(Exit::Success));
+}
+
+#[test]
+fn on_linux() {
+    all_are_served(Linux::new());
+    who_has_an_end_keeps_it(Linux::new());
+    all_learn_that_nobody_receives(Linux::new());
+    there_is_room_beside_one_that_floods(Linux::new());
+}
+
+#[test]
+fn whoever_is_faster() {
+    Seeds::from_env(60).check("several senders", all_are_served);
+    Seeds::from_env(60).check("an end that outlives its name", who_has_an_end_keeps_it);
+    Seeds::from_env(60).check("a receiver that leaves", all_learn_that_nobody_receives);
+    Seeds::from_env(60).check("one that floods", there_is_room_beside_one_that_floods);
+}

@@ -171,8 +171,63 @@ fn there_is_room_beside_one_that_floods<K: Isolation>(kernel: K) {
     assert_eq!(flood.wait(Deadline::NEVER), Ok(Exit::Success));
 }
 
+/// Has a queue that everybody knows, and receives nothing.
+fn is_known<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let (over, _clients) = env.chanchan(2)?;
+    env.publish(SERVICE, over.into_cap()).map_err(|refused| refused.error)?;
+    let _ = env.take(GO)?.recv();
+    Ok(())
+}
+
+fn as_many_as_there_is_room_for<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let server = system.component(const { Name::new("server") }, is_known::<K>).expect("made");
+    let (go, goes) = system.chan::<Spsc, u64>(1).expect("a channel");
+    server.endow(GO, goes).expect("endowed");
+    server.start().expect("it starts");
+    let mut over = found(&system).expect("it is published");
+    let mut send = || {
+        let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+        over.try_send(tx.into_cap())
+    };
+    assert!(send().is_ok() && send().is_ok());
+    assert!(matches!(send(), Err(TrySendError::Full(_))));
+    drop(go);
+    assert_eq!(server.wait(Deadline::NEVER), Ok(Exit::Success));
+}
+
+/// May have two queues at once: one, and a door to it.
+fn again_and_again<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    for _ in 0..3 {
+        let (over, mut clients) = env.chanchan(1)?;
+        let publisher = env.component(const { Name::new("publisher") }, publishes::<K>)?;
+        let (go, goes) = env.chan::<Spsc, u64>(1)?;
+        publisher.endow(OVER, over)?;
+        publisher.endow(GO, goes)?;
+        publisher.start()?;
+        let mut over = found(&env)?;
+        let (tx, _rx) = env.chan::<Spsc, u64>(1)?;
+        over.send(tx.into_cap()).expect("there is room");
+        drop(go);
+        publisher.wait(Deadline::NEVER)?.ok()?;
+        clients.recv().expect("it was sent");
+        drop((over, clients));
+    }
+    Ok(())
+}
+
+fn nothing_of_it_stays<K: Isolation>(kernel: K) {
+    let limits = Limits { queues: 2, ..Limits::default() };
+    let system = Sinv::on(kernel, limits).expect("a system");
+    let it = system.component(const { Name::new("it") }, again_and_again::<K>).expect("made");
+    it.start().expect("it starts");
+    assert_eq!(it.wait(Deadline::NEVER), Ok(Exit::Success));
+}
+
 #[test]
 fn on_linux() {
+    as_many_as_there_is_room_for(Linux::new());
+    nothing_of_it_stays(Linux::new());
     all_are_served(Linux::new());
     who_has_an_end_keeps_it(Linux::new());
     all_learn_that_nobody_receives(Linux::new());
@@ -185,4 +240,6 @@ fn whoever_is_faster() {
     Seeds::from_env(60).check("an end that outlives its name", who_has_an_end_keeps_it);
     Seeds::from_env(60).check("a receiver that leaves", all_learn_that_nobody_receives);
     Seeds::from_env(60).check("one that floods", there_is_room_beside_one_that_floods);
+    Seeds::from_env(60).check("nothing but capacity", as_many_as_there_is_room_for);
+    Seeds::from_env(60).check("what is left", nothing_of_it_stays);
 }

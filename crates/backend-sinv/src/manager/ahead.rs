@@ -27,7 +27,7 @@ impl<K: Isolation> State<K> {
         else {
             return;
         };
-        // Who waits at a door for room is woken when something is asked for.
+        // Who has a door sees how much is here: what went ahead would be too much.
         if !queue.doors.is_empty() {
             return;
         }

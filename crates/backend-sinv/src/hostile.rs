@@ -15,8 +15,8 @@ use backend_local::outside::WordId;
 use backend_local::parcel::{AnyParcel, Head, Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    Backend, Barrier, Comp, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, Name, Receiver,
-    Rights, Role, Rx, Sender, Side, Slot, Tx, Value,
+    AnyCap, Backend, Barrier, Comp, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, IntoCap,
+    Name, Receiver, Rights, Role, Rx, Sender, Side, Slot, Tx, Value,
 };
 use res_kernel::linux::LinuxSocket;
 use res_kernel::{DomainEntry, Linux, Socket};
@@ -73,7 +73,7 @@ fn random_request(number: &mut Random, own: u32) -> Request {
     let head = Head { desc, rights: Rights::all(), state: id, pieces: count };
     let parcel = Parcel { head, pieces };
     let other = number.below(16) as u32;
-    match number.below(25) {
+    match number.below(28) {
         0 => Request::Memory(number.below(3) * 8192),
         1 => Request::Forget(id),
         2 => Request::Left(word, side, Gone::Revoked),
@@ -99,6 +99,10 @@ fn random_request(number: &mut Random, own: u32) -> Request {
         21 => Request::Lend(id, number.below(3) * 8192),
         22 => Request::Admit(id, word.object),
         23 => Request::Fetch(id, word.object),
+        24 => Request::Board(),
+        25 => Request::Endowments(id as u32),
+        // It begins outside of the program.
+        26 => Request::Component(name, u64::MAX - id),
         _ => Request::Notices(),
     }
 }
@@ -173,6 +177,78 @@ fn babbles(_: Linux, socket: LinuxSocket) {
     }
 }
 
+/// Says that it ends, and lives on.
+fn lives_on(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    ask(&socket, &Request::Ends(Exit::Success));
+    loop {
+        let _ = socket.send(&Request::Notices().encoded(), &[]);
+    }
+}
+
+/// Says the same once more, word for word.
+fn repeats(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    let twice = |request: Request| [(); 2].map(|()| ask(&socket, &request).expect("it answers"));
+    let [one, other] = twice(Request::Board());
+    assert_eq!((&one, &other), (&Said::Number(0), &Said::Number(0)));
+    let [one, other] = twice(Request::Queue(1));
+    assert!(matches!((one, other), (Said::Number(one), Said::Number(other)) if one != other));
+    let name = const { Name::new("child") };
+    let [one, other] = twice(Request::Component(name, u64::MAX));
+    let (Said::Number(one), Said::Number(other)) = (one, other) else { panic!("two of them") };
+    assert_ne!(one, other);
+    // It begins nowhere.
+    let start = twice(Request::Start(one as u32));
+    assert_eq!(start, [const { Said::Refused(ErrorKind::Invalid) }; 2]);
+    for child in [one, other] {
+        twice(Request::Abandon(child as u32));
+        let abandoned = ask(&socket, &Request::Start(child as u32));
+        assert_eq!(abandoned, Some(Said::Refused(ErrorKind::Stale)));
+    }
+    let [one, other] = twice(Request::Take(FROM.name()));
+    let Said::Parcel(parcel) = one else { panic!("it was endowed with that: {one:?}") };
+    assert_eq!(other, Said::Refused(ErrorKind::NotFound));
+    let own = Destination::Name(const { Name::new("own") });
+    let [one, other] = twice(Request::Export(own, parcel));
+    assert_eq!(one, Said::Done());
+    assert_eq!(other, Said::Refused(ErrorKind::Denied), "it is not its own any more");
+    ask(&socket, &Request::Ends(Exit::Success));
+}
+
+const OWNED: Name = Name::new("owned");
+
+/// Wants a name that belongs to another, and what is under it.
+fn wants_a_name(_: Linux, socket: LinuxSocket) {
+    begin(&socket);
+    let Some(Said::Parcel(mine)) = ask(&socket, &Request::Take(FROM.name())) else {
+        panic!("it was endowed with that")
+    };
+    let taken = ask(&socket, &Request::Export(Destination::Name(OWNED), mine.clone()));
+    assert_eq!(taken, Some(Said::Refused(ErrorKind::Exists)));
+    let Some(Said::Parcel(found)) = ask(&socket, &Request::Lookup(OWNED)) else {
+        panic!("everybody may look it up")
+    };
+    // What it got is one end of several. All that it can do with that it does.
+    found.each(&mut |_, piece| match piece {
+        Piece::Queue(queue) => {
+            for role in [Role::CapSnd, Role::CapRcv] {
+                ask(&socket, &Request::LeftQueue(*queue, role, Gone::Revoked));
+            }
+        }
+        Piece::Word { word, .. } => {
+            for side in [Side::Waiters, Side::Signallers] {
+                ask(&socket, &Request::Left(*word, side, Gone::Revoked));
+            }
+        }
+        _ => {}
+    });
+    // As its end, so its name does not go to the next who asks.
+    let taken = ask(&socket, &Request::Export(Destination::Name(OWNED), mine));
+    assert_eq!(taken, Some(Said::Refused(ErrorKind::Exists)));
+    ask(&socket, &Request::Ends(Exit::Success));
+}
+
 /// Says its last word in the middle.
 fn breaks_off(_: Linux, socket: LinuxSocket) {
     begin(&socket);
@@ -235,6 +311,40 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
 #[test]
 fn what_was_never_given_cannot_be_had() {
     beside_an_honest_pair(forges, 3, |exit| exit == Exit::Success);
+}
+
+#[test]
+fn who_says_that_it_ends_is_ended() {
+    beside_an_honest_pair(lives_on, 3, |exit| exit == Exit::Success);
+}
+
+/// It ends well, with one thing.
+fn with_one_end(entry: DomainEntry<Linux>, system: &Sinv) {
+    let (_tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
+    let hostile = Comp::new(system.clone(), component(system, "hostile", entry));
+    hostile.endow(FROM, from).expect("endowed");
+    hostile.start().expect("started");
+    assert_eq!(hostile.wait(system.within(Duration::from_secs(20))), Ok(Exit::Success));
+    let seen = system.inspect().expect("the manager is here");
+    assert_eq!(seen.components.len(), 1, "{seen}");
+}
+
+#[test]
+fn what_is_said_twice_means_no_more_than_it_says() {
+    with_one_end(repeats, &Sinv::new().expect("a system"));
+}
+
+#[test]
+fn a_name_and_what_is_under_it_stay_their_owners() {
+    let system = Sinv::new().expect("a system");
+    let (over, mut clients) = system.chanchan(2).expect("a queue");
+    system.publish(OWNED, over.into_cap()).expect("it is free");
+    with_one_end(wants_a_name, &system);
+    let over = system.lookup(OWNED).expect("it is there");
+    let mut over = over.cast::<<Sinv as Backend>::CapSnd>().expect("as before");
+    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+    over.try_send(tx.into_cap()).expect("somebody receives");
+    clients.try_recv().expect("it has come");
 }
 
 #[test]

@@ -90,9 +90,9 @@ fn futex(operation: libc::c_int) -> i64 {
     call!(libc::SYS_futex, word, operation, 0, 0_usize, word.wrapping_add(1), 0)
 }
 
-fn limit(process: i32) -> i64 {
-    let more = [1_u64 << 19; 2];
-    call!(libc::SYS_prlimit64, process, libc::RLIMIT_NOFILE, &raw const more, null_mut::<u8>())
+fn limit(process: i32, resource: u32, limit: u64) -> i64 {
+    let limit = [limit; 2];
+    call!(libc::SYS_prlimit64, process, resource, &raw const limit, null_mut::<u8>())
 }
 
 fn copy(number: libc::c_long, scene: &Scene) -> i64 {
@@ -155,7 +155,7 @@ attacks! {
     "pidfd_getfd", EPERM, Differs, |_| call!(libc::SYS_pidfd_getfd, 999, 0, 0);
     "pidfd_send_signal", EPERM, Differs, |_| call!(libc::SYS_pidfd_send_signal, 999, 0, 0_usize, 0);
     "process_madvise", EPERM, Differs, |_| call!(libc::SYS_process_madvise, 999, 0_usize, 0, 0, 0);
-    "prlimit of another", EPERM, Unknown, |scene| limit(scene.victim);
+    "prlimit of another", EPERM, Differs, |scene| limit(scene.victim, libc::RLIMIT_CORE, 0);
     "sched_setaffinity of another", EPERM, Differs, |scene| affinity(scene.victim);
     "sched_setscheduler of another", EPERM, Differs, |scene| {
         call!(libc::SYS_sched_setscheduler, scene.victim, 0, &raw const PRIORITY)
@@ -310,7 +310,7 @@ attacks! {
     "mlock", EPERM, Unknown, |_| call!(libc::SYS_mlock, page(), 4096_usize);
     "timer_create", EPERM, Differs, |_| call!(libc::SYS_timer_create, 99, 0_usize, 0_usize);
     // Out of the confinement.
-    "raise a limit", EPERM, Unknown, |_| limit(0);
+    "raise a limit", EPERM, Unknown, |_| limit(0, libc::RLIMIT_NOFILE, 1 << 19);
     "capset", EPERM, Unknown, |_| call!(libc::SYS_capset, 0_usize, 0_usize);
     "setuid", EPERM, Unknown, |_| call!(libc::SYS_setuid, 0);
     "seccomp", EPERM, Unknown, |_| call!(libc::SYS_seccomp, 1, 0, 0_usize);

@@ -23,6 +23,9 @@ pub(crate) const ARENA: u64 = 2 * HALF;
 /// Sources that one component can have of another: as many as fit, with a summary of 64 each.
 pub(crate) const SOURCES: u32 = ((HALF - BITS_AT) / 8 * 64 / 65 * 64) as u32;
 
+/// Bits of a bell's number that say which source; the others say which arena.
+pub(crate) const BIT_BITS: u32 = 24;
+
 /// Which of two components listens to which half.
 pub(crate) const fn half_of(listener: u32, other: u32) -> u32 {
     (listener > other) as u32

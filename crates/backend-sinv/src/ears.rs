@@ -11,9 +11,8 @@ use res_kernel::{Isolation, KernelError};
 use res_sync::event::Snapshot;
 use res_sync::{Deadline, Event, Mutex, Side, Waiting};
 
-use crate::bell::Bell;
+use crate::bell::{BIT_BITS, Bell};
 use crate::link::Link;
-use crate::manager::BIT_BITS;
 use crate::request::Request;
 
 /// An arena that this component has mapped.

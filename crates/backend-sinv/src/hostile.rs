@@ -1,37 +1,89 @@
 //! Components that do not keep to the rules, beside others that do.
 
+mod attacker;
 mod direct;
 mod lent;
 mod published;
-#[path = "../../chan-impls/tests/common/random.rs"]
-mod random;
-mod raw;
 mod words;
 
+use std::process::Command;
+use std::string::String;
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::vec::Vec;
 
-use backend_local::outside::WordId;
-use backend_local::parcel::{AnyParcel, Head, Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, Barrier, Comp, Deadline, Desc, Env, ErrorKind, Exit, Fault, Gone, IntoCap,
-    Name, Receiver, Rights, Role, Rx, Sender, Side, Slot, Tx, Value,
+    AnyCap, Backend, Comp, Deadline, Env, Exit, Fault, IntoCap, Name, Receiver, Rx, Sender, Slot,
+    Tx,
 };
-use res_kernel::linux::LinuxSocket;
-use res_kernel::{DomainEntry, Linux, Socket};
+use res_kernel::linux::LinuxProgram;
+use res_kernel::{DomainEntry, Isolation, Linux};
 
 use crate::Sinv;
-use crate::request::{Destination, Request, Said};
-use crate::wire::Wire;
+use crate::component::SinvComponent;
 
-use random::Random;
-use raw::{ask, begin, component, value};
+use attacker::requests::{OWNED, ROUNDS};
+use attacker::{ATTACK, attacks, random, raw};
 
 const FROM: Slot<Rx<Spsc, u64>> = Slot::new("from");
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
-/// How often it asks.
-const ROUNDS: Slot<Value<u64>> = Slot::new("rounds");
+
+/// One that begins at `entry`.
+fn component(system: &Sinv, name: &str, entry: DomainEntry<Linux>) -> SinvComponent<Linux> {
+    let code = Linux::new().code_of(entry).expect("of this program");
+    let end = system.local.point_of_an_end().expect("memory is there");
+    let name = Name::parse(name).expect("a name");
+    SinvComponent::at(&system.world, name, end, code).expect("made")
+}
+
+/// How an attacker is built.
+#[derive(Clone, Copy, Debug)]
+enum Built {
+    /// With this program, of which it is a fork.
+    Here,
+    /// By itself.
+    Apart,
+}
+
+const BOTH: [Built; 2] = [Built::Here, Built::Apart];
+
+/// The program of `tests/program`, built if need be.
+fn program() -> LinuxProgram {
+    static PROGRAM: OnceLock<LinuxProgram> = OnceLock::new();
+    let built = PROGRAM.get_or_init(|| {
+        let machine = std::format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let this = std::env::current_exe().expect("this program");
+        let target = this.ancestors().nth(3).expect("cargo's directory").join("tmp/programs");
+        let mut cargo = Command::new(env!("CARGO"));
+        // Its own directory, for its own settings; none of those that this test is built with.
+        cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program"));
+        cargo.args(["build", "--target", &machine, "--target-dir"]).arg(&target);
+        for setting in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+            cargo.env_remove(setting);
+        }
+        let output = cargo.output().expect("there is cargo");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let path = target.join(machine).join("debug/backend-sinv-program");
+        let file = std::fs::File::open(path).expect("it has been built");
+        LinuxProgram::new(&file).expect("it is linked statically")
+    });
+    built.clone()
+}
+
+/// A component that does the attack of that name.
+fn attacker(system: &Sinv, built: Built, name: &str, attack: &str) -> Comp<Sinv> {
+    let hostile = match built {
+        Built::Here => Comp::new(system.clone(), component(system, name, attacks)),
+        Built::Apart => {
+            let name = Name::parse(name).expect("a name");
+            system.component_of(name, &program()).expect("made")
+        }
+    };
+    let attack = attacker::number(attack).expect("there is such an attack");
+    hostile.endow(ATTACK, attack).expect("endowed");
+    hostile
+}
 
 fn echo(env: Env<Sinv>) -> Result<(), Fault> {
     let (mut from, mut to) = (env.take(FROM)?, env.take(TO)?);
@@ -46,230 +98,12 @@ fn rounds() -> u64 {
     if long { 200_000 } else { 4_000 }
 }
 
-/// Something that could be asked for, about things of others with numbers that are in use.
-fn random_request(number: &mut Random, own: u32) -> Request {
-    let id = number.below(64);
-    let word = WordId { object: number.below(64), offset: 16 * number.below(20) as u32 };
-    let name = Name::numbered("name", number.below(4) as u32).expect("short");
-    let sides = [Side::Waiters, Side::Signallers];
-    let side = sides[number.below(2) as usize];
-    let role = [Role::Snd, Role::Rcv, Role::CapSnd, Role::CapRcv, Role::Mem, Role::File]
-        [number.below(6) as usize];
-    let piece = |number: &mut Random| match number.below(5) {
-        0 => Piece::Memory { object: id, bytes: u64::MAX, rights: Rights::all() },
-        1 => Piece::Word {
-            word,
-            side: Some(side),
-            barrier: Barrier::Fence,
-            kept: number.below(2) == 0,
-            peer_here: number.below(2) == 0,
-        },
-        2 => Piece::Queue(id),
-        3 => Piece::File(id),
-        _ => Piece::Word { word, side: None, barrier: Barrier::Fence, kept: true, peer_here: true },
-    };
-    let pieces: Vec<_> = (0..number.below(4)).map(|_| piece(number)).collect();
-    let (desc, count) = (Desc::plain(role, id), pieces.len() as u32);
-    let head = Head { desc, rights: Rights::all(), state: id, pieces: count };
-    let parcel = Parcel { head, pieces };
-    let other = number.below(16) as u32;
-    match number.below(28) {
-        0 => Request::Memory(number.below(3) * 8192),
-        1 => Request::Forget(id),
-        2 => Request::Left(word, side, Gone::Revoked),
-        3 => Request::LeftQueue(id, role, Gone::Revoked),
-        4 => Request::Export(Destination::Endowment(other, name), parcel),
-        5 => Request::Export(Destination::Queue(id), parcel),
-        6 => Request::Export(Destination::Name(name), parcel),
-        7 => Request::Take(name),
-        8 => Request::Lookup(name),
-        9 => Request::Queue(number.below(3) as u32),
-        10 => Request::Receive(id),
-        11 => Request::Watch(word),
-        12 => Request::Unwatch(word),
-        13 => Request::Arena(id, (number.below(2) == 0).then_some(word)),
-        14 => Request::Ring(word),
-        // Not itself: it is needed.
-        15 => Request::Stop(if other == own { 0 } else { other }),
-        16 => Request::Abandon(other),
-        17 => Request::Start(other),
-        18 => Request::Again(id),
-        19 => Request::Recall(id),
-        20 => Request::Return(id, parcel),
-        21 => Request::Lend(id, number.below(3) * 8192),
-        22 => Request::Admit(id, word.object),
-        23 => Request::Fetch(id, word.object),
-        24 => Request::Board(),
-        25 => Request::Endowments(id as u32),
-        // It begins outside of the program.
-        26 => Request::Component(name, u64::MAX - id),
-        _ => Request::Notices(),
-    }
-}
-
-/// Asks for whatever it likes, and begins to make something of it.
-fn forges(_: Linux, socket: LinuxSocket) {
-    let (hello, _) = begin(&socket);
-    let mut number = Random(u64::from(hello.id) * 0x9e37_79b9 + 1);
-    for _ in 0..value(&socket, ROUNDS) {
-        if ask(&socket, &random_request(&mut number, hello.id)).is_none() {
-            std::process::exit(3);
-        }
-    }
-    ask(&socket, &Request::Ends(Exit::Success));
-}
-
-/// Listens at each word of what it was given, and at places where none is; how many bells it got.
-fn watches(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    let mut bells = 0;
-    for name in [FROM.name(), TO.name()] {
-        let Some(Said::Parcel(parcel)) = ask(&socket, &Request::Take(name)) else { return };
-        parcel.each(&mut |_, piece| {
-            let Piece::Word { word, side: Some(side), .. } = piece else { return };
-            let is_answered =
-                |word| matches!(ask(&socket, &Request::Watch(word)), Some(Said::Number(_)));
-            assert_eq!(is_answered(*word), *side == Side::Waiters, "{word:?}");
-            bells += u32::from(*side == Side::Waiters);
-            assert!(!is_answered(WordId { offset: 240, ..*word }), "there is no word");
-        });
-    }
-    assert_eq!(bells, 2, "one for data, one for room");
-    ask(&socket, &Request::Ends(Exit::Success));
-}
-
-/// Gives back what never came to it, so that two queues would be in one another.
-fn closes_a_circle(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    let queue = || match ask(&socket, &Request::Queue(2)) {
-        Some(Said::Number(queue)) => queue,
-        other => panic!("a queue: {other:?}"),
-    };
-    let (one, two) = (queue(), queue());
-    let receiver = |queue| {
-        let desc = Desc::plain(Role::CapRcv, 2);
-        let head = Head { desc, rights: Rights::all(), state: 0, pieces: 1 };
-        Parcel { head, pieces: Vec::from([Piece::Queue(queue)]) }
-    };
-    assert_eq!(ask(&socket, &Request::Recall(one)), Some(Said::Done()));
-    // Over its own channel it does not go.
-    ask(&socket, &Request::Return(one, receiver(one)));
-    ask(&socket, &Request::Return(one, receiver(two)));
-    let closes = Request::Export(Destination::Queue(two), receiver(one));
-    assert_eq!(ask(&socket, &closes), Some(Said::Refused(ErrorKind::Invalid)));
-    // It was the only one that came back.
-    let received = ask(&socket, &Request::Receive(one));
-    assert_eq!(received, Some(Said::Parcel(receiver(two))));
-    assert_eq!(ask(&socket, &Request::Receive(one)), Some(Said::NotNow()));
-    assert_eq!(ask(&socket, &closes), Some(Said::Done()), "there is no circle any more");
-    ask(&socket, &Request::Ends(Exit::Success));
-}
-
-/// Says what means nothing.
-fn babbles(_: Linux, socket: LinuxSocket) {
-    let (hello, _) = begin(&socket);
-    let mut number = Random(u64::from(hello.id) | 1);
-    loop {
-        let bytes: Vec<u8> = (0..number.below(64)).map(|_| number.below(256) as u8).collect();
-        if socket.send(&bytes, &[]).is_err() {
-            return;
-        }
-    }
-}
-
-/// Says that it ends, and lives on.
-fn lives_on(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    ask(&socket, &Request::Ends(Exit::Success));
-    loop {
-        let _ = socket.send(&Request::Notices().encoded(), &[]);
-    }
-}
-
-/// Says the same once more, word for word.
-fn repeats(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    let twice = |request: Request| [(); 2].map(|()| ask(&socket, &request).expect("it answers"));
-    let [one, other] = twice(Request::Board());
-    assert_eq!((&one, &other), (&Said::Number(0), &Said::Number(0)));
-    let [one, other] = twice(Request::Queue(1));
-    assert!(matches!((one, other), (Said::Number(one), Said::Number(other)) if one != other));
-    let name = const { Name::new("child") };
-    let [one, other] = twice(Request::Component(name, u64::MAX));
-    let (Said::Number(one), Said::Number(other)) = (one, other) else { panic!("two of them") };
-    assert_ne!(one, other);
-    // It begins nowhere.
-    let start = twice(Request::Start(one as u32));
-    assert_eq!(start, [const { Said::Refused(ErrorKind::Invalid) }; 2]);
-    for child in [one, other] {
-        twice(Request::Abandon(child as u32));
-        let abandoned = ask(&socket, &Request::Start(child as u32));
-        assert_eq!(abandoned, Some(Said::Refused(ErrorKind::Stale)));
-    }
-    let [one, other] = twice(Request::Take(FROM.name()));
-    let Said::Parcel(parcel) = one else { panic!("it was endowed with that: {one:?}") };
-    assert_eq!(other, Said::Refused(ErrorKind::NotFound));
-    let own = Destination::Name(const { Name::new("own") });
-    let [one, other] = twice(Request::Export(own, parcel));
-    assert_eq!(one, Said::Done());
-    assert_eq!(other, Said::Refused(ErrorKind::Denied), "it is not its own any more");
-    ask(&socket, &Request::Ends(Exit::Success));
-}
-
-const OWNED: Name = Name::new("owned");
-
-/// Wants a name that belongs to another, and what is under it.
-fn wants_a_name(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    let Some(Said::Parcel(mine)) = ask(&socket, &Request::Take(FROM.name())) else {
-        panic!("it was endowed with that")
-    };
-    let taken = ask(&socket, &Request::Export(Destination::Name(OWNED), mine.clone()));
-    assert_eq!(taken, Some(Said::Refused(ErrorKind::Exists)));
-    let Some(Said::Parcel(found)) = ask(&socket, &Request::Lookup(OWNED)) else {
-        panic!("everybody may look it up")
-    };
-    // What it got is one end of several. All that it can do with that it does.
-    found.each(&mut |_, piece| match piece {
-        Piece::Queue(queue) => {
-            for role in [Role::CapSnd, Role::CapRcv] {
-                ask(&socket, &Request::LeftQueue(*queue, role, Gone::Revoked));
-            }
-        }
-        Piece::Word { word, .. } => {
-            for side in [Side::Waiters, Side::Signallers] {
-                ask(&socket, &Request::Left(*word, side, Gone::Revoked));
-            }
-        }
-        _ => {}
-    });
-    // As its end, so its name does not go to the next who asks.
-    let taken = ask(&socket, &Request::Export(Destination::Name(OWNED), mine));
-    assert_eq!(taken, Some(Said::Refused(ErrorKind::Exists)));
-    ask(&socket, &Request::Ends(Exit::Success));
-}
-
-/// Says its last word in the middle.
-fn breaks_off(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    let request = Request::Take(Name::new("name")).encoded();
-    let _ = socket.send(&request[..request.len() / 2], &[]);
-    let _ = socket.recv(&mut [0; 64], &mut [], Deadline::NEVER);
-}
-
-/// Asks, and never takes an answer.
-fn does_not_listen(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    loop {
-        match socket.send(&Request::Notices().encoded(), &[]) {
-            Err(error) if error.kind != ErrorKind::NoSlots => return,
-            _ => std::thread::yield_now(),
-        }
-    }
-}
-
 /// One of these beside a pair that keeps to the rules: the pair goes on, and so does the manager.
-fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(Exit) -> bool) {
+fn beside_an_honest_pair(attack: &str, count: usize, ends: impl Fn(Exit) -> bool) {
+    BOTH.into_iter().for_each(|built| beside(built, attack, count, &ends));
+}
+
+fn beside(built: Built, attack: &str, count: usize, ends: impl Fn(Exit) -> bool) {
     let system = Sinv::new().expect("a system");
     let late = system.within(Duration::from_secs(120));
     let (mut tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
@@ -280,8 +114,8 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
     honest.start().expect("started");
     let hostile: Vec<_> = (0..count)
         .map(|index| {
-            let hostile = component(&system, &std::format!("hostile{index}"), entry);
-            let hostile = Comp::new(system.clone(), hostile);
+            let name = std::format!("hostile{index}");
+            let hostile = attacker(&system, built, &name, attack);
             hostile.endow(ROUNDS, rounds()).expect("endowed");
             hostile.start().expect("started");
             hostile
@@ -310,18 +144,18 @@ fn beside_an_honest_pair(entry: DomainEntry<Linux>, count: usize, ends: impl Fn(
 
 #[test]
 fn what_was_never_given_cannot_be_had() {
-    beside_an_honest_pair(forges, 3, |exit| exit == Exit::Success);
+    beside_an_honest_pair("forges", 3, |exit| exit == Exit::Success);
 }
 
 #[test]
 fn who_says_that_it_ends_is_ended() {
-    beside_an_honest_pair(lives_on, 3, |exit| exit == Exit::Success);
+    beside_an_honest_pair("lives on", 3, |exit| exit == Exit::Success);
 }
 
 /// It ends well, with one thing.
-fn with_one_end(entry: DomainEntry<Linux>, system: &Sinv) {
+fn with_one_end(built: Built, attack: &str, system: &Sinv) {
     let (_tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
-    let hostile = Comp::new(system.clone(), component(system, "hostile", entry));
+    let hostile = attacker(system, built, "hostile", attack);
     hostile.endow(FROM, from).expect("endowed");
     hostile.start().expect("started");
     assert_eq!(hostile.wait(system.within(Duration::from_secs(20))), Ok(Exit::Success));
@@ -331,51 +165,54 @@ fn with_one_end(entry: DomainEntry<Linux>, system: &Sinv) {
 
 #[test]
 fn what_is_said_twice_means_no_more_than_it_says() {
-    with_one_end(repeats, &Sinv::new().expect("a system"));
+    with_one_end(Built::Here, "repeats", &Sinv::new().expect("a system"));
 }
 
 #[test]
 fn a_name_and_what_is_under_it_stay_their_owners() {
     let system = Sinv::new().expect("a system");
-    let (over, mut clients) = system.chanchan(2).expect("a queue");
+    let (over, mut clients) = system.chanchan(4).expect("a queue");
     system.publish(OWNED, over.into_cap()).expect("it is free");
-    with_one_end(wants_a_name, &system);
-    let over = system.lookup(OWNED).expect("it is there");
-    let mut over = over.cast::<<Sinv as Backend>::CapSnd>().expect("as before");
-    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
-    over.try_send(tx.into_cap()).expect("somebody receives");
-    clients.try_recv().expect("it has come");
+    for built in BOTH {
+        with_one_end(built, "wants a name", &system);
+        let over = system.lookup(OWNED).expect("it is there");
+        let mut over = over.cast::<<Sinv as Backend>::CapSnd>().expect("as before");
+        let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+        over.try_send(tx.into_cap()).expect("somebody receives");
+        clients.try_recv().expect("it has come");
+    }
 }
 
 #[test]
 fn what_is_given_back_closes_no_circle() {
-    beside_an_honest_pair(closes_a_circle, 1, |exit| exit == Exit::Success);
+    beside_an_honest_pair("closes a circle", 1, |exit| exit == Exit::Success);
 }
 
 #[test]
 fn only_who_waits_on_a_word_gets_a_bell_for_it() {
-    let system = Sinv::new().expect("a system");
-    let (_tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
-    let (to, _rx) = system.chan::<Spsc, u64>(4).expect("a channel");
-    let watches = component(&system, "watches", watches);
-    let watches = Comp::new(system.clone(), watches);
-    watches.endow(FROM, from).expect("endowed");
-    watches.endow(TO, to).expect("endowed");
-    watches.start().expect("started");
-    assert_eq!(watches.wait(system.within(Duration::from_secs(20))), Ok(Exit::Success));
+    for built in BOTH {
+        let system = Sinv::new().expect("a system");
+        let (_tx, from) = system.chan::<Spsc, u64>(4).expect("a channel");
+        let (to, _rx) = system.chan::<Spsc, u64>(4).expect("a channel");
+        let watches = attacker(&system, built, "watches", "watches");
+        watches.endow(FROM, from).expect("endowed");
+        watches.endow(TO, to).expect("endowed");
+        watches.start().expect("started");
+        assert_eq!(watches.wait(system.within(Duration::from_secs(20))), Ok(Exit::Success));
+    }
 }
 
 #[test]
 fn who_babbles_is_ended() {
-    beside_an_honest_pair(babbles, 3, |exit| exit == Exit::Died);
+    beside_an_honest_pair("babbles", 3, |exit| exit == Exit::Died);
 }
 
 #[test]
 fn who_breaks_off_is_ended() {
-    beside_an_honest_pair(breaks_off, 1, |exit| exit == Exit::Died);
+    beside_an_honest_pair("breaks off", 1, |exit| exit == Exit::Died);
 }
 
 #[test]
 fn who_does_not_listen_is_ended() {
-    beside_an_honest_pair(does_not_listen, 1, |exit| exit == Exit::Died);
+    beside_an_honest_pair("does not listen", 1, |exit| exit == Exit::Died);
 }

@@ -32,7 +32,6 @@ use crate::limits::Limits;
 use crate::request::{Answer, ComponentId, Notice, Request, Said};
 
 use bells::Arena;
-pub(crate) use bells::BIT_BITS;
 use components::Client;
 use effects::Effect;
 use lent::Abandoned;

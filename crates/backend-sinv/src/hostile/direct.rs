@@ -21,8 +21,9 @@ use res_kernel::{KernelMemory, Linux};
 use res_sync::Park;
 use res_sync::model::Core;
 
+use super::component;
 use super::random::Random;
-use super::raw::{ask, ask_for, begin, component, value, words};
+use super::raw::{ask, ask_for, begin, value, words};
 use crate::Sinv;
 use crate::request::{Request, Said};
 use crate::wire::Wire as _;
@@ -120,7 +121,7 @@ fn made_up(number: &mut Random, like: &Parcel, lent: u64) -> Vec<u8> {
 }
 
 fn makes_up(_: Linux, socket: LinuxSocket) {
-    let (hello, _) = begin(&socket);
+    let hello = begin(&socket).hello;
     let until = Instant::from_nanos(value(&socket, UNTIL));
     let (over, memory) = taken(&socket, OVER.name());
     let (like, _) = taken(&socket, LIKE.name());
@@ -246,7 +247,7 @@ fn what_a_sender_makes_up_is_its_own_channels_concern() {
 
 /// Fetches what it is lent, and writes everywhere.
 fn scribbles(_: Linux, socket: LinuxSocket) {
-    let (hello, _) = begin(&socket);
+    let hello = begin(&socket).hello;
     let until = Instant::from_nanos(value(&socket, UNTIL));
     let (ends, memory) = taken(&socket, ENDS.name());
     let (queue, ring) = (queue_of(&ends), ring(&memory));

@@ -18,8 +18,9 @@ use res_kernel::{Isolation, Kernel, Linux};
 use res_sync::model::Core;
 use res_sync::{Event, MemoryModel, Park};
 
+use super::component;
 use super::direct::{ENDS, HONEST, LIKE, OVER, UNTIL, begun, late, length, ring, taken, within};
-use super::raw::{ask, begin, component, value, words};
+use super::raw::{ask, begin, value, words};
 use crate::Sinv;
 use crate::request::{Destination, Request, Said};
 use crate::wire::Wire as _;

@@ -3,28 +3,20 @@
 //! the server notices nothing but what it is sent (H6).
 
 use std::time::Duration;
-use std::vec::Vec;
 
-use backend_local::parcel::{AnyParcel, Head, Parcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, Comp, Deadline, Desc, Env, Exit, Fault, Instant, IntoCap, Kind, Name,
-    Receiver, RecvError, Rights, Role, Sender, Slot, Tx, Value,
+    AnyCap, Backend, Deadline, Env, Exit, Fault, Instant, IntoCap, Kind, Receiver, RecvError,
+    Sender, Slot, Tx,
 };
-use res_kernel::Linux;
-use res_kernel::linux::{LinuxMemory, LinuxSocket};
-use res_sync::Park;
 
-use super::raw::{ask, ask_for, begin, component, value, words};
-use super::words::{change, clear, length};
+use super::attacker::bits::UNTIL;
+use super::attacker::sender::SERVICE;
+use super::words::length;
+use super::{BOTH, Built, attacker};
 use crate::Sinv;
-use crate::request::{Destination, Request, Said};
 
-const SERVICE: Name = Name::new("service");
-/// How many ends it looks up.
-const ENDS: usize = 3;
 const CAPACITY: u32 = 8;
-const UNTIL: Slot<Value<u64>> = Slot::new("until");
 /// How many came that nobody could use.
 const USELESS: Slot<Tx<Spsc, u64>> = Slot::new("useless");
 
@@ -46,51 +38,12 @@ fn serves(env: Env<Sinv>) -> Result<(), Fault> {
     Ok(env.take(USELESS)?.send(useless)?)
 }
 
-/// A sending end of the service: of which queue, and its memory.
-fn found(socket: &LinuxSocket) -> (u64, Vec<LinuxMemory>) {
-    loop {
-        if let Some((Said::Parcel(parcel), memory)) = ask_for(socket, &Request::Lookup(SERVICE)) {
-            let queue = parcel.pieces().find_map(|piece| match piece {
-                Piece::Queue(queue) => Some(queue),
-                _ => None,
-            });
-            return (queue.expect("an end of a queue"), memory);
-        }
-        std::thread::yield_now();
-    }
-}
-
-/// Memory, which may be sent as often as one likes.
-fn something(socket: &LinuxSocket) -> Parcel {
-    let Some(Said::Number(object)) = ask(socket, &Request::Memory(4096)) else {
-        panic!("a little memory")
-    };
-    let head =
-        Head { desc: Desc::plain(Role::Mem, 4096), rights: Rights::all(), state: 0, pieces: 1 };
-    let pieces = Vec::from([Piece::Memory { object, bytes: 4096, rights: Rights::all() }]);
-    Parcel { head, pieces }
-}
-
-fn hostile(_: Linux, socket: LinuxSocket) {
-    begin(&socket);
-    let until = Instant::from_nanos(value(&socket, UNTIL));
-    let ends: Vec<_> = (0..ENDS).map(|_| found(&socket)).collect();
-    let something = something(&socket);
-    for round in 0.. {
-        if Linux::new().now() >= until {
-            break;
-        }
-        for (queue, memory) in &ends {
-            memory.iter().flat_map(words).for_each(|word| change(word, round));
-            memory.iter().flat_map(words).for_each(clear);
-            ask(&socket, &Request::Export(Destination::Queue(*queue), something.clone()));
-        }
-    }
-    ask(&socket, &Request::Ends(Exit::Success));
-}
-
 #[test]
 fn one_of_several_senders_harms_nobody() {
+    BOTH.into_iter().for_each(beside);
+}
+
+fn beside(built: Built) {
     let system = Sinv::new().expect("a system");
     let until = system.now() + length();
     let late = Deadline::at(until + Duration::from_secs(20));
@@ -100,7 +53,7 @@ fn one_of_several_senders_harms_nobody() {
     // Whoever is served last is.
     server.endow(UNTIL, (until + Duration::from_secs(1)).as_nanos()).expect("endowed");
     server.start().expect("it starts");
-    let bad = Comp::new(system.clone(), component(&system, "hostile", hostile));
+    let bad = attacker(&system, built, "hostile", "sends all the time");
     bad.endow(UNTIL, until.as_nanos()).expect("endowed");
     bad.start().expect("it starts");
     let mut served = 0;

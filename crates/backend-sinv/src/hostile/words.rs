@@ -2,32 +2,22 @@
 //! and wake-ups away from there. Its peer gets values and typed errors, by its deadlines; those who have
 //! to do with that one, and the manager, notice nothing (H6, H18).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 use std::vec::Vec;
 
-use backend_local::parcel::{AnyParcel, Piece};
 use chan_impls::Spsc;
 use res_api::{
     Backend, Comp, Deadline, Env, EvtGrp, Exit, Fault, Gone, Instant, Kind, Name, Receiver,
-    RecvError, Rx, SendError, Sender, Side, Slot, Thread, Trigger, Tx, Value,
+    RecvError, Rx, SendError, Sender, Slot, Thread, Trigger, Tx,
 };
-use res_kernel::Linux;
-use res_kernel::linux::{LinuxMemory, LinuxSocket};
-use res_sync::Park;
 
-use super::raw::{ask, ask_for, begin, component, value, words};
+use super::attacker::bits::{FROM, TO, UNTIL};
+use super::{BOTH, Built, attacker};
 use crate::Sinv;
-use crate::manager::BIT_BITS;
-use crate::request::{Request, Said};
 
 type Outcome = Result<(), Fault>;
 
-/// From the hostile one to the victim.
-const TO: [Name; 3] = [Name::new("to0"), Name::new("to1"), Name::new("to2")];
-/// From the victim to the hostile one.
-const FROM: [Name; 2] = [Name::new("from0"), Name::new("from1")];
 /// Between an honest one and the victim: there, and back.
 const PINGS: [Name; 3] = [Name::new("ping0"), Name::new("ping1"), Name::new("ping2")];
 const PONGS: [Name; 3] = [Name::new("pong0"), Name::new("pong1"), Name::new("pong2")];
@@ -35,146 +25,15 @@ const PING: Slot<Tx<Spsc, u64>> = Slot::new("ping");
 const PONG: Slot<Rx<Spsc, u64>> = Slot::new("pong");
 const SEEN: Slot<Tx<Spsc, [u64; 4]>> = Slot::new("seen");
 
-/// When it is over, for all of them.
-const UNTIL: Slot<Value<u64>> = Slot::new("until");
-
 pub(super) fn length() -> Duration {
     let long = std::env::var_os("RES_LONG").is_some_and(|value| value == "1");
     Duration::from_millis(if long { 60_000 } else { 700 })
 }
 
-/// How long everything is cleared, at the end: what is set wakes as well, and what is lost now stays
-/// lost.
-const CLEARING: Duration = Duration::from_millis(350);
-
 /// Nobody waits longer.
 fn late(until: u64) -> Deadline {
     Deadline::at(Instant::from_nanos(until) + Duration::from_secs(20))
 }
-
-// The hostile one.
-
-/// All that it has: what it was given, its board, and the arenas in which it is to ring.
-fn all_memory(socket: &LinuxSocket, board: Option<LinuxMemory>) -> Vec<LinuxMemory> {
-    let taken: Vec<_> = TO
-        .into_iter()
-        .chain(FROM)
-        .map(|name| match ask_for(socket, &Request::Take(name)) {
-            Some((Said::Parcel(parcel), given)) => (name, parcel, given),
-            _ => panic!("it was endowed with {name}"),
-        })
-        .collect();
-    let mut all = Vec::from_iter(board);
-    for (name, parcel, given) in taken {
-        let object = given.first().expect("a ring");
-        parcel.each(&mut |_, piece| {
-            let Piece::Word { word, side: Some(Side::Signallers), .. } = piece else { return };
-            if TO.contains(&name) {
-                let bell = bell_of(object, word.offset);
-                let arena = ask_for(socket, &Request::Arena(bell >> BIT_BITS, Some(*word)));
-                let (_, arena) = arena.expect("the manager lives");
-                all.extend(arena);
-            }
-        });
-        all.extend(given);
-    }
-    all
-}
-
-/// The bell of a word, once somebody listens.
-fn bell_of(object: &LinuxMemory, offset: u32) -> u64 {
-    loop {
-        match words(object)[offset as usize / 8 + 1].load(SeqCst) {
-            0 => thread::yield_now(),
-            bell => return bell,
-        }
-    }
-}
-
-/// The words among which those are that somebody sleeps on: at the beginning of each page.
-fn slept_on(memory: &LinuxMemory) -> impl Iterator<Item = &AtomicU64> {
-    words(memory).chunks(512).flat_map(|page| &page[..32])
-}
-
-/// Changes each bit: back again, then it stays set, then it stays clear.
-pub(super) fn change(word: &AtomicU64, round: u64) {
-    for bit in 0..u64::BITS {
-        match round % 3 {
-            0 => {
-                word.fetch_xor(1 << bit, SeqCst);
-                word.fetch_xor(1 << bit, SeqCst);
-            }
-            1 => _ = word.fetch_or(1 << bit, SeqCst),
-            _ => _ = word.fetch_and(!(1 << bit), SeqCst),
-        }
-    }
-}
-
-/// Clears the word at once: what was set there was for somebody.
-pub(super) fn clear(word: &AtomicU64) {
-    if word.load(SeqCst) != 0 {
-        word.store(0, SeqCst);
-    }
-}
-
-/// A futex operation on the word and another one, of which no process has to know.
-fn futex(operation: i32, word: &AtomicU64, seen: u64) {
-    let (own, soon) = (AtomicU64::new(0), libc::timespec { tv_sec: 0, tv_nsec: 50_000 });
-    // A deadline, or how many are moved.
-    let fourth = match operation {
-        libc::FUTEX_WAIT => (&raw const soon).addr(),
-        _ => i32::MAX as usize,
-    };
-    // SAFETY: whatever the operation is, it finds words that are mapped and a time that lives.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            operation,
-            if operation == libc::FUTEX_WAIT { seen as i32 } else { i32::MAX },
-            fourth,
-            own.as_ptr(),
-            seen as u32,
-        );
-    }
-}
-
-fn hostile(_: Linux, socket: LinuxSocket) {
-    let (_, board) = begin(&socket);
-    let until = Instant::from_nanos(value(&socket, UNTIL));
-    let all = all_memory(&socket, board);
-    assert!(all.len() > 1 + TO.len() + FROM.len(), "there is an arena");
-    let over = AtomicBool::new(false);
-    let slept_on: Vec<_> = all.iter().flat_map(slept_on).collect();
-    let everywhere = |act: fn(&AtomicU64)| {
-        while !over.load(SeqCst) {
-            slept_on.iter().for_each(|word| act(word));
-        }
-    };
-    thread::scope(|scope| {
-        // Sleeps where others do, and tells nobody that it was woken.
-        scope.spawn(|| everywhere(|word| futex(libc::FUTEX_WAIT, word, word.load(SeqCst))));
-        scope.spawn(|| {
-            everywhere(|word| {
-                futex(libc::FUTEX_REQUEUE, word, 0);
-                futex(libc::FUTEX_CMP_REQUEUE, word, word.load(SeqCst));
-                futex(libc::FUTEX_WAKE, word, 0);
-            })
-        });
-        let mut round = 0;
-        while Linux::new().now() + CLEARING < until {
-            all.iter().flat_map(words).for_each(|word| change(word, round));
-            round += 1;
-        }
-        while Linux::new().now() < until {
-            all.iter().flat_map(words).for_each(clear);
-        }
-        over.store(true, SeqCst);
-    });
-    ask(&socket, &Request::Ends(Exit::Success));
-}
-
-// The others.
 
 /// Asks, and waits for each answer: one wake-up that is lost, and it stands still.
 fn honest(env: Env<Sinv>) -> Outcome {
@@ -274,10 +133,14 @@ fn requests_of(system: &Sinv, component: Name) -> u64 {
 
 #[test]
 fn bits_and_sleepers_are_the_peers_own_concern() {
+    BOTH.into_iter().for_each(every_bit);
+}
+
+fn every_bit(built: Built) {
     let system = Sinv::new().expect("a system");
     let until = (system.now() + length()).as_nanos();
     let late = late(until);
-    let bad = Comp::new(system.clone(), component(&system, "hostile", hostile));
+    let bad = attacker(&system, built, "hostile", "every bit");
     let good = system.component(const { Name::new("victim") }, victim).expect("made");
     bad.endow(UNTIL, until).expect("endowed");
     good.endow(UNTIL, until).expect("endowed");
@@ -307,7 +170,7 @@ fn bits_and_sleepers_are_the_peers_own_concern() {
     }
     let bad = begun(bad);
     // What it has to ring is decided as somebody watches: it is to have its ends by then.
-    let takes = 1 + (TO.len() + FROM.len()) as u64;
+    let takes = 2 + (TO.len() + FROM.len()) as u64;
     while requests_of(&system, const { Name::new("hostile") }) < takes {
         thread::yield_now();
     }

@@ -9,12 +9,9 @@ use res_kernel::{Access, Isolation};
 use super::effects::{Effect, What};
 use super::objects::Watch;
 use super::{MANAGER, Result, State};
-use crate::bell::{ARENA, SOURCES, half_of};
+use crate::bell::{ARENA, BIT_BITS, SOURCES, half_of};
 use crate::ends::{ComponentId, TRANSIT};
 use crate::request::{Answer, Notice, Said};
-
-/// Bits of a bell's number that say which source.
-pub(crate) const BIT_BITS: u32 = 24;
 
 /// An arena between two components, or between one and the manager.
 pub(super) struct Arena {

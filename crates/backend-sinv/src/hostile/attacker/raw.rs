@@ -4,39 +4,31 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::vec::Vec;
 
 use backend_local::outside::HEADER;
-use res_api::{Deadline, ErrorKind, Name, Slot, Value};
+use res_api::{Deadline, ErrorKind, Slot, Value};
 use res_kernel::linux::{LinuxMemory, LinuxSocket};
-use res_kernel::{DomainEntry, Isolation, KernelMemory, Linux, Passed, Place, Socket};
+use res_kernel::{KernelMemory, Passed, Place, Socket};
 
-use crate::Sinv;
-use crate::component::SinvComponent;
 use crate::request::{Hello, Request, Said, Told};
 use crate::wire::Wire;
 
-/// One that begins at `entry`.
-pub(super) fn component(
-    system: &Sinv,
-    name: &str,
-    entry: DomainEntry<Linux>,
-) -> SinvComponent<Linux> {
-    let code = Linux::new().code_of(entry).expect("of this program");
-    let end = system.local.point_of_an_end().expect("memory is there");
-    let name = Name::parse(name).expect("a name");
-    SinvComponent::at(&system.world, name, end, code).expect("made")
+/// What a component is told first.
+pub(crate) struct Begun {
+    pub(crate) hello: Hello,
+    pub(crate) board: Option<LinuxMemory>,
 }
 
 /// Who it is, and its board.
-pub(super) fn begin(socket: &LinuxSocket) -> (Hello, Option<LinuxMemory>) {
+pub(crate) fn begin(socket: &LinuxSocket) -> Begun {
     let (mut bytes, mut places) = ([0; Hello::BYTES], [None]);
     let received = socket.recv(&mut bytes, &mut places, Deadline::NEVER).expect("a greeting");
     let [board] = places;
     let hello = Hello::decoded(&bytes[..received.bytes]).expect("a greeting");
-    (hello, board.and_then(Passed::into_memory))
+    Begun { hello, board: board.and_then(Passed::into_memory) }
 }
 
 /// Asks, and waits for the answer and the memory that comes with it; none once the manager has had
 /// enough.
-pub(super) fn ask_for(socket: &LinuxSocket, request: &Request) -> Option<(Said, Vec<LinuxMemory>)> {
+pub(crate) fn ask_for(socket: &LinuxSocket, request: &Request) -> Option<(Said, Vec<LinuxMemory>)> {
     while let Err(error) = socket.send(&request.encoded(), &[]) {
         if error.kind != ErrorKind::NoSlots {
             return None;
@@ -60,18 +52,18 @@ pub(super) fn ask_for(socket: &LinuxSocket, request: &Request) -> Option<(Said, 
 }
 
 /// Asks, and waits for the answer.
-pub(super) fn ask(socket: &LinuxSocket, request: &Request) -> Option<Said> {
+pub(crate) fn ask(socket: &LinuxSocket, request: &Request) -> Option<Said> {
     ask_for(socket, request).map(|(said, _)| said)
 }
 
 /// All words of an object.
-pub(super) fn words(memory: &LinuxMemory) -> &[AtomicU64] {
+pub(crate) fn words(memory: &LinuxMemory) -> &[AtomicU64] {
     // SAFETY: all of it is mapped for writing as long as it is borrowed.
     unsafe { core::slice::from_raw_parts(memory.base().as_ptr().cast(), memory.len() as usize / 8) }
 }
 
 /// The value that it was endowed with. (What it knows of its environment is nothing.)
-pub(super) fn value(socket: &LinuxSocket, slot: Slot<Value<u64>>) -> u64 {
+pub(crate) fn value(socket: &LinuxSocket, slot: Slot<Value<u64>>) -> u64 {
     let (_, given) = ask_for(socket, &Request::Take(slot.name())).expect("the manager lives");
     words(&given[0])[HEADER / 8].load(SeqCst)
 }

@@ -1,0 +1,61 @@
+//! One of several who send over a queue that was published.
+
+use std::vec::Vec;
+
+use backend_local::parcel::{AnyParcel, Head, Parcel, Piece};
+use res_api::{Desc, Exit, Instant, Name, Rights, Role};
+use res_kernel::Linux;
+use res_kernel::linux::{LinuxMemory, LinuxSocket};
+use res_sync::Park;
+
+use super::Begun;
+use super::bits::{UNTIL, change, clear};
+use super::raw::{ask, ask_for, value, words};
+use crate::request::{Destination, Request, Said};
+
+/// The name that it was published under.
+pub(crate) const SERVICE: Name = Name::new("service");
+/// How many ends it looks up.
+const ENDS: usize = 3;
+
+/// A sending end of the service: of which queue, and its memory.
+fn found(socket: &LinuxSocket) -> (u64, Vec<LinuxMemory>) {
+    loop {
+        if let Some((Said::Parcel(parcel), memory)) = ask_for(socket, &Request::Lookup(SERVICE)) {
+            let queue = parcel.pieces().find_map(|piece| match piece {
+                Piece::Queue(queue) => Some(queue),
+                _ => None,
+            });
+            return (queue.expect("an end of a queue"), memory);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Memory, which may be sent as often as one likes.
+fn something(socket: &LinuxSocket) -> Parcel {
+    let Some(Said::Number(object)) = ask(socket, &Request::Memory(4096)) else {
+        panic!("a little memory")
+    };
+    let head =
+        Head { desc: Desc::plain(Role::Mem, 4096), rights: Rights::all(), state: 0, pieces: 1 };
+    let pieces = Vec::from([Piece::Memory { object, bytes: 4096, rights: Rights::all() }]);
+    Parcel { head, pieces }
+}
+
+pub(super) fn sends_all_the_time(_: Begun, socket: &LinuxSocket) {
+    let until = Instant::from_nanos(value(socket, UNTIL));
+    let ends: Vec<_> = (0..ENDS).map(|_| found(socket)).collect();
+    let something = something(socket);
+    for round in 0.. {
+        if Linux::new().now() >= until {
+            break;
+        }
+        for (queue, memory) in &ends {
+            memory.iter().flat_map(words).for_each(|word| change(word, round));
+            memory.iter().flat_map(words).for_each(clear);
+            ask(socket, &Request::Export(Destination::Queue(*queue), something.clone()));
+        }
+    }
+    ask(socket, &Request::Ends(Exit::Success));
+}

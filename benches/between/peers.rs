@@ -1,7 +1,7 @@
 //! The others: pipes, sockets, ipc-channel and iceoryx2, each with this program as the other process.
 
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -32,7 +32,10 @@ pub(crate) fn play() -> bool {
     match role.as_str() {
         "stream" => echo_stream(detail.parse().expect("a size")),
         "pipes" => echo_pipes(detail.parse().expect("a size")),
-        "sink" => sink_stream(),
+        "sink" => sink(stdin()),
+        "pipe sink" => sink(Piped(std::io::stdin(), std::io::stdout())),
+        "ipc sink" => sink_ipc(&detail),
+        "ipc greets" => greet_ends(&detail),
         "ipc" => echo_ipc(&detail),
         #[cfg(feature = "iceoryx2")]
         role if role.starts_with("iceoryx2") => super::iceoryx2_peer::play(role, &detail),
@@ -102,11 +105,43 @@ fn echo_stream(size: usize) {
     while stream.read_exact(&mut bytes).is_ok() && stream.write_all(&bytes).is_ok() {}
 }
 
-fn sink_stream() {
-    let (mut stream, mut line, mut count) = (stdin(), [0; 64], 0);
-    while stream.read_exact(&mut line).is_ok() {
+/// Takes lines, and says when it has had all of a round.
+fn sink(mut from: impl Read + Write) {
+    let (mut line, mut count) = ([0; 64], 0);
+    while from.read_exact(&mut line).is_ok() {
         count += 1;
-        if count % MESSAGES == 0 && stream.write_all(&[1]).is_err() {
+        if count % MESSAGES == 0 && (from.write_all(&[1]).is_err() || from.flush().is_err()) {
+            return;
+        }
+    }
+}
+
+/// Two pipes, as one connection.
+struct Piped<R, W>(R, W);
+
+impl<R: Read, W> Read for Piped<R, W> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl<R, W: Write> Write for Piped<R, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.1.flush()
+    }
+}
+
+fn sink_ipc(name: &str) {
+    let (theirs, back) = ipc_serving::<Vec<u8>, u64>(name);
+    let mut count = 0;
+    while let Ok(line) = theirs.recv() {
+        black_box(line);
+        count += 1;
+        if count % MESSAGES == 0 && back.send(count).is_err() {
             return;
         }
     }
@@ -177,22 +212,23 @@ pub(crate) fn stream_paused(size: usize) -> Candidate<'static> {
 }
 
 /// A pipe there, and one back.
+fn piped(role: &str, detail: &str) -> (Piped<PipeReader, PipeWriter>, Other) {
+    let (theirs, to) = std::io::pipe().expect("a pipe");
+    let (from, back) = std::io::pipe().expect("a pipe");
+    let program = std::env::current_exe().expect("this program");
+    let mut command = Command::new(program);
+    command.env(ROLE, role).env(DETAIL, detail).stdin(theirs).stdout(back);
+    (Piped(from, to), Other(spawn(command)))
+}
+
 fn pipes(size: usize, trips: u64) -> Candidate<'static> {
     let mut partner = None;
     Candidate::peer("two pipes", move || {
-        let (to, from, _) = partner.get_or_insert_with(|| {
-            let (theirs, to) = std::io::pipe().expect("a pipe");
-            let (from, back) = std::io::pipe().expect("a pipe");
-            let program = std::env::current_exe().expect("this program");
-            let mut command = Command::new(program);
-            command.env(ROLE, "pipes").env(DETAIL, size.to_string());
-            command.stdin(theirs).stdout(back);
-            (to, from, Other(spawn(command)))
-        });
+        let (pipes, _) = partner.get_or_insert_with(|| piped("pipes", &size.to_string()));
         let mut bytes = vec![7; size];
         let mut trip = || {
-            to.write_all(black_box(&bytes)).expect("it listens");
-            from.read_exact(&mut bytes).expect("it answers");
+            pipes.write_all(black_box(&bytes)).expect("it listens");
+            pipes.read_exact(&mut bytes).expect("it answers");
         };
         trip();
         time(trips, || (0..trips).for_each(|_| trip()))
@@ -235,18 +271,45 @@ pub(crate) fn payloads(size: usize, trips: u64) -> Vec<Candidate<'static>> {
 }
 
 pub(crate) fn one_way() -> Vec<Candidate<'static>> {
+    let socket = |kind| move || connected("sink", "", kind);
+    vec![
+        stream("unix stream", socket(libc::SOCK_STREAM)),
+        stream("unix seqpacket", socket(libc::SOCK_SEQPACKET)),
+        stream("pipe", || piped("pipe sink", "")),
+        ipc_stream(),
+    ]
+}
+
+/// Lines to a sink that is connected like that.
+fn stream<C: Read + Write + 'static>(
+    name: &str,
+    connect: impl Fn() -> (C, Other) + 'static,
+) -> Candidate<'static> {
     let mut partner = None;
-    let stream = Candidate::peer("unix stream", move || {
-        let (stream, _) = partner.get_or_insert_with(|| connected("sink", "", libc::SOCK_STREAM));
+    Candidate::peer(name, move || {
+        let (to, _) = partner.get_or_insert_with(&connect);
         let mut answer = [0];
         time(MESSAGES, || {
             for _ in 0..MESSAGES {
-                stream.write_all(black_box(&[7; 64])).expect("it listens");
+                to.write_all(black_box(&[7; 64])).expect("it listens");
             }
-            stream.read_exact(&mut answer).expect("it answers");
+            to.read_exact(&mut answer).expect("it answers");
         })
-    });
-    vec![stream]
+    })
+}
+
+fn ipc_stream() -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("ipc-channel", move || {
+        let ((to, done), _) =
+            partner.get_or_insert_with(|| ipc_connected::<Vec<u8>, u64>("ipc sink"));
+        time(MESSAGES, || {
+            for _ in 0..MESSAGES {
+                to.send(black_box(vec![7; 64])).expect("it listens");
+            }
+            done.recv().expect("it answers")
+        })
+    })
 }
 
 /// Takes descriptors, and writes a byte to each.
@@ -354,6 +417,32 @@ fn return_ends(name: &str) {
             return;
         }
     }
+}
+
+/// Takes senders, and sends a word over each.
+fn greet_ends(name: &str) {
+    let (theirs, _back) = ipc_serving::<IpcSender<u64>, u64>(name);
+    while let Ok(end) = theirs.recv() {
+        if end.send(1).is_err() {
+            return;
+        }
+    }
+}
+
+/// Made, passed and used.
+pub(crate) fn ipc_ends_used(count: u64) -> Candidate<'static> {
+    let mut partner = None;
+    Candidate::peer("ipc-channel: made, passed, used", move || {
+        let ((to, _), _) =
+            partner.get_or_insert_with(|| ipc_connected::<IpcSender<u64>, u64>("ipc greets"));
+        time(count, || {
+            for _ in 0..count {
+                let (end, answer) = ipc::channel::<u64>().expect("a channel");
+                to.send(end).expect("it listens");
+                answer.recv().expect("it answers");
+            }
+        })
+    })
 }
 
 /// There and back: two passes.

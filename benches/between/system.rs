@@ -328,6 +328,7 @@ impl Systems {
             ours("Sinv: made for that, passed, used", made_for),
             ours("Sinv: made, passed, used", |system, _| made(system)),
             peers::eventfds_passed(ENDS_PASSED),
+            peers::ipc_ends_used(ENDS_PASSED),
         ]
     }
 

@@ -27,6 +27,10 @@ use crate::bell::word_at;
 use crate::ends::{ComponentId, QueueEnds, TRANSIT};
 use crate::request::Answer;
 
+/// How many doors of one queue a component has, at most: all of them are looked at as something goes in
+/// or out.
+const DOORS: usize = 64;
+
 /// The words of a queue, and which side of each a sender is on.
 const SENDER: [(u32, Side); 2] =
     [(QUEUE_WORDS[0], Side::Signallers), (QUEUE_WORDS[1], Side::Waiters)];
@@ -57,6 +61,9 @@ impl<K: Isolation> State<K> {
     ) -> Result<Answer<K>> {
         let id = self.behind(id);
         let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
+        if self.holders(queue).filter(|holder| *holder == client).count() >= DOORS {
+            return Err(ErrorKind::NoSlots);
+        }
         let (capacity, its_object, gone) = (queue.capacity, queue.object, queue.gone);
         self.may_make_queue(client)?;
         let object = self.add_memory(client, QUEUE_BYTES)?;
@@ -96,16 +103,17 @@ impl<K: Isolation> State<K> {
 
     /// Whether there is room in the queue, which has doors, for one of those who have them.
     pub(super) fn has_room_for(&self, client: ComponentId, queue: &Queue) -> bool {
-        let (len, capacity) = (queue.items.len(), queue.capacity as usize);
-        let from_it = |(from, _): &(ComponentId, Parcel)| *from == client;
-        len < capacity
-            && (len < capacity.div_ceil(2)
-                || !queue.items.iter().any(from_it)
-                || self.holders(queue).all(|holder| holder == client))
+        has_room(client, queue, self.has_several(queue))
+    }
+
+    /// Whether several components have doors of the queue.
+    fn has_several(&self, queue: &Queue) -> bool {
+        let mut holders = self.holders(queue);
+        holders.next().is_some_and(|first| holders.any(|other| other != first))
     }
 
     /// Who has doors of the queue; one that is on its way is nobody's.
-    pub(super) fn holders(&self, queue: &Queue) -> impl Iterator<Item = ComponentId> {
+    fn holders(&self, queue: &Queue) -> impl Iterator<Item = ComponentId> {
         let doors = queue.doors.iter().filter_map(|door| self.queues.get(door));
         doors.flat_map(|door| door.ends.senders.iter().copied()).filter(|it| *it != TRANSIT)
     }
@@ -113,10 +121,10 @@ impl<K: Isolation> State<K> {
     /// Who has the doors of a queue sees whether there is room, and is woken where there is.
     pub(super) fn show_room(&mut self, id: u64) {
         let Some(queue) = self.queues.get(&id) else { return };
-        let mut told = Vec::new();
+        let (several, mut told) = (self.has_several(queue), Vec::new());
         for door in queue.doors.iter().filter_map(|door| self.queues.get(door)) {
             let holder = door.ends.senders.first().copied().unwrap_or(TRANSIT);
-            let has_room = self.has_room_for(holder, queue);
+            let has_room = has_room(holder, queue, several);
             let queued = if has_room { queue.items.len() as u64 } else { queue.capacity.into() };
             if let Some(memory) = self.objects.get(&door.object).and_then(|object| object.memory())
             {
@@ -159,6 +167,14 @@ impl<K: Isolation> State<K> {
         self.show_room(id);
         self.end_left(id, Role::CapSnd, MANAGER, why)
     }
+}
+
+/// Whether there is room in the queue for that one, beside others or not.
+fn has_room(client: ComponentId, queue: &Queue, several: bool) -> bool {
+    let (len, capacity) = (queue.items.len(), queue.capacity as usize);
+    let from_it = |(from, _): &(ComponentId, Parcel)| *from == client;
+    let has_enough = several && len >= capacity.div_ceil(2) && queue.items.iter().any(from_it);
+    len < capacity && !has_enough
 }
 
 /// The same end, through a door.

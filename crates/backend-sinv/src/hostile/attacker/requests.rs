@@ -199,6 +199,9 @@ pub(super) fn wants_a_name(_: Begun, socket: &LinuxSocket) {
     let Some(Said::Parcel(found)) = ask(socket, &Request::Lookup(OWNED)) else {
         panic!("everybody may look it up")
     };
+    // Not as many as it likes: each costs the manager something, whoever sends.
+    let more = (0..1000).map(|_| ask(socket, &Request::Lookup(OWNED)));
+    assert!(more.into_iter().any(|said| said == Some(Said::Refused(ErrorKind::NoSlots))));
     // What it got is one end of several. All that it can do with that it does.
     found.each(&mut |_, piece| match piece {
         Piece::Queue(queue) => {

@@ -32,6 +32,14 @@ fn found(socket: &LinuxSocket) -> (u64, Vec<LinuxMemory>) {
     }
 }
 
+/// A queue, and its memory.
+fn own(socket: &LinuxSocket) -> (u64, Vec<LinuxMemory>) {
+    match ask_for(socket, &Request::Queue(4)) {
+        Some((Said::Number(queue), memory)) => (queue, memory),
+        _ => panic!("a queue"),
+    }
+}
+
 /// Memory, which may be sent as often as one likes.
 fn something(socket: &LinuxSocket) -> Parcel {
     let Some(Said::Number(object)) = ask(socket, &Request::Memory(4096)) else {
@@ -45,7 +53,9 @@ fn something(socket: &LinuxSocket) -> Parcel {
 
 pub(super) fn sends_all_the_time(_: Begun, socket: &LinuxSocket) {
     let until = Instant::from_nanos(value(socket, UNTIL));
-    let ends: Vec<_> = (0..ENDS).map(|_| found(socket)).collect();
+    let mut ends: Vec<_> = (0..ENDS).map(|_| found(socket)).collect();
+    // And one of its own, which the manager reads as well.
+    ends.push(own(socket));
     let something = something(socket);
     for round in 0.. {
         if Linux::new().now() >= until {
@@ -55,6 +65,8 @@ pub(super) fn sends_all_the_time(_: Begun, socket: &LinuxSocket) {
             memory.iter().flat_map(words).for_each(|word| change(word, round));
             memory.iter().flat_map(words).for_each(clear);
             ask(socket, &Request::Export(Destination::Queue(*queue), something.clone()));
+            // Refused, but for its own.
+            ask(socket, &Request::Receive(*queue));
         }
     }
     ask(socket, &Request::Ends(Exit::Success));

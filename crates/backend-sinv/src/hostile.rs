@@ -14,8 +14,8 @@ use std::vec::Vec;
 
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, Comp, Deadline, Env, Exit, Fault, IntoCap, Name, Receiver, Rx, Sender, Slot,
-    Tx,
+    AnyCap, Backend, Comp, Deadline, Env, Exit, Fault, Gone, IntoCap, Name, Receiver, Rx, Sender,
+    Slot, TrySendError, Tx,
 };
 use res_kernel::linux::LinuxProgram;
 use res_kernel::{DomainEntry, Isolation, Linux};
@@ -166,6 +166,21 @@ fn with_one_end(built: Built, attack: &str, system: &Sinv) {
 #[test]
 fn what_is_said_twice_means_no_more_than_it_says() {
     with_one_end(Built::Here, "repeats", &Sinv::new().expect("a system"));
+}
+
+/// What a sender says as it leaves is not what the others are told.
+#[test]
+fn who_leaves_says_nothing_for_others() {
+    let system = Sinv::new().expect("a system");
+    let (over, clients) = system.chanchan(4).expect("a queue");
+    system.publish(OWNED, over.into_cap()).expect("it is free");
+    let over = system.lookup(OWNED).expect("it is there");
+    let mut over = over.cast::<<Sinv as Backend>::CapSnd>().expect("a sending end");
+    drop(clients);
+    with_one_end(Built::Here, "wants a name", &system);
+    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let sent = over.try_send(tx.into_cap());
+    assert!(matches!(sent, Err(TrySendError::Gone(_, Gone::Closed))), "{sent:?}");
 }
 
 #[test]

@@ -224,8 +224,31 @@ fn nothing_of_it_stays<K: Isolation>(kernel: K) {
     assert_eq!(it.wait(Deadline::NEVER), Ok(Exit::Success));
 }
 
+/// Sends a channel that is made for the queue, and hears what is said there.
+fn makes_for_it<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let mut over = found(&env)?;
+    let (tx, mut rx) = env.chan_for::<Spsc, u64>(&over, 1)?;
+    over.send(tx.into_cap()).map_err(|_| Fault::new(ErrorKind::PeerGone, "the server is there"))?;
+    assert_eq!(rx.recv_until(env.within(Duration::from_secs(20))), Ok(7));
+    Ok(())
+}
+
+fn what_is_made_for_it_arrives<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, mut clients) = system.chanchan(2).expect("a queue");
+    system.publish(SERVICE, over.into_cap()).expect("published");
+    let client = system.component(const { Name::new("client") }, makes_for_it::<K>).expect("made");
+    client.start().expect("it starts");
+    let late = system.within(Duration::from_secs(20));
+    let came = clients.recv_until(late).expect("it has come");
+    let came = came.cast::<<Spsc as Kind<Sinv<K>>>::Snd<u64>>();
+    came.expect("a sender").try_send(7).expect("it has room");
+    assert_eq!(client.wait(Deadline::NEVER), Ok(Exit::Success));
+}
+
 #[test]
 fn on_linux() {
+    what_is_made_for_it_arrives(Linux::new());
     as_many_as_there_is_room_for(Linux::new());
     nothing_of_it_stays(Linux::new());
     all_are_served(Linux::new());
@@ -242,4 +265,5 @@ fn whoever_is_faster() {
     Seeds::from_env(60).check("one that floods", there_is_room_beside_one_that_floods);
     Seeds::from_env(60).check("nothing but capacity", as_many_as_there_is_room_for);
     Seeds::from_env(60).check("what is left", nothing_of_it_stays);
+    Seeds::from_env(60).check("what is made for it", what_is_made_for_it_arrives);
 }

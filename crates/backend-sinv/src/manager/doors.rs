@@ -157,6 +157,8 @@ impl<K: Isolation> State<K> {
         let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
         queue.doors.remove(&door);
         let object = queue.object;
+        // The others' messages are still there, whatever the last of several says of its end.
+        let why = if why == Gone::Closed { why } else { Gone::PeerGone };
         for (offset, side) in SENDER {
             let at = WordId { object, offset };
             if self.counted_word(at).is_some_and(|word| word.ends.take_off(side, MANAGER)) {

@@ -263,7 +263,9 @@ impl<K: Isolation> State<K> {
             queue.gone.get_or_insert(why);
             lost.extend(queue.items.drain(..).map(|(_, parcel)| parcel));
             lent = core::mem::take(&mut queue.lent);
-            doors.clone_from(&queue.doors);
+            if role == Role::CapRcv {
+                doors.clone_from(&queue.doors);
+            }
         }
         if queue.ends.is_over() {
             self.queues.remove(&id);

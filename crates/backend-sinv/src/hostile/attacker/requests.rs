@@ -205,6 +205,8 @@ pub(super) fn wants_a_name(_: Begun, socket: &LinuxSocket) {
     // What it got is one end of several. All that it can do with that it does.
     found.each(&mut |_, piece| match piece {
         Piece::Queue(queue) => {
+            let lent = ask(socket, &Request::Lend(*queue, 4096));
+            assert_eq!(lent, Some(Said::Refused(ErrorKind::Denied)), "nobody reads there");
             for role in [Role::CapSnd, Role::CapRcv] {
                 ask(socket, &Request::LeftQueue(*queue, role, Gone::Revoked));
             }

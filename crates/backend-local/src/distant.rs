@@ -241,7 +241,12 @@ unsafe impl<K: Kernel> PushQueue for DistantPush<K> {
                 self.doubts = 0;
                 Ok(())
             }
-            // There was room, said the numbers; another sender may have taken it meanwhile.
+            // There was room, said the numbers; another sender may have taken it meanwhile. Then they
+            // say so by now.
+            Ok(false) if self.to.len() >= self.to.capacity => {
+                self.doubts = 0;
+                Err((cap, PushError::Full))
+            }
             Ok(false) if self.doubts == DOUBTS => Err((cap, PushError::Misbehaved)),
             Ok(false) => {
                 self.doubts += 1;

@@ -11,6 +11,7 @@ mod components;
 mod doors;
 mod effects;
 mod inspect;
+mod items;
 mod lent;
 mod objects;
 mod parcels;
@@ -19,7 +20,7 @@ mod serving;
 
 use core::mem::take;
 use std::boxed::Box;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::vec::Vec;
 
@@ -33,6 +34,7 @@ use crate::request::{Answer, ComponentId, Notice, Request, Said};
 
 use bells::Arena;
 use components::Client;
+use doors::Door;
 use effects::Effect;
 use lent::Abandoned;
 use objects::Object;
@@ -68,6 +70,9 @@ struct State<K: Isolation> {
     components: BTreeMap<ComponentId, Client<K>>,
     objects: BTreeMap<u64, Object<K>>,
     queues: BTreeMap<u64, Queue>,
+    doors: BTreeMap<u64, Door>,
+    /// The queues whose doors do not say any more what is so.
+    outdated: BTreeSet<u64>,
     arenas: BTreeMap<u64, Arena>,
     names: BTreeMap<Name, Published>,
     effects: Vec<Effect<K>>,
@@ -101,6 +106,8 @@ impl<K: Isolation> Manager<K> {
             components: BTreeMap::from([(MAIN, Client::main()?)]),
             objects: BTreeMap::new(),
             queues: BTreeMap::new(),
+            doors: BTreeMap::new(),
+            outdated: BTreeSet::new(),
             arenas: BTreeMap::new(),
             names: BTreeMap::new(),
             effects: Vec::new(),
@@ -131,6 +138,7 @@ impl<K: Isolation> Manager<K> {
             Request::Start(component) => self.start(client, component),
             Request::Board() => self.make_board(client),
             Request::Memory(bytes) => self.make_memory(client, bytes),
+            Request::Lookup(name) => self.lookup(client, name),
             Request::Lend(queue, bytes) => self.lend(client, queue, bytes),
             Request::Ends(exit) if client == MAIN => {
                 self.bury(MAIN, exit);
@@ -147,6 +155,7 @@ impl<K: Isolation> Manager<K> {
         let (result, effects, abandoned, gone) = {
             let mut state = self.state.lock();
             let result = change(&mut state);
+            state.show_doors();
             let State { effects, abandoned, gone, .. } = &mut *state;
             (result, take(effects), take(abandoned), take(gone))
         };
@@ -198,7 +207,6 @@ impl<K: Isolation> State<K> {
         self.client(client)?.requests += 1;
         let said = match request {
             Request::Take(name) => return self.take(client, name),
-            Request::Lookup(name) => return self.lookup(client, name),
             Request::Queue(capacity) => return self.make_queue(client, capacity),
             Request::Receive(queue) => return self.receive(client, queue),
             Request::Again(object) => return self.give_again(client, object),
@@ -223,6 +231,7 @@ impl<K: Isolation> State<K> {
             Request::Start(_)
             | Request::Board()
             | Request::Memory(_)
+            | Request::Lookup(_)
             | Request::Lend(..)
             | Request::Ends(_) => return Err(ErrorKind::Invalid),
         };

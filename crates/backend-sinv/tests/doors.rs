@@ -196,7 +196,7 @@ fn as_many_as_there_is_room_for<K: Isolation>(kernel: K) {
     assert_eq!(server.wait(Deadline::NEVER), Ok(Exit::Success));
 }
 
-/// May have two queues at once: one, and a door to it.
+/// May have one queue at once.
 fn again_and_again<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
     for _ in 0..3 {
         let (over, mut clients) = env.chanchan(1)?;
@@ -217,7 +217,7 @@ fn again_and_again<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
 }
 
 fn nothing_of_it_stays<K: Isolation>(kernel: K) {
-    let limits = Limits { queues: 2, ..Limits::default() };
+    let limits = Limits { queues: 1, ..Limits::default() };
     let system = Sinv::on(kernel, limits).expect("a system");
     let it = system.component(const { Name::new("it") }, again_and_again::<K>).expect("made");
     it.start().expect("it starts");
@@ -246,8 +246,85 @@ fn what_is_made_for_it_arrives<K: Isolation>(kernel: K) {
     assert_eq!(client.wait(Deadline::NEVER), Ok(Exit::Success));
 }
 
+/// Has an end, and sends nothing, until it is told to go.
+fn holds<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let _over = env.take(OVER)?;
+    env.take(DONE)?.send(1)?;
+    let _ = env.take(GO)?.recv();
+    Ok(())
+}
+
+/// There is less room as soon as somebody else has an end: whoever has enough is told so, and not that
+/// anybody misbehaves, however often it asks.
+fn who_has_enough_may_ask_again<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, _clients) = system.chanchan(4).expect("a queue");
+    system.publish(SERVICE, over.into_cap()).expect("published");
+    let mut over = found(&system).expect("it is published");
+    let other = system.component(const { Name::new("other") }, holds::<K>).expect("made");
+    let (done, mut is_done) = system.chan::<Spsc, u64>(1).expect("a channel");
+    let (go, goes) = system.chan::<Spsc, u64>(1).expect("a channel");
+    other.endow(OVER, found(&system).expect("it is published")).expect("endowed");
+    other.endow(DONE, done).expect("endowed");
+    other.endow(GO, goes).expect("endowed");
+    let mut send = || {
+        let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+        over.try_send(tx.into_cap())
+    };
+    (0..3).for_each(|_| send().expect("it is alone"));
+    other.start().expect("it starts");
+    assert_eq!(is_done.recv(), Ok(1));
+    for _ in 0..1100 {
+        let sent = send();
+        assert!(matches!(sent, Err(TrySendError::Full(_))), "{sent:?}");
+    }
+    drop(go);
+    assert_eq!(other.wait(Deadline::NEVER), Ok(Exit::Success));
+    send().expect("it is alone again");
+}
+
+/// Sends two, and waits for nothing but room.
+fn sends_two<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
+    let mut over = found(&env)?;
+    for _ in 0..2 {
+        let (tx, _rx) = env.chan::<Spsc, u64>(1)?;
+        over.send(tx.into_cap()).expect("there will be room");
+    }
+    Ok(())
+}
+
+/// There is more room as soon as nobody else has an end, and whoever waits for it learns that.
+fn who_is_alone_again_goes_on<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, clients) = system.chanchan(2).expect("a queue");
+    system.publish(SERVICE, over.into_cap()).expect("published");
+    let mine = found(&system).expect("it is published");
+    let client = system.component(const { Name::new("client") }, sends_two::<K>).expect("made");
+    client.start().expect("it starts");
+    while clients.is_empty() {
+        system.sleep(system.after(Duration::from_micros(50)));
+    }
+    // It is on its way, and nobody's.
+    let (mut away, _nobody) = system.chanchan(1).expect("a queue");
+    away.send(mine.into_cap()).expect("there is room");
+    assert_eq!(client.wait(Deadline::NEVER), Ok(Exit::Success));
+    assert_eq!(clients.len(), 2);
+}
+
+/// It has no limits but its machine's.
+fn whoever_composes_has_as_many_as_it_likes<K: Isolation>(kernel: K) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, _clients) = system.chanchan(1).expect("a queue");
+    system.publish(SERVICE, over.into_cap()).expect("published");
+    let all: Vec<_> = (0..100).map(|_| found(&system).expect("it is published")).collect();
+    assert_eq!(all.len(), 100);
+}
+
 #[test]
 fn on_linux() {
+    who_has_enough_may_ask_again(Linux::new());
+    who_is_alone_again_goes_on(Linux::new());
+    whoever_composes_has_as_many_as_it_likes(Linux::new());
     what_is_made_for_it_arrives(Linux::new());
     as_many_as_there_is_room_for(Linux::new());
     nothing_of_it_stays(Linux::new());
@@ -266,4 +343,6 @@ fn whoever_is_faster() {
     Seeds::from_env(60).check("nothing but capacity", as_many_as_there_is_room_for);
     Seeds::from_env(60).check("what is left", nothing_of_it_stays);
     Seeds::from_env(60).check("what is made for it", what_is_made_for_it_arrives);
+    Seeds::from_env(60).check("alone again", who_is_alone_again_goes_on);
+    Seeds::from_env(6).check("enough", who_has_enough_may_ask_again);
 }

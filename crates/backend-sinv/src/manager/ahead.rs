@@ -35,7 +35,7 @@ impl<K: Isolation> State<K> {
         self.say_who_stays(&mut parcel);
         if !self.may_have_more(receiver) || !self.sends(receiver, id, &parcel) {
             if let Some(queue) = self.queues.get_mut(&id) {
-                queue.items.push_front((from, parcel));
+                queue.items.push_front(from, parcel);
             }
             return;
         }
@@ -92,9 +92,9 @@ impl<K: Isolation> State<K> {
         self.count_references(&parcel);
         self.enter(id, &parcel);
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue.items.push_front((client, parcel));
+            queue.items.push_front(client, parcel);
         }
-        self.show_room(id);
+        self.outdated.insert(id);
         Ok(Said::Done())
     }
 }

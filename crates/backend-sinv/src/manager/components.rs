@@ -137,7 +137,9 @@ impl<K: Isolation> State<K> {
         // The main component counts as its own creator.
         let made = self.components.iter().filter(|(id, it)| it.creator == client && **id != client);
         // Those of whose ends it has not heard count as well.
-        let unheard = self.components.get(&client).map_or(0, |it| it.notices.len());
+        let is_end = |notice: &&Notice| matches!(notice, Notice::Ended(..));
+        let notices = self.components.get(&client).map(|it| it.notices.iter());
+        let unheard = notices.map_or(0, |notices| notices.filter(is_end).count());
         if made.count() + unheard >= self.limits_of(client).components as usize {
             return Err(ErrorKind::NoSlots);
         }

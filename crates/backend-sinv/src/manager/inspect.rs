@@ -1,6 +1,7 @@
 //! What the manager knows, for people.
 
 use core::sync::atomic::Ordering::Relaxed;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::string::ToString;
 use std::sync::Once;
@@ -58,11 +59,20 @@ impl<K: Isolation> State<K> {
             requests: client.requests,
             untaken: client.endowments.iter().filter(|(_, parcel)| parcel.is_some()).count() as u32,
         });
-        let channels = self.objects.iter().filter_map(|(id, object)| {
+        let doors: BTreeSet<_> = self.doors.values().map(|door| door.object).collect();
+        let queues: BTreeMap<_, _> = self.queues.iter().map(|(id, it)| (it.object, *id)).collect();
+        let ends = self.objects.iter().filter(|(id, _)| !doors.contains(id));
+        let channels = ends.filter_map(|(id, object)| {
             let desc = object.end?;
             let is_channel =
                 matches!(desc.role, Role::Snd | Role::Rcv | Role::CapSnd | Role::CapRcv);
-            is_channel.then(|| self.channel(*id, desc, object, point))
+            is_channel.then(|| {
+                let mut channel = self.channel(*id, desc, object, point);
+                if let Some(queue) = queues.get(id) {
+                    self.add_doors(*queue, &mut channel, point);
+                }
+                channel
+            })
         });
         let shared = self.objects.iter().filter(|(_, object)| {
             let of_several = object.holders().count() > 1;
@@ -105,18 +115,6 @@ impl<K: Isolation> State<K> {
                 add(&mut waiting, word.ends.side(Side::Waiters));
             }
         }
-        let queue = self.queues.values().find(|queue| queue.object == id);
-        for door in queue.iter().flat_map(|queue| &queue.doors).filter_map(|it| self.queues.get(it))
-        {
-            add(&mut senders, &door.ends.senders);
-            let object = self.objects.get(&door.object);
-            let sleeps = object.is_some_and(|object| {
-                object.words().any(|(offset, word)| self.sleeps(object, offset, word, point))
-            });
-            if sleeps {
-                add(&mut waiting, &door.ends.senders);
-            }
-        }
         Channel {
             object: id,
             desc,
@@ -124,6 +122,20 @@ impl<K: Isolation> State<K> {
             senders,
             receivers,
             waiting,
+        }
+    }
+
+    /// Who has doors of the queue is a sender, too.
+    fn add_doors(&self, queue: u64, channel: &mut Channel, point: &K::Point) {
+        for door in self.doors_of(queue) {
+            let holder = [door.holder];
+            add(&mut channel.senders, &holder);
+            let sleeps = self.objects.get(&door.object).is_some_and(|object| {
+                object.words().any(|(offset, word)| self.sleeps(object, offset, word, point))
+            });
+            if sleeps {
+                add(&mut channel.waiting, &holder);
+            }
         }
     }
 

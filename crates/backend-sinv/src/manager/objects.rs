@@ -170,7 +170,7 @@ impl<K: Isolation> State<K> {
     }
 
     /// A component is about to have a memory object more, if it may.
-    fn reserve(&mut self, owner: ComponentId, bytes: u64) -> Result<()> {
+    pub(super) fn reserve(&mut self, owner: ComponentId, bytes: u64) -> Result<()> {
         let limits = self.limits_of(owner);
         if let Some(client) = self.components.get_mut(&owner) {
             let used = client.bytes.checked_add(bytes).ok_or(ErrorKind::NoMemory)?;
@@ -187,7 +187,7 @@ impl<K: Isolation> State<K> {
     }
 
     /// It has been made, and is perhaps a little longer; or it could not be.
-    fn account(
+    pub(super) fn account(
         &mut self,
         owner: ComponentId,
         reserved: u64,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
+use backend_local::distant::QUEUE_BYTES;
 use backend_local::parcel::{AnyParcel, Parcel, Piece};
 use res_api::{Desc, ErrorKind, Gone, Name, Rights, Role};
 use res_kernel::{Access, Isolation, Socket};
@@ -293,16 +294,18 @@ impl<K: Isolation> State<K> {
         Ok(Said::Endowments(untaken.skip(start as usize).take(IN_ONE).collect()))
     }
 
-    pub(super) fn lookup(&mut self, client: ComponentId, name: Name) -> Result<Answer<K>> {
+    /// What was published under that name. `None` for a sending end, which stays where it is: memory
+    /// for a door has been reserved.
+    pub(super) fn lookup(&mut self, client: ComponentId, name: Name) -> Result<Option<Answer<K>>> {
+        self.client(client)?.requests += 1;
         let shared = self.names.get(&name).and_then(|published| published.parcel.as_ref());
-        let shared = shared.ok_or(ErrorKind::NotFound)?;
-        let role = shared.head.desc.role;
-        if let Some(queue) = self.sends_over(shared) {
-            let shared = shared.clone();
-            self.needs_room(client)?;
-            return self.open_door(client, queue, &shared);
-        }
+        let role = shared.ok_or(ErrorKind::NotFound)?.head.desc.role;
         self.needs_room(client)?;
+        if let Some((queue, _)) = self.published_sender(name) {
+            self.may_open_door(client, queue)?;
+            self.reserve(client, QUEUE_BYTES)?;
+            return Ok(None);
+        }
         let parcel = &mut self.names.get_mut(&name).ok_or(ErrorKind::NotFound)?.parcel;
         let many = matches!(role, Role::Mem | Role::File);
         let taken = if many { parcel.clone() } else { parcel.take() };
@@ -310,7 +313,7 @@ impl<K: Isolation> State<K> {
         if many {
             self.depart_again(&taken);
         }
-        self.deliver(client, taken)
+        self.deliver(client, taken).map(Some)
     }
 
     /// The names of a component go with it.

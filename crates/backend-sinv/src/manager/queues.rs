@@ -4,7 +4,7 @@
 //! receive them (H10). So each queue knows which one its receiving end is in.
 
 use core::sync::atomic::Ordering::{Acquire, Release};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::vec::Vec;
 
 use backend_local::distant::{QUEUE_BARRIER, QUEUE_BYTES, QUEUE_NUMBERS, QUEUE_WORDS};
@@ -15,6 +15,7 @@ use res_kernel::{Access, Isolation};
 use res_sync::model::Atomic;
 
 use super::effects::What;
+use super::items::Items;
 use super::{Result, State};
 use crate::bell::word_at;
 use crate::ends::{ComponentId, QueueEnds, each_receiving, is_end_of, is_within};
@@ -29,16 +30,13 @@ pub(super) struct Queue {
     /// Where its words and numbers are.
     pub(super) object: u64,
     pub(super) capacity: u32,
-    /// What is in it, and who sent it.
-    pub(super) items: VecDeque<(ComponentId, Parcel)>,
+    pub(super) items: Items,
     pushed: u64,
     pub(super) ends: QueueEnds<Vec<ComponentId>>,
     /// Why nobody receives from it any more.
     pub(super) gone: Option<Gone>,
     /// The sending ends of those who looked one up.
     pub(super) doors: BTreeSet<u64>,
-    /// It is such an end, of that queue.
-    pub(super) leads_to: Option<u64>,
     made_by: ComponentId,
     /// The queue that the receiving end is in.
     home: Option<u64>,
@@ -48,44 +46,15 @@ pub(super) struct Queue {
     pub(super) recalled: bool,
 }
 
-impl Queue {
-    /// An empty one.
-    pub(super) fn new(
-        object: u64,
-        capacity: u32,
-        made_by: ComponentId,
-        ends: QueueEnds<Vec<ComponentId>>,
-    ) -> Self {
-        Self {
-            object,
-            capacity,
-            items: VecDeque::new(),
-            pushed: 0,
-            ends,
-            gone: None,
-            doors: BTreeSet::new(),
-            leads_to: None,
-            made_by,
-            home: None,
-            lent: BTreeSet::new(),
-            recalled: false,
-        }
-    }
-}
-
 impl<K: Isolation> State<K> {
-    /// Whether its limits let the component have one more.
-    pub(super) fn may_make_queue(&self, client: ComponentId) -> Result<()> {
-        let made = self.queues.values().filter(|queue| queue.made_by == client).count();
-        let most = self.limits_of(client).queues as usize;
-        if made < most { Ok(()) } else { Err(ErrorKind::NoSlots) }
-    }
-
     pub(super) fn make_queue(&mut self, client: ComponentId, capacity: u32) -> Result<Answer<K>> {
         if capacity == 0 {
             return Err(ErrorKind::Invalid);
         }
-        self.may_make_queue(client)?;
+        let made = self.queues.values().filter(|queue| queue.made_by == client).count();
+        if made >= self.limits_of(client).queues as usize {
+            return Err(ErrorKind::NoSlots);
+        }
         let object = self.add_memory(client, QUEUE_BYTES)?;
         if let Some(object) = self.objects.get_mut(&object) {
             for offset in QUEUE_WORDS {
@@ -94,16 +63,32 @@ impl<K: Isolation> State<K> {
             }
         }
         let item = self.give(client, object, Access::ReadWrite)?;
-        let ends = QueueEnds { senders: Vec::from([client]), receiver: Some(client) };
-        let queue = Queue::new(object, capacity, client, ends);
+        let queue = Queue {
+            object,
+            capacity,
+            items: Items::default(),
+            pushed: 0,
+            ends: QueueEnds { senders: Vec::from([client]), receiver: Some(client) },
+            gone: None,
+            doors: BTreeSet::new(),
+            made_by: client,
+            home: None,
+            lent: BTreeSet::new(),
+            recalled: false,
+        };
         let id = self.next();
         self.queues.insert(id, queue);
         Ok(Answer { said: Said::Number(id), items: Vec::from([item]) })
     }
 
-    pub(super) fn holds_end(&self, client: ComponentId, queue: u64, role: Role) -> Result<()> {
-        let queue = self.queues.get(&queue).ok_or(ErrorKind::Stale)?;
-        if queue.ends.has(role, client) { Ok(()) } else { Err(ErrorKind::Denied) }
+    /// Whether the component holds such an end of a queue, or a door.
+    pub(super) fn holds_end(&self, client: ComponentId, id: u64, role: Role) -> Result<()> {
+        let holds = match (self.doors.get(&id), self.queues.get(&id)) {
+            (Some(door), _) => role == Role::CapSnd && door.holder == client,
+            (None, Some(queue)) => queue.ends.has(role, client),
+            (None, None) => return Err(ErrorKind::Stale),
+        };
+        if holds { Ok(()) } else { Err(ErrorKind::Denied) }
     }
 
     /// An end of a queue goes from one to another.
@@ -114,6 +99,7 @@ impl<K: Isolation> State<K> {
         from: Option<ComponentId>,
         to: ComponentId,
     ) {
+        self.move_door(queue, to);
         if let Some(queue) = self.queues.get_mut(&queue) {
             if let Some(from) = from {
                 queue.ends.take_off(role, from);
@@ -125,7 +111,7 @@ impl<K: Isolation> State<K> {
 
     pub(super) fn push(&mut self, client: ComponentId, id: u64, parcel: Parcel) -> Result<Said> {
         self.holds_end(client, id, Role::CapSnd)?;
-        let id = self.behind(id);
+        let id = self.doors.get(&id).map_or(id, |door| door.to);
         let queue = self.queues.get(&id).ok_or(ErrorKind::Stale)?;
         if queue.ends.receiver.is_none() {
             // Its word says why, or will in a moment.
@@ -133,7 +119,7 @@ impl<K: Isolation> State<K> {
         }
         let has_room = match queue.doors.is_empty() {
             true => self.queued(queue) < queue.capacity.into(),
-            false => self.has_room_for(client, queue),
+            false => self.has_room_for(client, id),
         };
         if !has_room {
             return Ok(Said::NotNow());
@@ -142,12 +128,12 @@ impl<K: Isolation> State<K> {
         self.depart_all(client, &parcel);
         self.enter(id, &parcel);
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue.items.push_back((client, parcel));
+            queue.items.push_back(client, parcel);
             queue.pushed += 1;
         }
         self.send_ahead(id);
         self.announce(id);
-        self.show_room(id);
+        self.outdated.insert(id);
         Ok(Said::Done())
     }
 
@@ -190,7 +176,7 @@ impl<K: Isolation> State<K> {
         let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
         let (_, parcel) = queue.items.pop_front().ok_or(ErrorKind::Stale)?;
         self.leave_home(&parcel);
-        self.show_room(id);
+        self.outdated.insert(id);
         self.deliver(client, parcel)
     }
 
@@ -251,26 +237,25 @@ impl<K: Isolation> State<K> {
         holder: ComponentId,
         why: Gone,
     ) -> Vec<Parcel> {
+        if self.doors.contains_key(&id) {
+            return self.close_door(id, why);
+        }
         let Some(queue) = self.queues.get_mut(&id) else { return Vec::new() };
         queue.ends.take_off(role, holder);
-        if queue.leads_to.is_some() {
-            let is_closed = queue.ends.senders.is_empty();
-            return if is_closed { self.close_door(id, why) } else { Vec::new() };
-        }
         let (object, mut lost, mut lent) = (queue.object, Vec::new(), BTreeSet::new());
-        let mut doors = BTreeSet::new();
         if queue.ends.receiver.is_none() {
-            queue.gone.get_or_insert(why);
-            lost.extend(queue.items.drain(..).map(|(_, parcel)| parcel));
+            while let Some((_, parcel)) = queue.items.pop_front() {
+                lost.push(parcel);
+            }
             lent = core::mem::take(&mut queue.lent);
-            if role == Role::CapRcv {
-                doors.clone_from(&queue.doors);
+            if queue.gone.is_none() {
+                queue.gone = Some(why);
+                self.tell_doors(id, why);
             }
         }
-        if queue.ends.is_over() {
+        if self.queues.get(&id).is_some_and(|queue| queue.ends.is_over()) {
             self.queues.remove(&id);
         }
-        self.tell_doors(&doors, why);
         self.end_lending(object, lent, why);
         self.end_lending_unused(id);
         lost.iter().for_each(|parcel| self.leave_home(parcel));
@@ -287,6 +272,8 @@ impl<K: Isolation> State<K> {
                 ends.push((*id, Role::CapRcv));
             }
         }
+        let doors = self.doors.iter().filter(|(_, door)| door.holder == client);
+        ends.extend(doors.map(|(number, _)| (*number, Role::CapSnd)));
         for (id, role) in ends {
             for lost in self.end_left(id, role, client, why) {
                 self.lose(lost, why);

@@ -199,9 +199,17 @@ pub(super) fn wants_a_name(_: Begun, socket: &LinuxSocket) {
     let Some(Said::Parcel(found)) = ask(socket, &Request::Lookup(OWNED)) else {
         panic!("everybody may look it up")
     };
-    // Not as many as it likes: each costs the manager something, whoever sends.
-    let more = (0..1000).map(|_| ask(socket, &Request::Lookup(OWNED)));
-    assert!(more.into_iter().any(|said| said == Some(Said::Refused(ErrorKind::NoSlots))));
+    // Not as many as it likes, wherever it sends them: each costs the manager something, whoever
+    // sends.
+    let Some(Said::Number(away)) = ask(socket, &Request::Queue(1000)) else { panic!("a queue") };
+    let more = (0..1000).map_while(|_| match ask(socket, &Request::Lookup(OWNED)) {
+        Some(Said::Parcel(end)) => ask(socket, &Request::Export(Destination::Queue(away), end)),
+        refused => {
+            assert_eq!(refused, Some(Said::Refused(ErrorKind::NoSlots)));
+            None
+        }
+    });
+    assert!(more.count() < 1000);
     // What it got is one end of several. All that it can do with that it does.
     found.each(&mut |_, piece| match piece {
         Piece::Queue(queue) => {

@@ -165,7 +165,9 @@ fn with_one_end(built: Built, attack: &str, system: &Sinv) {
 
 #[test]
 fn what_is_said_twice_means_no_more_than_it_says() {
-    with_one_end(Built::Here, "repeats", &Sinv::new().expect("a system"));
+    for built in BOTH {
+        with_one_end(built, "repeats", &Sinv::new().expect("a system"));
+    }
 }
 
 /// What a sender says as it leaves is not what the others are told.

@@ -25,7 +25,7 @@ pub(crate) const ATTACK: Slot<Value<u64>> = Slot::new("attack");
 type Does = fn(Begun, &LinuxSocket);
 
 /// All of them, by their names.
-const ATTACKS: [(&str, Does); 11] = [
+const ATTACKS: [(&str, Does); 12] = [
     ("forges", requests::forges),
     ("watches", requests::watches),
     ("closes a circle", requests::closes_a_circle),
@@ -36,6 +36,7 @@ const ATTACKS: [(&str, Does); 11] = [
     ("wants a name", requests::wants_a_name),
     ("does not listen", requests::does_not_listen),
     ("every bit", bits::everywhere),
+    ("leaves last", sender::leaves_last),
     ("sends all the time", sender::sends_all_the_time),
 ];
 

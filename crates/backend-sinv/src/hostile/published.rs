@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, Deadline, Env, Exit, Fault, Instant, IntoCap, Kind, Receiver, RecvError,
-    Sender, Slot, Tx,
+    AnyCap, Backend, CapTx, Deadline, Env, Exit, Fault, Gone, Instant, IntoCap, Kind, Name,
+    Receiver, RecvError, Role, Rx, Sender, Slot, Tx,
 };
 
 use super::attacker::bits::UNTIL;
@@ -38,6 +38,66 @@ fn serves(env: Env<Sinv>) -> Result<(), Fault> {
     Ok(env.take(USELESS)?.send(useless)?)
 }
 
+const OVER: Slot<CapTx> = Slot::new("over");
+const STOP: Slot<Rx<Spsc, u64>> = Slot::new("stop");
+
+/// Lends its name, until it is told to stop.
+fn publishes(env: Env<Sinv>) -> Result<(), Fault> {
+    env.publish(SERVICE, env.take(OVER)?.into_cap()).map_err(|refused| refused.error)?;
+    let _ = env.take(STOP)?.recv();
+    Ok(())
+}
+
+/// What others have sent is not lost by what the last of them says of its own end.
+#[test]
+fn who_leaves_last_says_nothing_for_others() {
+    for built in BOTH {
+        let system = Sinv::new().expect("a system");
+        let late = system.within(Duration::from_secs(20));
+        let (over, mut clients) = system.chanchan(CAPACITY).expect("a queue");
+        let (stop, stops) = system.chan::<Spsc, u64>(1).expect("a channel");
+        let publisher = system.component(const { Name::new("publisher") }, publishes);
+        let publisher = publisher.expect("made");
+        publisher.endow(OVER, over).expect("endowed");
+        publisher.endow(STOP, stops).expect("endowed");
+        publisher.start().expect("it starts");
+        let mut over = found(&system);
+        let (tx, mut rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+        over.send_until(tx.into_cap(), late).expect("there is room");
+        let bad = attacker(&system, built, "hostile", "leaves last");
+        bad.start().expect("it starts");
+        // It has an end as well.
+        let senders = || {
+            let seen = system.inspect().expect("the manager is here");
+            let channels = seen.channels.iter().filter(|it| it.desc.role == Role::CapSnd);
+            channels.flat_map(|channel| &channel.senders).count()
+        };
+        while senders() < 2 {
+            assert!(!late.passed(system.now()), "it finds the service");
+            std::thread::yield_now();
+        }
+        drop((over, stop));
+        assert_eq!(publisher.wait(late), Ok(Exit::Success));
+        assert_eq!(bad.wait(late), Ok(Exit::Success));
+        let came = clients.recv_until(late).expect("it was sent before that");
+        let came = came.cast::<<Spsc as Kind<Sinv>>::Snd<u64>>();
+        came.expect("a sender").try_send(7).expect("it has room");
+        assert_eq!(rx.recv_until(late), Ok(7));
+        let gone = clients.recv_until(late).map(drop);
+        assert_eq!(gone, Err(RecvError::Gone(Gone::PeerGone)));
+    }
+}
+
+/// A sending end of the service, as soon as there is one.
+fn found(system: &Sinv) -> <Sinv as Backend>::CapSnd {
+    loop {
+        match system.lookup(SERVICE) {
+            Ok(over) => return over.cast().expect("a sending end"),
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
 #[test]
 fn one_of_several_senders_harms_nobody() {
     BOTH.into_iter().for_each(beside);
@@ -58,13 +118,7 @@ fn beside(built: Built) {
     bad.start().expect("it starts");
     let mut served = 0;
     while system.now() < until {
-        let over = loop {
-            match system.lookup(SERVICE) {
-                Ok(over) => break over,
-                Err(_) => std::thread::yield_now(),
-            }
-        };
-        let mut over = over.cast::<<Sinv as Backend>::CapSnd>().expect("a sending end");
+        let mut over = found(&system);
         let (tx, mut rx) = system.chan::<Spsc, u64>(1).expect("a channel");
         over.send_until(tx.into_cap(), late).expect("the server lives");
         assert_eq!(rx.recv_until(late), Ok(7));

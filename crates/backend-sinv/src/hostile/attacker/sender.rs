@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use backend_local::parcel::{AnyParcel, Head, Parcel, Piece};
-use res_api::{Desc, Exit, Instant, Name, Rights, Role};
+use res_api::{Desc, Exit, Gone, Instant, Name, Rights, Role};
 use res_kernel::Linux;
 use res_kernel::linux::{LinuxMemory, LinuxSocket};
 use res_sync::Park;
@@ -21,15 +21,19 @@ const ENDS: usize = 3;
 /// A sending end of the service: of which queue, and its memory.
 fn found(socket: &LinuxSocket) -> (u64, Vec<LinuxMemory>) {
     loop {
-        if let Some((Said::Parcel(parcel), memory)) = ask_for(socket, &Request::Lookup(SERVICE)) {
-            let queue = parcel.pieces().find_map(|piece| match piece {
-                Piece::Queue(queue) => Some(queue),
-                _ => None,
-            });
-            return (queue.expect("an end of a queue"), memory);
+        match ask_for(socket, &Request::Lookup(SERVICE)) {
+            Some((Said::Parcel(parcel), memory)) => return (queue_of(&parcel), memory),
+            _ => std::thread::yield_now(),
         }
-        std::thread::yield_now();
     }
+}
+
+fn queue_of(end: &Parcel) -> u64 {
+    let queue = end.pieces().find_map(|piece| match piece {
+        Piece::Queue(queue) => Some(queue),
+        _ => None,
+    });
+    queue.expect("an end of a queue")
 }
 
 /// A queue, and its memory.
@@ -51,6 +55,18 @@ fn something(socket: &LinuxSocket) -> Parcel {
     Parcel { head, pieces }
 }
 
+/// Has an end for longer than its name is there, and says of it what it likes.
+pub(super) fn leaves_last(_: Begun, socket: &LinuxSocket) {
+    let (queue, _memory) = found(socket);
+    let leaves = |queue| ask(socket, &Request::LeftQueue(queue, Role::CapSnd, Gone::Revoked));
+    while let Some(Said::Parcel(another)) = ask(socket, &Request::Lookup(SERVICE)) {
+        leaves(queue_of(&another));
+    }
+    leaves(queue);
+    ask(socket, &Request::Ends(Exit::Success));
+}
+
+/// Until it is late.
 pub(super) fn sends_all_the_time(_: Begun, socket: &LinuxSocket) {
     let until = Instant::from_nanos(value(socket, UNTIL));
     let mut ends: Vec<_> = (0..ENDS).map(|_| found(socket)).collect();

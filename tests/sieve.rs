@@ -1,14 +1,17 @@
 //! The example `sieve`, with functions of its program and with programs that are built by themselves.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use res::{ErrorKind, Fault};
 
+#[path = "../crates/res-kernel/tests/common/built.rs"]
+mod built;
 #[path = "../examples/sieve/main.rs"]
 #[allow(dead_code)]
 mod sieve;
 
+use built::built;
 use sieve::{Args, answer};
 
 fn args(args: &[&str]) -> Result<Args, String> {
@@ -32,17 +35,7 @@ fn primes(last: u64) -> Vec<u64> {
 
 /// As the example's usage says; where they are.
 fn programs() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
-    let mut cargo = Command::new(env!("CARGO"));
-    // Its own directory, for its own settings; none of those that this test is built with.
-    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sieve/programs"));
-    cargo.args(["build", "--target-dir"]).arg(&target);
-    for setting in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
-        cargo.env_remove(setting);
-    }
-    let output = cargo.output().expect("there is cargo");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    target.join("x86_64-unknown-linux-gnu/debug")
+    built(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sieve/programs"))
 }
 
 #[test]

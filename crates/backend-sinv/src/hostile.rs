@@ -1,13 +1,14 @@
 //! Components that do not keep to the rules, beside others that do.
 
 mod attacker;
+#[path = "../../res-kernel/tests/common/built.rs"]
+mod built;
 mod direct;
 mod lent;
 mod published;
 mod words;
 
-use std::process::Command;
-use std::string::String;
+use std::fs::File;
 use std::sync::OnceLock;
 use std::time::Duration;
 use std::vec::Vec;
@@ -25,6 +26,7 @@ use crate::component::SinvComponent;
 
 use attacker::requests::{OWNED, ROUNDS};
 use attacker::{ATTACK, attacks, random, raw};
+use built::built;
 
 const FROM: Slot<Rx<Spsc, u64>> = Slot::new("from");
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
@@ -48,27 +50,14 @@ enum Built {
 
 const BOTH: [Built; 2] = [Built::Here, Built::Apart];
 
-/// The program of `tests/program`, built if need be.
-fn program() -> LinuxProgram {
+/// The program of `tests/program`, built if need be, and read once.
+fn program() -> &'static LinuxProgram {
     static PROGRAM: OnceLock<LinuxProgram> = OnceLock::new();
-    let built = PROGRAM.get_or_init(|| {
-        let machine = std::format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let this = std::env::current_exe().expect("this program");
-        let target = this.ancestors().nth(3).expect("cargo's directory").join("tmp/programs");
-        let mut cargo = Command::new(env!("CARGO"));
-        // Its own directory, for its own settings; none of those that this test is built with.
-        cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program"));
-        cargo.args(["build", "--target", &machine, "--target-dir"]).arg(&target);
-        for setting in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
-            cargo.env_remove(setting);
-        }
-        let output = cargo.output().expect("there is cargo");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let path = target.join(machine).join("debug/backend-sinv-program");
-        let file = std::fs::File::open(path).expect("it has been built");
+    PROGRAM.get_or_init(|| {
+        let directory = built(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program"));
+        let file = File::open(directory.join("backend-sinv-program")).expect("it has been built");
         LinuxProgram::new(&file).expect("it is linked statically")
-    });
-    built.clone()
+    })
 }
 
 /// A component that does the attack of that name.
@@ -77,7 +66,7 @@ fn attacker(system: &Sinv, built: Built, name: &str, attack: &str) -> Comp<Sinv>
         Built::Here => Comp::new(system.clone(), component(system, name, attacks)),
         Built::Apart => {
             let name = Name::parse(name).expect("a name");
-            system.component_of(name, &program()).expect("made")
+            system.component_of(name, program()).expect("made")
         }
     };
     let attack = attacker::number(attack).expect("there is such an attack");

@@ -31,6 +31,23 @@ fn found<K: Isolation>(env: &Sinv<K>) -> Result<Over<K>, Fault> {
     }
 }
 
+/// A system with a queue that everybody knows, and its receiving end.
+fn known<K: Isolation>(kernel: K, capacity: u32) -> (Sinv<K>, <Sinv<K> as Backend>::CapRcv) {
+    let system = Sinv::on(kernel, Limits::default()).expect("a system");
+    let (over, clients) = system.chanchan(capacity).expect("a queue");
+    system.publish(SERVICE, over.into_cap()).expect("published");
+    (system, clients)
+}
+
+/// Sends a channel over it, if there is room.
+fn send_one<K: Isolation>(
+    system: &Sinv<K>,
+    over: &mut Over<K>,
+) -> Result<(), TrySendError<<Sinv<K> as Backend>::Cap>> {
+    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
+    over.try_send(tx.into_cap())
+}
+
 /// Sends that many channels over it, and hears its number on each.
 fn sends<K: Isolation>(env: &Sinv<K>, over: &mut Over<K>, count: u64) -> Result<(), Fault> {
     for number in 0..count {
@@ -134,9 +151,7 @@ fn fills<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
 }
 
 fn all_learn_that_nobody_receives<K: Isolation>(kernel: K) {
-    let system = Sinv::on(kernel, Limits::default()).expect("a system");
-    let (over, mut clients) = system.chanchan(2).expect("a queue");
-    system.publish(SERVICE, over.into_cap()).expect("published");
+    let (system, mut clients) = known(kernel, 2);
     let names = [Name::new("one"), Name::new("two")];
     let all = names.map(|name| system.component(name, fills::<K>).expect("made"));
     all.iter().for_each(|client| client.start().expect("it starts"));
@@ -149,9 +164,7 @@ fn all_learn_that_nobody_receives<K: Isolation>(kernel: K) {
 
 /// One that fills the queue leaves room for another.
 fn there_is_room_beside_one_that_floods<K: Isolation>(kernel: K) {
-    let system = Sinv::on(kernel, Limits::default()).expect("a system");
-    let (over, mut clients) = system.chanchan(4).expect("a queue");
-    system.publish(SERVICE, over.into_cap()).expect("published");
+    let (system, mut clients) = known(kernel, 4);
     let flood = system.component(const { Name::new("flood") }, fills::<K>).expect("made");
     flood.start().expect("it starts");
     // It may fill all of it as long as it is alone.
@@ -163,10 +176,8 @@ fn there_is_room_beside_one_that_floods<K: Isolation>(kernel: K) {
     for _ in 0..2 {
         clients.recv().expect("it sends");
     }
-    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
-    over.try_send(tx.into_cap()).expect("there is room");
-    let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
-    assert!(matches!(over.try_send(tx.into_cap()), Err(TrySendError::Full(_))));
+    send_one(&system, &mut over).expect("there is room");
+    assert!(matches!(send_one(&system, &mut over), Err(TrySendError::Full(_))));
     drop(clients);
     assert_eq!(flood.wait(Deadline::NEVER), Ok(Exit::Success));
 }
@@ -186,10 +197,7 @@ fn as_many_as_there_is_room_for<K: Isolation>(kernel: K) {
     server.endow(GO, goes).expect("endowed");
     server.start().expect("it starts");
     let mut over = found(&system).expect("it is published");
-    let mut send = || {
-        let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
-        over.try_send(tx.into_cap())
-    };
+    let mut send = || send_one(&system, &mut over);
     assert!(send().is_ok() && send().is_ok());
     assert!(matches!(send(), Err(TrySendError::Full(_))));
     drop(go);
@@ -234,9 +242,7 @@ fn makes_for_it<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
 }
 
 fn what_is_made_for_it_arrives<K: Isolation>(kernel: K) {
-    let system = Sinv::on(kernel, Limits::default()).expect("a system");
-    let (over, mut clients) = system.chanchan(2).expect("a queue");
-    system.publish(SERVICE, over.into_cap()).expect("published");
+    let (system, mut clients) = known(kernel, 2);
     let client = system.component(const { Name::new("client") }, makes_for_it::<K>).expect("made");
     client.start().expect("it starts");
     let late = system.within(Duration::from_secs(20));
@@ -257,9 +263,7 @@ fn holds<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
 /// There is less room as soon as somebody else has an end: whoever has enough is told so, and not that
 /// anybody misbehaves, however often it asks.
 fn who_has_enough_may_ask_again<K: Isolation>(kernel: K) {
-    let system = Sinv::on(kernel, Limits::default()).expect("a system");
-    let (over, _clients) = system.chanchan(4).expect("a queue");
-    system.publish(SERVICE, over.into_cap()).expect("published");
+    let (system, _clients) = known(kernel, 4);
     let mut over = found(&system).expect("it is published");
     let other = system.component(const { Name::new("other") }, holds::<K>).expect("made");
     let (done, mut is_done) = system.chan::<Spsc, u64>(1).expect("a channel");
@@ -267,10 +271,7 @@ fn who_has_enough_may_ask_again<K: Isolation>(kernel: K) {
     other.endow(OVER, found(&system).expect("it is published")).expect("endowed");
     other.endow(DONE, done).expect("endowed");
     other.endow(GO, goes).expect("endowed");
-    let mut send = || {
-        let (tx, _rx) = system.chan::<Spsc, u64>(1).expect("a channel");
-        over.try_send(tx.into_cap())
-    };
+    let mut send = || send_one(&system, &mut over);
     (0..3).for_each(|_| send().expect("it is alone"));
     other.start().expect("it starts");
     assert_eq!(is_done.recv(), Ok(1));
@@ -295,9 +296,7 @@ fn sends_two<K: Isolation>(env: Env<Sinv<K>>) -> Result<(), Fault> {
 
 /// There is more room as soon as nobody else has an end, and whoever waits for it learns that.
 fn who_is_alone_again_goes_on<K: Isolation>(kernel: K) {
-    let system = Sinv::on(kernel, Limits::default()).expect("a system");
-    let (over, clients) = system.chanchan(2).expect("a queue");
-    system.publish(SERVICE, over.into_cap()).expect("published");
+    let (system, clients) = known(kernel, 2);
     let mine = found(&system).expect("it is published");
     let client = system.component(const { Name::new("client") }, sends_two::<K>).expect("made");
     client.start().expect("it starts");
@@ -313,9 +312,7 @@ fn who_is_alone_again_goes_on<K: Isolation>(kernel: K) {
 
 /// It has no limits but its machine's.
 fn whoever_composes_has_as_many_as_it_likes<K: Isolation>(kernel: K) {
-    let system = Sinv::on(kernel, Limits::default()).expect("a system");
-    let (over, _clients) = system.chanchan(1).expect("a queue");
-    system.publish(SERVICE, over.into_cap()).expect("published");
+    let (system, _clients) = known(kernel, 1);
     let all: Vec<_> = (0..100).map(|_| found(&system).expect("it is published")).collect();
     assert_eq!(all.len(), 100);
 }

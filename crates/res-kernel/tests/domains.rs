@@ -356,17 +356,6 @@ fn is_warm(process: u64) -> bool {
     warm > 0
 }
 
-#[test]
-fn who_is_not_wanted_for_a_while_warms_up() {
-    // Others begin meanwhile, for whom there is no time.
-    let is_seen = (0..1000).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        let (domain, _socket) = MACHINE.domain(stays).expect("a domain");
-        is_warm(domain.id())
-    });
-    assert!(is_seen);
-}
-
 // --- Many, and nothing left.
 
 #[test]
@@ -490,6 +479,38 @@ fn children(of: u64) -> BTreeSet<u64> {
     list.split_whitespace().map(|child| child.parse().expect("a number")).collect()
 }
 
+/// The domain that waits to be told where to begin, in a process that has begun none but those.
+fn spare(server: u64, begun: &[u64]) -> u64 {
+    loop {
+        // That one has ended is said before the fork server has forgotten it.
+        match children(server).into_iter().find(|child| !begun.contains(child)) {
+            Some(spare) => return spare,
+            None => std::thread::yield_now(),
+        }
+    }
+}
+
+/// What the composer of `one_that_is_not_wanted_warms_up` runs.
+#[test]
+fn composer_that_wants_no_other_domain() {
+    if std::env::var_os(COMPOSER).is_none() {
+        return;
+    }
+    let (domain, _socket) = MACHINE.domain(stays).expect("a domain");
+    let spare = spare(parent(domain.id()), &[domain.id()]);
+    let late = late();
+    while !is_warm(spare) {
+        assert!(!late.passed(MACHINE.now()), "it has nothing else to do");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn one_that_is_not_wanted_warms_up() {
+    let ended = composer("composer_that_wants_no_other_domain").stdout(Stdio::null()).status();
+    assert!(ended.expect("this program again").success());
+}
+
 /// What the composer of `the_one_that_waits_to_be_told_may_be_killed` runs.
 #[test]
 fn composer_whose_spare_domain_is_killed() {
@@ -502,15 +523,7 @@ fn composer_whose_spare_domain_is_killed() {
     for _ in 0..20 {
         let (short, _) = MACHINE.domain(returns).expect("a domain");
         assert_eq!(short.wait(late()), Some(DomainEnd::Returned));
-        let spare = loop {
-            // That the short one has ended is said before the fork server has forgotten it.
-            let known = [domain.id(), short.id()];
-            let mut others = children(server).into_iter().filter(|child| !known.contains(child));
-            match others.next() {
-                Some(spare) => break spare,
-                None => std::thread::yield_now(),
-            }
-        };
+        let spare = spare(server, &[domain.id(), short.id()]);
         let process = Pid::from_raw(i32::try_from(spare).expect("a number"));
         kill_process(process.expect("a process"), Signal::KILL).expect("it lives");
         // Until all of it is: its threads end one after the other.

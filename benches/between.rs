@@ -18,6 +18,8 @@ mod pause;
 mod payloads;
 #[path = "between/peers.rs"]
 mod peers;
+#[path = "between/starts.rs"]
+mod starts;
 #[path = "between/system.rs"]
 mod system;
 

@@ -9,7 +9,7 @@ use res::{
 use res_benches::{Candidate, pin, time};
 
 use super::pause::rested;
-use super::{MESSAGES, TRIPS, floors, memory_peer, peers};
+use super::{MESSAGES, TRIPS, floors, memory_peer, peers, starts};
 
 type Line = [u64; 8];
 
@@ -347,7 +347,7 @@ impl Systems {
             })
         });
         let mut all = vec![ours];
-        all.extend(peers::starting_to_speak());
+        all.extend(starts::starting_to_speak());
         all
     }
 
@@ -366,7 +366,7 @@ impl Systems {
             })
         });
         let mut all = vec![ours];
-        all.extend(peers::starting(STARTS));
+        all.extend(starts::starting(STARTS));
         all
     }
 }

@@ -3,6 +3,9 @@
 /// What each component of a system may have at most. Beyond it, it is refused with `NoSlots` or
 /// `NoMemory`. The composing program has no limits but its machine's.
 ///
+/// Besides, a component has 64 sending ends at most that it looked up under names of one queue of
+/// capabilities, wherever it has sent them. Each counts as a memory object that it made.
+///
 /// By default it is nearly as many objects as a component on Linux can have descriptors for, and the
 /// composing program needs one for each: a system of many components that nobody trusts gives each
 /// less.

@@ -195,7 +195,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `NotFound`.
+    /// `NotFound`; `NoSlots`, `NoMemory`: this component has as much as it may have.
     fn lookup(&self, name: Name) -> Result<Self::Cap, Self::Error>;
 
     /// Makes a capability of parts. For authors of kinds. `from` is the capability that it is

@@ -240,9 +240,13 @@ fn unchain<K: Kernel>(mut next: Option<Ref<PartNode<K>, K>>) {
 pub struct Cap<K: Kernel> {
     what: What<K>,
     rights: Rights,
-    /// Leaves when it is dropped; a shadow does not.
-    owner: bool,
+    /// The component that sent it, 0 where nobody says; or [`SHADOW`]. One word, as capabilities are
+    /// moved about a lot, on small stacks.
+    sender: u32,
 }
+
+/// Who has it owns nothing: it does not leave when it is dropped. No component has that number.
+const SHADOW: u32 = u32::MAX;
 
 /// A capability that several may have, or what another one is made of outside the lock.
 pub(crate) enum Shared<K: Kernel> {
@@ -340,7 +344,7 @@ impl<K: Kernel> Cap<K> {
                 _ => {}
             }
         }
-        Ok(Self { what: What::End(end), rights: rights & rights_of(&desc), owner: true })
+        Ok(Self { what: What::End(end), rights: rights & rights_of(&desc), sender: 0 })
     }
 
     /// A part as a kind gives it.
@@ -354,8 +358,15 @@ impl<K: Kernel> Cap<K> {
         }
     }
 
+    /// That component sent it. For backends that stand on this one.
+    pub fn set_sender(&mut self, sender: u32) {
+        if self.sender != SHADOW {
+            self.sender = sender;
+        }
+    }
+
     pub(crate) fn of_memory(memory: SharedMem<K>, rights: Rights) -> Self {
-        Self { what: What::Memory(memory), rights, owner: true }
+        Self { what: What::Memory(memory), rights, sender: 0 }
     }
 
     pub(crate) fn into_memory(mut self) -> Result<SharedMem<K>, Self> {
@@ -393,7 +404,7 @@ impl<K: Kernel> Cap<K> {
     }
 
     pub(crate) fn of_file(file: Ref<FileObject, K>) -> Self {
-        Self { what: What::File(file), rights: Rights::READ | Rights::TRANSFER, owner: true }
+        Self { what: What::File(file), rights: Rights::READ | Rights::TRANSFER, sender: 0 }
     }
 
     pub(crate) fn into_file(mut self) -> Result<Ref<FileObject, K>, Self> {
@@ -545,7 +556,7 @@ impl<K: Kernel> Drop for Chain<K> {
 
 impl<K: Kernel> Drop for Cap<K> {
     fn drop(&mut self) {
-        if self.owner
+        if self.sender != SHADOW
             && let What::End(end) = &self.what
         {
             let died = end.system.kernel.unwinding();
@@ -604,11 +615,15 @@ impl<K: Kernel> AnyCap for Cap<K> {
         let What::End(end) = &self.what else { return None };
         let mut ends = end.parts().filter_map(|part| match part {
             LocalPart::Own(Cap { what: What::End(inner), rights, .. }) => {
-                Some(Self { what: What::End(inner.clone()), rights: *rights, owner: false })
+                Some(Self { what: What::End(inner.clone()), rights: *rights, sender: SHADOW })
             }
             _ => None,
         });
         ends.nth(index as usize)
+    }
+
+    fn sent_by(&self) -> u32 {
+        if self.sender == SHADOW { 0 } else { self.sender }
     }
 
     fn state(&self) -> u64 {

@@ -14,6 +14,7 @@ use res_api::{Deadline, ErrorKind};
 use res_kernel::{Isolation, KernelMemory, Passed, Place, Socket};
 
 use crate::board;
+use crate::ends::ComponentId;
 use crate::request::{Answer, Item, Request, Said, Told};
 use crate::wire::Wire;
 
@@ -34,6 +35,7 @@ pub(crate) struct Ahead<K: Isolation> {
     queue: u64,
     pub(crate) parcel: Parcel,
     pub(crate) items: Vec<Item<K>>,
+    pub(crate) sender: ComponentId,
 }
 
 impl<K: Isolation> Line<K> {
@@ -120,8 +122,8 @@ impl<K: Isolation> Line<K> {
         });
         let items = items.chain(known.into_iter().map(Item::Known)).collect();
         Ok(match said {
-            Said::Ahead(queue, parcel) => {
-                self.ahead.push_back(Ahead { queue, parcel, items });
+            Said::Ahead(queue, parcel, sender) => {
+                self.ahead.push_back(Ahead { queue, parcel, items, sender });
                 None
             }
             said => Some(Answer { said, items }),

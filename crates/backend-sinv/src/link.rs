@@ -5,15 +5,20 @@ use std::vec::Vec;
 
 use backend_local::parcel::{Content, OpenFile, Parcel};
 use res_api::{ErrorKind, Gone, Role};
-use res_kernel::{Isolation, Kernel, KernelError, KernelFile, KernelMemory};
+use res_kernel::{Isolation, KernelError, KernelFile, KernelMemory};
 use res_sync::Mutex;
 
 use crate::line::{Ahead, Line};
 use crate::manager::Manager;
 use crate::request::{Answer, ComponentId, Item, Request, Said};
 
-/// A parcel, and what came with it.
-pub(crate) type Arrival<K> = (Parcel, Vec<Content<<K as Kernel>::Memory>>);
+/// What came.
+pub(crate) struct Arrival<K: Isolation> {
+    pub(crate) parcel: Parcel,
+    pub(crate) contents: Vec<Content<K::Memory>>,
+    /// Who sent it; 0 where nobody did.
+    pub(crate) sender: ComponentId,
+}
 
 /// How requests reach the manager.
 pub(crate) struct Link<K: Isolation> {
@@ -146,7 +151,7 @@ impl<K: Isolation> Link<K> {
         let Answer { said, items } = self.call(request)?;
         match said {
             Said::NotNow() => Ok(None),
-            Said::Parcel(parcel) => Ok(Some(arrival(parcel, items))),
+            Said::Parcel(parcel, sender) => Ok(Some(Arrival::new(parcel, items, sender))),
             _ => Err(ErrorKind::Misbehaved),
         }
     }
@@ -167,7 +172,7 @@ impl<K: Isolation> Link<K> {
     fn come(&self, queue: u64) -> Result<Option<Arrival<K>>, ErrorKind> {
         let Way::There(line) = &self.way else { return Ok(None) };
         let next = line.lock().next_of(queue)?;
-        Ok(next.map(|Ahead { parcel, items, .. }| arrival(parcel, items)))
+        Ok(next.map(|Ahead { parcel, items, sender, .. }| Arrival::new(parcel, items, sender)))
     }
 
     /// Gives back what has come of a queue and was not received.
@@ -196,9 +201,11 @@ impl<K: Isolation> Link<K> {
     }
 }
 
-/// A parcel that came, and its items, as the backend takes them.
-fn arrival<K: Isolation>(parcel: Parcel, items: Vec<Item<K>>) -> Arrival<K> {
-    (parcel, items.into_iter().map(content).collect())
+impl<K: Isolation> Arrival<K> {
+    /// A parcel that came, and its items, as the backend takes them.
+    fn new(parcel: Parcel, items: Vec<Item<K>>, sender: ComponentId) -> Self {
+        Self { parcel, contents: items.into_iter().map(content).collect(), sender }
+    }
 }
 
 /// What came, as the backend takes it.

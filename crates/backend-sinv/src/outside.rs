@@ -155,8 +155,9 @@ impl<K: Isolation> World<K> {
     }
 
     /// What is kept here anyway is not counted once more by the manager.
-    fn has_come(&self, (_, contents): &Arrival<K>) {
-        let memories = contents.iter().filter(|content| !matches!(content, Content::File(..)));
+    fn has_come(&self, arrival: &Arrival<K>) {
+        let memories =
+            arrival.contents.iter().filter(|content| !matches!(content, Content::File(..)));
         for object in memories.map(Content::number) {
             if self.shelf.note_come_otherwise(object) {
                 self.link.say(Request::Forget(object));
@@ -273,7 +274,15 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
 
     fn receive(&self, queue: u64, unpacker: &Unpacker<'_, K>) -> Result<Received<K>, ErrorKind> {
         Ok(match self.0.receive(queue)? {
-            Some((parcel, contents)) => Received::One(unpacker.unpack(&parcel, contents)),
+            Some(Arrival { parcel, contents, sender }) => {
+                let mut cap = unpacker.unpack(&parcel, contents);
+                // Whoever composes the system has no limits.
+                let sender = if sender == MAIN { 0 } else { sender };
+                if let Ok(cap) = &mut cap {
+                    cap.set_sender(sender);
+                }
+                Received::One(cap)
+            }
             None => Received::Nothing,
         })
     }

@@ -120,10 +120,10 @@ pub(crate) enum Said {
     NotNow(),
     /// The number of what was made, or of what comes with it.
     Number(u64),
-    /// A capability; what it is made of comes with it.
-    Parcel(Parcel),
-    /// The next of that queue, ahead of being asked for: no answer to anything.
-    Ahead(u64, Parcel),
+    /// A capability; what it is made of comes with it. And who sent it; 0 where nobody did.
+    Parcel(Parcel, ComponentId),
+    /// The next of that queue, and who sent it, ahead of being asked for: no answer to anything.
+    Ahead(u64, Parcel, ComponentId),
     /// What the component was endowed with.
     Endowments(Vec<(Name, Desc)>),
     /// What has happened.
@@ -239,11 +239,11 @@ variants! {
         0 => Done(),
         1 => NotNow(),
         2 => Number(number),
-        3 => Parcel(parcel),
+        3 => Parcel(parcel, sender),
         4 => Endowments(list),
         5 => Notices(notices),
         6 => Refused(kind),
-        7 => Ahead(queue, parcel),
+        7 => Ahead(queue, parcel, sender),
     }
     Notice {
         0 => Stop(),
@@ -344,7 +344,7 @@ mod tests {
         }
         let said = Said::Notices(Vec::from([Notice::Stop(), Notice::ArenaGone(4)]));
         assert_eq!(Said::decoded(&said.encoded()), Some(said));
-        let (said, sent, known) = (Said::Ahead(7, parcel()), Vec::from([1, 2]), Vec::from([3]));
+        let (said, sent, known) = (Said::Ahead(7, parcel(), 8), Vec::from([1, 2]), Vec::from([3]));
         let told = Told { said, sent, known };
         assert_eq!(Told::decoded(&told.encoded()), Some(told));
         let said = Said::Endowments(Vec::from([(Name::new("one"), parcel().head.desc)]));

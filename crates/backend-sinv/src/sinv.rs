@@ -21,7 +21,7 @@ use crate::component::{SinvComponent, export};
 use crate::inspection::Inspection;
 use crate::limits::Limits;
 use crate::line::Line;
-use crate::link::{Link, open_file};
+use crate::link::{Arrival, Link, open_file};
 use crate::manager::Manager;
 use crate::outside::{Beyond, World};
 use crate::protocol::PROTOCOL;
@@ -457,7 +457,7 @@ impl<K: Isolation> Sinv<K> {
     fn received(&self, request: Request) -> Result<Cap<K>, LocalError> {
         let local = self.heard()?;
         let arrived = self.world.import(request)?;
-        let (parcel, contents) = arrived.ok_or(ErrorKind::NotFound)?;
+        let Arrival { parcel, contents, .. } = arrived.ok_or(ErrorKind::NotFound)?;
         local.unpack(&parcel, contents)
     }
 }

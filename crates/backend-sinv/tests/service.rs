@@ -11,12 +11,13 @@ use chan_impls::service::{Service, connect};
 use chan_impls::{CallError, Spsc, interface};
 use common::{Fresh, Outcome, aside, late, nap, on_both};
 use res_api::{
-    Backend, BackendError, Comp, Deadline, Env, ErrorKind, Exit, Gone, IntoCap, Mem, Name,
-    Receiver, Sender, Slot, Thread, Tx, Value,
+    Backend, BackendError, Blockpoint, Comp, Deadline, Env, ErrorKind, Exit, Gone, IntoCap, Mem,
+    Name, Receiver, Sender, Slot, Thread, Tx, Value,
 };
 
 const NAME: Name = Name::new("tally");
 const CONTEXTS: Slot<Value<u32>> = Slot::new("contexts");
+const QUOTA: Slot<Value<u32>> = Slot::new("quota");
 const DONE: Slot<Tx<Spsc, u64>> = Slot::new("done");
 
 #[interface("tally", version = 1)]
@@ -54,14 +55,22 @@ impl Tally for Shared {
 fn server<B: Backend>(env: Env<B>) -> Outcome {
     let contexts = env.take(CONTEXTS)?;
     let mut service = Service::<B, dyn Tally>::publish(&*env, NAME, contexts)?;
+    if env.has(QUOTA) {
+        service.set_quota(env.take(QUOTA)?);
+    }
     let shared = Shared::default();
     service.serve(move |mut client| _ = client.serve_with(&mut shared.clone()));
     Ok(())
 }
 
-fn started<B: Backend>(b: &B, contexts: u32) -> Comp<B> {
+fn made<B: Backend>(b: &B, contexts: u32) -> Comp<B> {
     let component = b.component(const { Name::new("server") }, server::<B>).expect("a component");
     component.endow(CONTEXTS, contexts).expect("endowed");
+    component
+}
+
+fn started<B: Backend>(b: &B, contexts: u32) -> Comp<B> {
+    let component = made(b, contexts);
     component.start().expect("started");
     component
 }
@@ -235,6 +244,64 @@ fn a_service_that_dies() {
     // The name went with it; another one can take its place.
     let _again = started(&b, 4);
     assert_eq!(client(&b).add(7), Ok(7));
+}
+
+/// Connects until it is refused, and says how often it was not; then it stays, with all that it has.
+fn takes_all(env: Env<Sinv>) -> Outcome {
+    let mut done = env.take(DONE)?;
+    let mut taken = Vec::new();
+    loop {
+        let mut tally = client(&*env);
+        if tally.add(0).is_err() {
+            break;
+        }
+        taken.push(tally);
+    }
+    done.send(taken.len() as u64)?;
+    // Until it is to stop.
+    let _ = env.blockpoint()?.wait_until(Deadline::NEVER, || None::<()>);
+    Ok(())
+}
+
+/// One of those, with all that it has: so many contexts.
+fn greedy(b: &Sinv, number: u32, contexts: u64) -> Comp<Sinv> {
+    let name = Name::numbered("greedy", number).expect("a name");
+    let component = b.component(name, takes_all).expect("a component");
+    let (done, mut rx) = b.chan::<Spsc, u64>(1).expect("a channel");
+    component.endow(DONE, done).expect("endowed");
+    component.start().expect("started");
+    assert_eq!(rx.recv_until(late(b)), Ok(contexts));
+    component
+}
+
+#[test]
+fn no_component_takes_all_contexts() {
+    let b = Sinv::fresh();
+    let _server = started(&b, 5);
+    // Half of them, and what is left.
+    let (first, _second) = (greedy(&b, 0, 3), greedy(&b, 1, 2));
+    // What one had is for others when it has ended; the composing program may have all of that.
+    first.stop();
+    let (mut clients, mut tries) = (Vec::new(), 0);
+    while clients.len() < 3 {
+        let mut tally = client(&b);
+        match tally.add(0) {
+            Ok(_) => clients.push(tally),
+            Err(_) => nap(&b, 1),
+        }
+        tries += 1;
+        assert!(tries < 2000, "the contexts have not ended");
+    }
+}
+
+#[test]
+fn a_service_says_how_many_contexts_one_component_has() {
+    let b = Sinv::fresh();
+    let server = made(&b, 5);
+    server.endow(QUOTA, 1).expect("endowed");
+    server.start().expect("started");
+    let _all: Vec<_> = (0..5).map(|number| greedy(&b, number, 1)).collect();
+    assert_eq!(client(&b).add(0), Err(CallError::Gone(Gone::Closed)), "none is left");
 }
 
 /// Dies in the middle of its calls.

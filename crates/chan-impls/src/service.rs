@@ -2,11 +2,12 @@
 //!
 //! A server publishes the sending end of a channel of capabilities. A client looks it up, makes a
 //! connection, out of its own memory, and sends the answering end over it. The server has a thread, a
-//! *context*, for each client, from when it connects until it leaves; never more than so many.
+//! *context*, for each client, from when it connects until it leaves; never more than so many, and of
+//! one component half of them, so that none can take all from the others.
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::sync::atomic::Ordering::{AcqRel, Acquire};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::time::Duration;
 
 use res_api::{
@@ -19,6 +20,9 @@ use crate::call::{self, Callee, Caller, Interface};
 
 /// Clients that have come and are not accepted yet, at most; more of them wait.
 const COMING: u32 = 8;
+
+/// Bytes of a word.
+const WORD: u64 = 8;
 
 /// How long a client waits before it looks again for a service that is not there yet, and a service
 /// that has no memory for a client.
@@ -87,8 +91,9 @@ impl<B: Backend, I: ?Sized> fmt::Debug for Service<B, I> {
 }
 
 impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
-    /// A service that clients find under a name, with so many contexts at most. The name, and the
-    /// service, end with this component.
+    /// A service that clients find under a name, with so many contexts at most, and half of them for the
+    /// clients of one component (see [`set_quota`](Self::set_quota)). The name, and the service, end with
+    /// this component.
     ///
     /// # Errors
     ///
@@ -100,7 +105,8 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
         Ok(service)
     }
 
-    /// A service whose clients come over a channel, with so many contexts at most.
+    /// A service whose clients come over a channel, with so many contexts at most, as for
+    /// [`publish`](Self::publish).
     ///
     /// # Errors
     ///
@@ -108,6 +114,14 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
     pub fn over(b: &B, clients: B::CapRcv, contexts: u32) -> Result<Self, B::Error> {
         let contexts = Contexts::new(b, contexts)?;
         Ok(Self { b: b.clone(), clients, contexts, refused: 0, of: PhantomData })
+    }
+
+    /// From now on the clients of one component get so many contexts at most, and find their connections
+    /// closed beyond that. Which component a client is in is what the system says
+    /// ([`AnyCap::sent_by`]); where it says nothing, all contexts are for all. Half of them at first,
+    /// rounded up.
+    pub fn set_quota(&mut self, contexts: u32) {
+        self.contexts.quota = contexts;
     }
 
     /// Runs `context` for each client, in a thread of its own, until no more clients will come (or
@@ -118,7 +132,7 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
         F: FnOnce(Callee<B, I>) + Clone + Send + 'static,
     {
         let gone = loop {
-            match self.accept(Deadline::NEVER) {
+            match self.clients.recv_until(Deadline::NEVER) {
                 Ok(client) => self.begin(client, context.clone()),
                 Err(RecvError::Gone(gone)) => break gone,
                 // Who comes may still be there when there is memory, or a place, again.
@@ -145,8 +159,9 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
         }
     }
 
-    fn begin(&mut self, client: Callee<B, I>, context: impl FnOnce(Callee<B, I>) + Send + 'static) {
-        let Some(begun) = self.contexts.begin() else {
+    fn begin(&mut self, client: B::Cap, context: impl FnOnce(Callee<B, I>) + Send + 'static) {
+        let begun = self.contexts.begin(client.sent_by());
+        let (Some(begun), Ok(client)) = (begun, client.cast()) else {
             self.refused += 1;
             return;
         };
@@ -171,30 +186,50 @@ impl<B: Backend, I: Interface + ?Sized> Service<B, I> {
     }
 }
 
-/// How many contexts there are: a word in memory of this component.
+/// Whose the contexts are: a word for each in memory of this component, 0 where it is nobody's, else
+/// one more than the number of the client's component.
 struct Contexts<B: Backend> {
     map: B::Map,
     changed: B::Blockpoint,
     most: u32,
+    /// As many a component has at most, where it is known which one it is.
+    quota: u32,
 }
 
 impl<B: Backend> Contexts<B> {
     fn new(b: &B, most: u32) -> Result<Self, B::Error> {
-        let map = b.mem(8)?.share().map(Rights::READ | Rights::WRITE)?;
-        Ok(Self { map, changed: b.blockpoint()?, most })
+        let bytes = u64::from(most.max(1)) * WORD;
+        let map = b.mem(bytes)?.share().map(Rights::READ | Rights::WRITE)?;
+        Ok(Self { map, changed: b.blockpoint()?, most, quota: most.div_ceil(2) })
+    }
+
+    /// What all of them are.
+    fn all(&self) -> impl Iterator<Item = u64> {
+        // Acquire: partners the Release of a context that ends.
+        let word = |at: u32| self.map.word(u64::from(at) * WORD).map_or(0, |it| it.load(Acquire));
+        (0..self.most).map(word)
     }
 
     fn running(&self) -> u32 {
-        self.map.word(0).map_or(0, |word| word.load(Acquire) as u32)
+        self.all().filter(|context| *context != 0).count() as u32
     }
 
-    /// One more, if there is room. Only one thread asks.
-    fn begin(&self) -> Option<Begun<B>> {
-        if self.running() >= self.most {
+    /// One more for that component, if there is room. Only one thread asks.
+    fn begin(&self, sender: u32) -> Option<Begun<B>> {
+        let (mut free, mut has) = (None, 0);
+        for (at, context) in (0_u32..).zip(self.all()) {
+            if context == 0 {
+                free = free.or(Some(u64::from(at) * WORD));
+            }
+            has += u32::from(context == u64::from(sender) + 1);
+        }
+        if sender != 0 && has >= self.quota {
             return None;
         }
-        self.map.word(0).ok()?.fetch_add(1, AcqRel);
-        Some(Begun { map: self.map.clone(), changed: self.changed.clone() })
+        let at = free?;
+        // Relaxed: nobody but this thread reads it.
+        self.map.word(at).ok()?.store(u64::from(sender) + 1, Relaxed);
+        Some(Begun { map: self.map.clone(), changed: self.changed.clone(), at })
     }
 
     /// Until all have ended, or this component is asked to stop.
@@ -208,12 +243,15 @@ impl<B: Backend> Contexts<B> {
 struct Begun<B: Backend> {
     map: B::Map,
     changed: B::Blockpoint,
+    at: u64,
 }
 
 impl<B: Backend> Drop for Begun<B> {
     fn drop(&mut self) {
-        if let Ok(word) = self.map.word(0) {
-            word.fetch_add(u64::MAX, AcqRel);
+        if let Ok(word) = self.map.word(self.at) {
+            // Release: partners the Acquire of who counts them, behind which all that the context did
+            // is done.
+            word.store(0, Release);
         }
         let _ = self.changed.trigger(Wake::All);
     }
@@ -224,7 +262,7 @@ impl<B: Backend> Drop for Begun<B> {
 /// `StoreClient::from(connect(&*env, STORE, deadline)?)`.
 ///
 /// Whether the service accepts is known by the first call: one of another interface, or that has no
-/// context left, has closed the connection.
+/// context left (for this component), has closed the connection.
 ///
 /// # Errors
 ///

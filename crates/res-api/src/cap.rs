@@ -295,6 +295,14 @@ pub trait AnyCap: Sized + Send + 'static {
     /// `None` while it may be used; why not otherwise.
     fn gone(&self) -> Option<Gone>;
 
+    /// Which component sent it, if it was received: a number that the system gives each, and that no
+    /// sender chooses (seL4 calls such a number a badge). 0 where the system does not say: it was not
+    /// received, all components are one address space, it went without a manager (then no more than one
+    /// can send there), or whoever composes the system sent it.
+    fn sent_by(&self) -> u32 {
+        0
+    }
+
     /// The `index`-th part that is memory. For authors of kinds.
     ///
     /// # Safety

@@ -13,7 +13,7 @@
 //! | lookup | how many objects and bytes; in the page before: the name, and then these |
 //! | queue | the queue, its object, the number of the buffer of that |
 //! | send | 1, or 0 where there is no room |
-//! | receive | as lookup, and 1; or 0 where there is nothing |
+//! | receive | as lookup, and who sent it, counted from 1; or 0 where there is nothing |
 //! | all others | nothing |
 //!
 //! A result of 0 is all right; a negative one is the code of an [`ErrorKind`].

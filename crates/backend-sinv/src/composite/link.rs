@@ -106,16 +106,16 @@ impl Link {
         Ok(self.ask(Ask::Send(queue, bytes))?[0] != 0)
     }
 
-    /// What is next in a queue; false where there is nothing.
+    /// What is next in a queue, and who sent it; none where there is nothing.
     #[inline(never)]
-    pub(super) fn receive(&self, queue: u64, into: &mut Inbox) -> Result<bool, ErrorKind> {
+    pub(super) fn receive(&self, queue: u64, into: &mut Inbox) -> Result<Option<u32>, ErrorKind> {
         let _line = self.line.lock();
         let answered = self.ask(Ask::Receive(queue))?;
         if answered[2] == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         into.fill(self.page, answered)?;
-        Ok(true)
+        Ok(Some(answered[2] as u32))
     }
 
     /// What is under a name. (By itself, as `Inbox::of`: what they need of the stack is not needed while

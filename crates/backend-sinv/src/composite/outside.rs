@@ -51,11 +51,15 @@ impl Outside<Composite> for Link {
     ) -> Result<Received<Composite>, ErrorKind> {
         // First of all: where there is no memory for it, it stays where it is.
         let mut inbox = Inbox::of(unpacker).map_err(|error| error.kind())?;
-        if !Link::receive(self, queue, &mut inbox)? {
+        let Some(sender) = Link::receive(self, queue, &mut inbox)? else {
             return Ok(Received::Nothing);
-        }
+        };
         let parcel = inbox.parcel().ok_or(ErrorKind::Misbehaved)?;
-        Ok(Received::One(unpacker.unpack(&parcel, inbox.contents(self))))
+        let mut cap = unpacker.unpack(&parcel, inbox.contents(self));
+        if let Ok(cap) = &mut cap {
+            cap.set_sender(sender);
+        }
+        Ok(Received::One(cap))
     }
 
     /// The bit is taken first: whoever rings from then on is heard.

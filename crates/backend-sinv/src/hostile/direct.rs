@@ -58,7 +58,9 @@ pub(super) fn ring(memory: &LinuxMemory) -> Direct<Core> {
 /// What it was endowed with, and its memory.
 pub(super) fn taken(socket: &LinuxSocket, name: Name) -> (Parcel, LinuxMemory) {
     match ask_for(socket, &Request::Take(name)) {
-        Some((Said::Parcel(parcel), given)) => (parcel, given.into_iter().next().expect("memory")),
+        Some((Said::Parcel(parcel, _), given)) => {
+            (parcel, given.into_iter().next().expect("memory"))
+        }
         _ => panic!("it was endowed with {name}"),
     }
 }

@@ -33,7 +33,7 @@ impl<K: Isolation> State<K> {
         }
         let Some((from, mut parcel)) = queue.items.pop_front() else { return };
         self.say_who_stays(&mut parcel);
-        if !self.may_have_more(receiver) || !self.sends(receiver, id, &parcel) {
+        if !self.may_have_more(receiver) || !self.sends(receiver, id, (from, &parcel)) {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.items.push_front(from, parcel);
             }
@@ -55,9 +55,14 @@ impl<K: Isolation> State<K> {
     }
 
     /// Sends it.
-    fn sends(&mut self, receiver: ComponentId, queue: u64, parcel: &Parcel) -> bool {
+    fn sends(
+        &mut self,
+        receiver: ComponentId,
+        queue: u64,
+        (sender, parcel): (ComponentId, &Parcel),
+    ) -> bool {
         let Ok(items) = self.items_for(receiver, parcel) else { return false };
-        let said = Said::Ahead(queue, parcel.clone());
+        let said = Said::Ahead(queue, parcel.clone(), sender);
         let Some(client) = self.components.get_mut(&receiver) else { return false };
         let socket = client.runs.as_ref().and_then(|running| running.socket.upgrade());
         let Some(socket) = socket else { return false };

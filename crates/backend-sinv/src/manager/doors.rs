@@ -123,7 +123,7 @@ impl<K: Isolation> State<K> {
             self.tell_door(number, why);
         }
         self.count_references(&parcel);
-        self.deliver(client, parcel)
+        self.deliver(client, parcel, MANAGER)
     }
 
     fn become_sender(&mut self, id: u64) {

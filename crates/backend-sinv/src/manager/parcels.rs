@@ -11,7 +11,7 @@ use res_kernel::{Access, Isolation, Socket};
 
 use super::components::Stage;
 use super::effects::What;
-use super::{Published, Result, State};
+use super::{MANAGER, Published, Result, State};
 use crate::ends::{ComponentId, Parting, TRANSIT};
 use crate::request::{Answer, Destination, Item, Said};
 
@@ -189,11 +189,16 @@ impl<K: Isolation> State<K> {
     }
 
     /// From now on it is the component's, which has room; what that is told.
-    pub(super) fn deliver(&mut self, client: ComponentId, mut parcel: Parcel) -> Result<Answer<K>> {
+    pub(super) fn deliver(
+        &mut self,
+        client: ComponentId,
+        mut parcel: Parcel,
+        sender: ComponentId,
+    ) -> Result<Answer<K>> {
         let items = self.items_for(client, &parcel)?;
         self.say_who_stays(&mut parcel);
         self.hand_over(client, &parcel)?;
-        Ok(Answer { said: Said::Parcel(parcel), items })
+        Ok(Answer { said: Said::Parcel(parcel, sender), items })
     }
 
     /// Whether its limits let the component have one thing more.
@@ -286,7 +291,7 @@ impl<K: Isolation> State<K> {
         let found = found.ok_or(ErrorKind::NotFound)?;
         self.needs_room(client)?;
         let parcel = self.client(client)?.endowments[found].1.take();
-        self.deliver(client, parcel.ok_or(ErrorKind::NotFound)?)
+        self.deliver(client, parcel.ok_or(ErrorKind::NotFound)?, MANAGER)
     }
 
     pub(super) fn endowments(&mut self, client: ComponentId, start: u32) -> Result<Said> {
@@ -313,7 +318,7 @@ impl<K: Isolation> State<K> {
         if many {
             self.depart_again(&taken);
         }
-        self.deliver(client, taken).map(Some)
+        self.deliver(client, taken, MANAGER).map(Some)
     }
 
     /// The names of a component go with it.

@@ -174,10 +174,10 @@ impl<K: Isolation> State<K> {
         }
         self.needs_room(client)?;
         let queue = self.queues.get_mut(&id).ok_or(ErrorKind::Stale)?;
-        let (_, parcel) = queue.items.pop_front().ok_or(ErrorKind::Stale)?;
+        let (sender, parcel) = queue.items.pop_front().ok_or(ErrorKind::Stale)?;
         self.leave_home(&parcel);
         self.outdated.insert(id);
-        self.deliver(client, parcel)
+        self.deliver(client, parcel, sender)
     }
 
     pub(super) fn leave_home(&mut self, parcel: &Parcel) {

@@ -184,6 +184,11 @@ impl Parcels {
         Ok(encoded.head().desc.role)
     }
 
+    /// Who sent it.
+    pub(super) fn sender(&self, id: ParcelId) -> Result<ComponentId> {
+        self.0.get(id).and_then(|parcel| parcel.giver).ok_or(ErrorKind::Stale)
+    }
+
     pub(super) fn encoded(&self, id: ParcelId) -> Result<Encoded<'_>> {
         self.0.get(id).and_then(Parcel::encoded).ok_or(ErrorKind::NotFound)
     }

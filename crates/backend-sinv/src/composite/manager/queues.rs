@@ -256,12 +256,13 @@ impl State {
         let index = self.queues.index(queue)?;
         let Some(parcel) = self.queues.0[index].items.first() else { return Ok([0; 3]) };
         let Self { parcels, objects, queues, .. } = self;
+        let sender = parcels.sender(parcel)?;
         parcels.look(objects, parcel, who)?;
         queues.0[index].items.pop();
         queues.leave_home(&parcels.encoded(parcel)?);
         let [objects, bytes, _] =
             parcels.deliver((objects, queues), (parcel, Taken::It), (who, page))?;
-        Ok([objects, bytes, 1])
+        Ok([objects, bytes, u64::from(sender) + 1])
     }
 
     /// An end has left by itself.

@@ -33,7 +33,7 @@ fn all_memory(socket: &LinuxSocket, board: Option<LinuxMemory>) -> Vec<LinuxMemo
         .into_iter()
         .chain(FROM)
         .map(|name| match ask_for(socket, &Request::Take(name)) {
-            Some((Said::Parcel(parcel), given)) => (name, parcel, given),
+            Some((Said::Parcel(parcel, _), given)) => (name, parcel, given),
             _ => panic!("it was endowed with {name}"),
         })
         .collect();

@@ -22,7 +22,7 @@ const ENDS: usize = 3;
 fn found(socket: &LinuxSocket) -> (u64, Vec<LinuxMemory>) {
     loop {
         match ask_for(socket, &Request::Lookup(SERVICE)) {
-            Some((Said::Parcel(parcel), memory)) => return (queue_of(&parcel), memory),
+            Some((Said::Parcel(parcel, _), memory)) => return (queue_of(&parcel), memory),
             _ => std::thread::yield_now(),
         }
     }
@@ -59,7 +59,7 @@ fn something(socket: &LinuxSocket) -> Parcel {
 pub(super) fn leaves_last(_: Begun, socket: &LinuxSocket) {
     let (queue, _memory) = found(socket);
     let leaves = |queue| ask(socket, &Request::LeftQueue(queue, Role::CapSnd, Gone::Revoked));
-    while let Some(Said::Parcel(another)) = ask(socket, &Request::Lookup(SERVICE)) {
+    while let Some(Said::Parcel(another, _)) = ask(socket, &Request::Lookup(SERVICE)) {
         leaves(queue_of(&another));
     }
     leaves(queue);

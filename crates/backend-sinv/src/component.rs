@@ -11,6 +11,7 @@ use res_api::{
 use res_kernel::{EntryCode, Isolation, KernelError};
 use res_sync::Mutex;
 
+use crate::limits::Limits;
 use crate::link::Link;
 use crate::outside::World;
 use crate::request::{ComponentId, Destination, Request};
@@ -98,6 +99,14 @@ impl<K: Isolation> SinvComponent<K> {
         let id = make(&world.link)?;
         world.adopt(id, Arc::clone(&child));
         Ok(Self { id, name, child, world: Arc::clone(world) })
+    }
+}
+
+impl<K: Isolation> SinvComponent<K> {
+    /// As [`Sinv::limit`](crate::Sinv::limit).
+    pub(crate) fn limit(&self, limits: Limits) -> Result<(), LocalError> {
+        let manager = self.world.link.manager().ok_or(ErrorKind::Denied)?;
+        Ok(manager.limit(self.id, limits)?)
     }
 }
 

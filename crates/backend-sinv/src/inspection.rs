@@ -6,6 +6,8 @@ use std::vec::Vec;
 
 use res_api::{Desc, Name, Role};
 
+use crate::limits::Limits;
+
 /// What a look at a system has found. What it displays is a table for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inspection {
@@ -30,6 +32,8 @@ pub struct Member {
     pub creator: u32,
     /// The machine's number for it, once it was started: on Linux, of its process.
     pub process: Option<u64>,
+    /// How much it may have.
+    pub limits: Limits,
     /// Whether it has been started.
     pub started: bool,
     /// Whether it executes a program that was built by itself, and not the composing one.
@@ -94,6 +98,11 @@ impl fmt::Display for Inspection {
             let Member { id, name, creator, objects, files, bytes, .. } = member;
             write!(f, "{id:>6} {name:<20} {process:>8} {program:<8} {creator:>8} ")?;
             writeln!(f, "{objects:>8} {files:>6} {bytes:>10}")?;
+        }
+        writeln!(f, "limits")?;
+        // Who composes the system has none.
+        for member in self.components.iter().filter(|it| it.id != it.creator) {
+            writeln!(f, "{:>6} {:<20} {}", member.id, member.name, member.limits)?;
         }
         writeln!(f, "channels")?;
         writeln!(

@@ -62,6 +62,6 @@ pub use component::SinvComponent;
 #[cfg(feature = "linux")]
 pub use inspection::{Channel, Inspection, Member, Memory};
 #[cfg(feature = "linux")]
-pub use limits::Limits;
+pub use limits::{Limits, Lookups};
 #[cfg(feature = "linux")]
 pub use sinv::Sinv;

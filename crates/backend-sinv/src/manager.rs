@@ -62,6 +62,7 @@ pub(crate) struct Manager<K: Isolation> {
 /// What it knows.
 struct State<K: Isolation> {
     kernel: K,
+    /// Of components that the composing one makes.
     limits: Limits,
     /// Whether all components have been told to end: none begins any more.
     stopping: bool,
@@ -182,6 +183,11 @@ impl<K: Isolation> Manager<K> {
         self.within(|state| state.bury(component, exit));
     }
 
+    /// From now on that component, which has not begun, has those limits.
+    pub(crate) fn limit(&self, component: ComponentId, limits: Limits) -> Result<()> {
+        self.within(|state| state.limit(component, limits))
+    }
+
     /// A file that the composing program has opened; the number that it gets.
     pub(crate) fn add_file(&self, file: Arc<K::File>) -> u64 {
         self.within(|state| state.add_file(file))
@@ -196,7 +202,7 @@ impl<K: Isolation> State<K> {
 
     /// How much that component may have.
     fn limits_of(&self, client: ComponentId) -> Limits {
-        if client == MAIN { Limits::NONE } else { self.limits }
+        self.components.get(&client).map_or(self.limits, |client| client.limits)
     }
 
     fn client(&mut self, id: ComponentId) -> Result<&mut Client<K>> {

@@ -158,6 +158,33 @@ impl<K: Isolation> Sinv<K> {
         Ok(own)
     }
 
+    /// Gives a component that has not been started other limits than the system gives each: what it
+    /// declares that it needs.
+    ///
+    /// ```
+    /// use backend_sinv::{Limits, Lookups, Sinv};
+    /// use res_api::{Backend, Env, Name};
+    ///
+    /// /// It looks up nothing, and makes no components.
+    /// const NEEDS: Limits = Limits { components: 0, lookups: Lookups::Only(&[]), ..Limits::DEFAULT };
+    ///
+    /// fn modest(_: Env<Sinv>) {}
+    ///
+    /// let system = Sinv::new()?;
+    /// let component = system.component(const { Name::new("modest") }, modest)?;
+    /// system.limit(&component, NEEDS)?;
+    /// component.start()?;
+    /// # component.wait(res_api::Deadline::NEVER)?.ok()?;
+    /// # Ok::<(), res_api::Fault>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Denied` in a component; `Invalid` where it has been started.
+    pub fn limit(&self, component: &Comp<Self>, limits: Limits) -> Result<(), LocalError> {
+        component.as_inner().limit(limits)
+    }
+
     /// What lives, who holds what, and who waits for what: for people who look. None in a component,
     /// which knows only of itself.
     ///

@@ -13,6 +13,7 @@ use super::parcels::IN_ONE;
 use super::serving::Service;
 use super::{MAIN, Manager, Result, State};
 use crate::board::BOARD;
+use crate::limits::Limits;
 use crate::protocol::PROTOCOL;
 use crate::request::{Answer, ComponentId, Hello, Item, Notice, Said};
 use crate::wire::Wire;
@@ -50,6 +51,7 @@ impl<K: Isolation> Clone for Beginning<K> {
 pub(super) struct Client<K: Isolation> {
     pub(super) name: Name,
     pub(super) creator: ComponentId,
+    pub(super) limits: Limits,
     pub(super) stage: Stage,
     beginning: Beginning<K>,
     /// What it was endowed with; None where it has been taken.
@@ -85,10 +87,11 @@ impl<K: Isolation> Clone for Running<K> {
 }
 
 impl<K: Isolation> Client<K> {
-    fn new(name: Name, creator: ComponentId, beginning: Beginning<K>) -> Self {
+    fn new(name: Name, creator: ComponentId, limits: Limits, beginning: Beginning<K>) -> Self {
         Self {
             name,
             creator,
+            limits,
             stage: Stage::Made,
             beginning,
             endowments: Vec::new(),
@@ -107,7 +110,7 @@ impl<K: Isolation> Client<K> {
     pub(super) fn main() -> core::result::Result<Self, KernelError> {
         let name = Name::reserved(".main");
         let name = name.map_err(|kind| KernelError::new("name the main component", kind))?;
-        let client = Self::new(name, MAIN, Beginning::Entry(EntryCode(0)));
+        let client = Self::new(name, MAIN, Limits::NONE, Beginning::Entry(EntryCode(0)));
         Ok(Self { stage: Stage::Running, ..client })
     }
 
@@ -140,11 +143,13 @@ impl<K: Isolation> State<K> {
         let is_end = |notice: &&Notice| matches!(notice, Notice::Ended(..));
         let notices = self.components.get(&client).map(|it| it.notices.iter());
         let unheard = notices.map_or(0, |notices| notices.filter(is_end).count());
-        if made.count() + unheard >= self.limits_of(client).components as usize {
+        let limits = self.limits_of(client);
+        if made.count() + unheard >= limits.components as usize {
             return Err(ErrorKind::NoSlots);
         }
         let id = ComponentId::try_from(self.next()).map_err(|_| ErrorKind::NoSlots)?;
-        self.components.insert(id, Client::new(name, client, beginning));
+        let limits = if client == MAIN { self.limits } else { limits };
+        self.components.insert(id, Client::new(name, client, limits, beginning));
         Ok(id)
     }
 
@@ -156,6 +161,15 @@ impl<K: Isolation> State<K> {
         }
         let beginning = Beginning::Entry(EntryCode(entry));
         self.make_component(client, name, beginning).map(|id| Said::Number(id.into()))
+    }
+
+    pub(super) fn limit(&mut self, id: ComponentId, limits: Limits) -> Result<()> {
+        let client = self.client(id)?;
+        if client.stage != Stage::Made {
+            return Err(ErrorKind::Invalid);
+        }
+        client.limits = limits;
+        Ok(())
     }
 
     /// One of the components that this one made.

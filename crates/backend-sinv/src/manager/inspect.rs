@@ -51,6 +51,7 @@ impl<K: Isolation> State<K> {
             name: client.name,
             creator: client.creator,
             process: client.runs.as_ref().map(|running| running.domain.id()),
+            limits: client.limits,
             started: client.stage != Stage::Made,
             own_program: client.executes_its_own(),
             objects: client.objects.len() as u32,

@@ -303,6 +303,9 @@ impl<K: Isolation> State<K> {
     /// for a door has been reserved.
     pub(super) fn lookup(&mut self, client: ComponentId, name: Name) -> Result<Option<Answer<K>>> {
         self.client(client)?.requests += 1;
+        if !self.limits_of(client).lookups.allow(name) {
+            return Err(ErrorKind::Denied);
+        }
         let shared = self.names.get(&name).and_then(|published| published.parcel.as_ref());
         let role = shared.ok_or(ErrorKind::NotFound)?.head.desc.role;
         self.needs_room(client)?;

@@ -3,6 +3,8 @@
 //! The other process of a peer is this program again, told by its environment whom to play.
 //! Arguments: parts of table names (all tables without). `ROUNDS` in the environment.
 
+#[path = "between/anew.rs"]
+mod anew;
 #[path = "between/calls.rs"]
 mod calls;
 #[path = "between/floors.rs"]

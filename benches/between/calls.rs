@@ -8,6 +8,7 @@ use res::{
 };
 use res_benches::{Candidate, pin, time};
 
+use super::anew::anew;
 use super::pause::paused;
 use super::{TRIPS, floors, peers};
 
@@ -55,9 +56,10 @@ fn trips<B: Backend, E: Entry<B>>(system: &B, entry: E) -> impl FnMut() -> f64 +
 }
 
 pub(crate) fn spinning(sinv: &Sinv, local: &Local) -> Vec<Candidate<'static>> {
+    let (between, within) = (sinv.clone(), local.clone());
     let mut all = vec![
-        Candidate::ours("Sinv, Caller and Callee", trips(sinv, adds::<Sinv>)),
-        Candidate::floor("Local: within one process", trips(local, adds::<Local>)),
+        Candidate::ours("Sinv, Caller and Callee", anew(move || trips(&between, adds::<Sinv>))),
+        Candidate::floor("Local: within one process", anew(move || trips(&within, adds::<Local>))),
         floors::two_words(sinv),
     ];
     all.extend(peers::blocking(64));

@@ -8,6 +8,7 @@ use res::{
 };
 use res_benches::{Candidate, pin, time};
 
+use super::anew::anew;
 use super::pause::rested;
 use super::{MESSAGES, TRIPS, floors, memory_peer, peers, starts};
 
@@ -141,31 +142,42 @@ fn trips<B: Backend, K: Kind<B>, T: Message + Default + Copy, E: Entry<B>>(
     }
 }
 
+/// A channel to a component that receives, and answers when a round is over.
+struct Stream<B: Backend, T: Message> {
+    tx: <Spsc as Kind<B>>::Snd<T>,
+    rx: <Spsc as Kind<B>>::Rcv<u64>,
+    _component: Comp<B>,
+}
+
+impl<B: Backend, T: Message + Default + Copy> Stream<B, T> {
+    fn new(system: &B, capacity: u32) -> Self {
+        let (tx, theirs) = system.chan::<Spsc, T>(capacity).expect("memory is there");
+        let (back, rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
+        let component = system.component(const { Name::new("sink") }, sink::<B, T>).expect("made");
+        component.endow(from::<Spsc, T>(), theirs).expect("endowed");
+        component.endow(to::<Spsc, u64>(), back).expect("endowed");
+        component.start().expect("started");
+        Self { tx, rx, _component: component }
+    }
+
+    /// Nanoseconds for a message.
+    fn round(&mut self) -> f64 {
+        time(MESSAGES, || {
+            for _ in 0..MESSAGES {
+                self.tx.send(black_box(T::default())).expect("it listens");
+            }
+            self.rx.recv().expect("it answers")
+        })
+    }
+}
+
 /// Nanoseconds for a message that goes one way.
 fn stream<B: Backend, T: Message + Default + Copy>(
     system: &B,
     capacity: u32,
 ) -> impl FnMut() -> f64 + use<B, T> {
-    let mut ends = None;
-    let system = system.clone();
-    move || {
-        let (tx, rx, _) = ends.get_or_insert_with(|| {
-            let (tx, theirs) = system.chan::<Spsc, T>(capacity).expect("memory is there");
-            let (back, rx) = system.chan::<Spsc, u64>(1).expect("memory is there");
-            let name = const { Name::new("sink") };
-            let component = system.component(name, sink::<B, T>).expect("made");
-            component.endow(from::<Spsc, T>(), theirs).expect("endowed");
-            component.endow(to::<Spsc, u64>(), back).expect("endowed");
-            component.start().expect("started");
-            (tx, rx, component)
-        });
-        time(MESSAGES, || {
-            for _ in 0..MESSAGES {
-                tx.send(black_box(T::default())).expect("it listens");
-            }
-            rx.recv().expect("it answers")
-        })
-    }
+    let (system, mut stream) = (system.clone(), None);
+    move || stream.get_or_insert_with(|| Stream::<B, T>::new(&system, capacity)).round()
 }
 
 type Made = (Snd, Rcv);
@@ -279,13 +291,12 @@ impl Systems {
     }
 
     pub(crate) fn blocking(&self) -> Vec<Candidate<'static>> {
-        let entry = echo::<Sinv, Spsc, u64>;
+        let (sinv, local) = (self.sinv.clone(), self.local.clone());
+        let between = move || trips::<_, Spsc, u64, _>(&sinv, echo::<Sinv, Spsc, u64>);
+        let within = move || trips::<_, Spsc, u64, _>(&local, echo::<Local, Spsc, u64>);
         let mut all = vec![
-            Candidate::ours("Sinv, Spsc", trips::<Sinv, Spsc, u64, _>(&self.sinv, entry)),
-            Candidate::floor(
-                "Local, Spsc: within one process",
-                trips::<Local, Spsc, u64, _>(&self.local, echo::<Local, Spsc, u64>),
-            ),
+            Candidate::ours("Sinv, Spsc", anew(between)),
+            Candidate::floor("Local, Spsc: within one process", anew(within)),
         ];
         all.push(floors::two_futexes(&self.sinv));
         all.extend(peers::blocking(8));
@@ -305,9 +316,10 @@ impl Systems {
 
     /// The bound of 1.1.
     pub(crate) fn within_and_between(&self) -> Vec<Candidate<'static>> {
+        let (sinv, local) = (self.sinv.clone(), self.local.clone());
         vec![
-            Candidate::ours("Sinv, u64, 1024", stream::<Sinv, u64>(&self.sinv, 1024)),
-            Candidate::peer("Local, u64, 1024", stream::<Local, u64>(&self.local, 1024)),
+            Candidate::ours("Sinv, u64, 1024", anew(move || stream::<Sinv, u64>(&sinv, 1024))),
+            Candidate::peer("Local, u64, 1024", anew(move || stream::<Local, u64>(&local, 1024))),
         ]
     }
 

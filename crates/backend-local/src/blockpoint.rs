@@ -9,7 +9,7 @@ use res_api::{
 };
 use res_kernel::Kernel;
 use res_sync::model::Atomic;
-use res_sync::{Event, MovableWord, Mutex};
+use res_sync::{Budget, Event, MovableWord, Mutex};
 
 use crate::error::LocalError;
 use crate::evtgrp::Watch;
@@ -59,6 +59,15 @@ struct Home<K: Kernel> {
     travelled: bool,
     /// Ends of the same side are elsewhere, too: only outside is it known who leaves last.
     shared: bool,
+    /// How often others may still wake those here for nothing.
+    vain: Budget,
+}
+
+impl<K: Kernel> Home<K> {
+    fn new(memory: &Ref<MemObject<K>, K>, word: WordId) -> Self {
+        let memory = memory.clone();
+        Self { memory, word, travelled: false, shared: false, vain: Budget::VAIN }
+    }
 }
 
 impl<K: Kernel> Linked for Point<K> {
@@ -93,6 +102,21 @@ impl<K: Kernel> Point<K> {
             point: &self.place,
             word: self.word.get(),
             barrier: self.barrier,
+        }
+    }
+
+    /// What one wait does about wake-ups for nothing (H12): until when not to listen. Where only this
+    /// component can wake it, it always listens. The first one is for free: a peer that announces a
+    /// message which has been found already keeps to the rules, and reading the clock takes time.
+    fn vain(&self) -> impl FnMut() -> Option<Instant> {
+        let mut first = true;
+        move || {
+            if core::mem::take(&mut first) {
+                return None;
+            }
+            let mut home = self.home.lock();
+            let home = home.as_mut().filter(|home| home.travelled)?;
+            home.vain.spend(self.kernel.now())
         }
     }
 
@@ -150,7 +174,7 @@ impl<K: Kernel> Point<K> {
         // SAFETY: the memory, which the home keeps, stays as long as the point.
         unsafe { self.word.move_to(place) };
         memory.set_point(word.offset, self);
-        *home = Some(Home { memory: memory.clone(), word, travelled: false, shared: false });
+        *home = Some(Home::new(memory, word));
         Ok(true)
     }
 
@@ -160,8 +184,7 @@ impl<K: Kernel> Point<K> {
         // SAFETY: the memory, which the home keeps, stays as long as the point.
         unsafe { self.word.join(place) };
         let word = WordId { object: memory.id(), offset };
-        let memory = memory.clone();
-        *self.home.lock() = Some(Home { memory, word, travelled: false, shared: false });
+        *self.home.lock() = Some(Home::new(memory, word));
         Ok(())
     }
 
@@ -408,7 +431,11 @@ impl<K: Kernel> res_api::Blockpoint for Blockpoint<K> {
         deadline: Deadline,
         look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
-        self.0.event().sleep_until(deadline, look)
+        self.0.event().sleep_warily(deadline, look, self.0.vain())
+    }
+
+    fn nap(&self, until: Deadline) {
+        self.0.kernel.nap(&self.0.place, until);
     }
 
     fn now(&self) -> Instant {
@@ -455,7 +482,7 @@ impl<K: Kernel> res_api::Blockpoint for Blockpoint<K> {
     ) -> Result<(), WaitError> {
         // Linux has no priority inheritance for this (a futex with it would be another word), the
         // other kernels neither: the dependency stays a hint.
-        self.0.event().wait(armed, deadline)
+        self.0.event().wait_warily(armed, deadline, self.0.vain())
     }
 }
 

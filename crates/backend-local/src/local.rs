@@ -9,8 +9,6 @@ use res_api::{
     Refused, Rights, Role, Side, ThreadId,
 };
 use res_kernel::Kernel;
-use res_sync::Event;
-use res_sync::model::Atomic;
 
 use crate::blockpoint::Blockpoint;
 use crate::cap::{Cap, LocalPart, Shared};
@@ -266,10 +264,7 @@ const NAP: Duration = Duration::from_micros(50);
 
 /// Sleeps a little.
 fn nap<K: Kernel>(kernel: &K) -> Result<(), LocalError> {
-    let point = kernel.point()?;
-    let word = Atomic::new(kernel.first_word(&point));
-    let event = Event { park: kernel, point: &point, word: &word, barrier: Barrier::Fence };
-    let _ = event.wait_until(Deadline::at(kernel.now() + NAP), || None::<()>);
+    kernel.nap(&kernel.point()?, Deadline::at(kernel.now() + NAP));
     Ok(())
 }
 

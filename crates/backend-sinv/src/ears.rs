@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::vec;
 use std::vec::Vec;
 
 use backend_local::Blockpoint;
@@ -9,7 +10,7 @@ use backend_local::outside::WordId;
 use res_api::{Barrier, ErrorKind, WaitError};
 use res_kernel::{Isolation, KernelError};
 use res_sync::event::Snapshot;
-use res_sync::{Deadline, Event, Mutex, Side, Waiting};
+use res_sync::{Budget, Deadline, Event, Instant, MemoryModel, Mutex, Park, Side, Waiting};
 
 use crate::bell::{BIT_BITS, Bell};
 use crate::link::Link;
@@ -19,10 +20,33 @@ use crate::request::Request;
 struct Arena<K: Isolation> {
     ours: Bell<K>,
     theirs: Bell<K>,
-    /// What stands for which bit, of those that groups here watch.
-    sources: Mutex<K, BTreeMap<u32, Blockpoint<K>>>,
+    sources: Mutex<K, Sources<K>>,
     /// Last: the bells lie in it.
     _memory: K::Memory,
+}
+
+/// What a peer rings for.
+struct Sources<K: Isolation> {
+    /// What stands for which bit, of those that groups here watch.
+    watched: BTreeMap<u32, Blockpoint<K>>,
+    /// How many of them were marked.
+    marked: u64,
+    /// How often the peer may still ring for none of them.
+    vain: Budget,
+}
+
+impl<K: Isolation> Sources<K> {
+    /// The bell has woken somebody for nothing, who knew how many sources were marked: until when not
+    /// to listen to it (H12).
+    ///
+    /// If one was marked since, the peer rang for another group here. The first time is for free: a
+    /// peer that rings for what has been found already keeps to the rules.
+    fn woke_for_nothing(&mut self, known: &mut Option<u64>, now: Instant) -> Option<Instant> {
+        if known.replace(self.marked) != Some(self.marked) {
+            return None;
+        }
+        self.vain.spend(now)
+    }
 }
 
 impl<K: Isolation> Arena<K> {
@@ -43,14 +67,20 @@ impl<K: Isolation> Arena<K> {
         };
         let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
         let point = kernel.point().map_err(|error| error.kind)?;
-        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), BTreeMap::new());
+        let sources = Sources { watched: BTreeMap::new(), marked: 0, vain: Budget::VAIN };
+        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), sources);
         Ok(Self { ours, theirs, sources, _memory: memory })
     }
 
     /// Marks the sources whose bits are set.
     fn sweep(&self) {
         self.ours.sweep(|bit| {
-            let source = self.sources.lock().get(&bit).cloned();
+            let source = {
+                let mut sources = self.sources.lock();
+                let source = sources.watched.get(&bit).cloned();
+                sources.marked += u64::from(source.is_some());
+                source
+            };
             if let Some(source) = source {
                 source.mark();
             }
@@ -128,7 +158,7 @@ impl<K: Isolation> Ears<K> {
         let arena = self.arena(link, arena, None).inspect_err(|_| {
             let _ = link.ask(Request::Unwatch(word));
         })?;
-        arena.sources.lock().insert(bit, point.clone());
+        arena.sources.lock().watched.insert(bit, point.clone());
         self.known.lock().watched.insert(word, bell);
         Ok(bell)
     }
@@ -140,7 +170,7 @@ impl<K: Isolation> Ears<K> {
             let arena = known.arenas.get(&(bell >> BIT_BITS)).cloned();
             drop(known);
             let bit = bell as u32 & ((1 << BIT_BITS) - 1);
-            arena.and_then(|arena| arena.sources.lock().remove(&bit))
+            arena.and_then(|arena| arena.sources.lock().watched.remove(&bit))
         };
         // Not under a lock: it may be the last.
         drop(source);
@@ -182,14 +212,15 @@ impl<K: Isolation> Ears<K> {
         }
     }
 
-    /// As [`Event::wait_until`], and looks also when a bell has been rung.
+    /// As [`Event::wait_until`], and looks also when a bell has been rung. One that is rung for nothing
+    /// again and again is not listened to for a while; to the others it makes no difference.
     pub(crate) fn wait(
         &self,
         event: Event<'_, K>,
         deadline: Deadline,
         look: &mut dyn FnMut() -> bool,
     ) -> Result<(), WaitError> {
-        let arenas = self.list();
+        let mut arenas = self.list();
         let mut listen = |arenas: &[Arc<Arena<K>>]| {
             arenas.iter().for_each(|arena| arena.sweep());
             look()
@@ -197,11 +228,14 @@ impl<K: Isolation> Ears<K> {
         if listen(&arenas) || event.spin(|| listen(&arenas).then_some(())).is_some() {
             return Ok(());
         }
-        drop(arenas);
+        let mut heard = Heard(Vec::new());
         loop {
             // Before it is armed: who adds one later triggers the event.
             let armed = event.subscribe();
-            let arenas = self.list();
+            let listed = self.list();
+            if !Arc::ptr_eq(&arenas, &listed) {
+                (arenas, heard) = (listed, Heard(Vec::new()));
+            }
             let bells = arenas.iter().map(|arena| arena.ours.event());
             let bells: Vec<_> = bells.map(|bell| (bell, bell.subscribe())).collect();
             event.park.heavy_barrier(strongest(event, &bells));
@@ -212,16 +246,76 @@ impl<K: Isolation> Ears<K> {
             if let Some(gone) = gone {
                 return Err(WaitError::Gone(gone));
             }
-            if deadline.passed(event.park.now()) {
+            let now = event.park.now();
+            if deadline.passed(now) {
                 return Err(WaitError::TimedOut);
             }
+            heard.judge(&arenas, now);
             // One that has moved: look again.
-            if let Some(waits) = sleep_on((event, armed), &bells) {
-                event.park.park_any(&waits, deadline);
-            }
+            let woken = sleep_on((event, armed), &bells, &heard).and_then(|waits| {
+                let woken = event.park.park_any(&waits, deadline.min(heard.deaf_until()))?;
+                waits.get(woken).map(|waiting| waiting.word)
+            });
+            heard.note(&bells, woken);
         }
     }
 }
+
+/// What one wait has heard of the bells, in their order. Nothing at all until one has woken it.
+struct Heard(Vec<Rung>);
+
+/// What it has heard of one of them.
+#[derive(Clone, Copy, Default)]
+struct Rung {
+    /// It has woken the wait, which has not looked since.
+    woke: bool,
+    /// How many sources had been marked when it last woke for nothing.
+    marked: Option<u64>,
+    /// Until when it is not listened to.
+    deaf: Option<Instant>,
+}
+
+impl Heard {
+    /// A look has found nothing.
+    fn judge<K: Isolation>(&mut self, arenas: &[Arc<Arena<K>>], now: Instant) {
+        for (rung, arena) in self.0.iter_mut().zip(arenas) {
+            rung.deaf = rung.deaf.filter(|until| *until > now);
+            if core::mem::take(&mut rung.woke) {
+                let mut sources = arena.sources.lock();
+                rung.deaf = sources.woke_for_nothing(&mut rung.marked, now);
+            }
+        }
+    }
+
+    /// Whether that one is not listened to.
+    fn is_deaf(&self, at: usize) -> bool {
+        self.0.get(at).is_some_and(|rung| rung.deaf.is_some())
+    }
+
+    /// When one is listened to again that is not.
+    fn deaf_until(&self) -> Deadline {
+        self.0.iter().filter_map(|rung| rung.deaf).min().map_or(Deadline::NEVER, Deadline::at)
+    }
+
+    /// Has slept, or has not for one that moved; the machine may know which word woke it. A peer can
+    /// wake without moving its word.
+    fn note<K: Isolation>(&mut self, bells: &[Armed<'_, K>], woken: Option<&Word<K>>) {
+        for (at, (bell, armed)) in bells.iter().enumerate() {
+            let it_is = woken.is_some_and(|word| core::ptr::eq(word, bell.word));
+            let slept_on = !self.is_deaf(at) && armed.gone().is_none();
+            if !slept_on || !it_is && bell.still(*armed).is_some() {
+                continue;
+            }
+            if self.0.is_empty() {
+                self.0 = vec![Rung::default(); bells.len()];
+            }
+            self.0[at].woke = true;
+        }
+    }
+}
+
+/// A word that is slept on.
+type Word<K> = <<K as Park>::Model as MemoryModel>::U64;
 
 /// A word, as it was when it was armed.
 type Armed<'a, K> = (Event<'a, K>, Snapshot);
@@ -235,12 +329,15 @@ fn strongest<K: Isolation>(event: Event<'_, K>, bells: &[Armed<'_, K>]) -> Barri
 /// What to sleep on; none where one of them has moved since.
 ///
 /// A bell whose listeners are told that nobody rings it any more is left out: only a peer that
-/// breaks the rules writes that, and it would keep us awake for ever.
+/// breaks the rules writes that, and it would keep us awake for ever. So is one that rang for nothing
+/// too often.
 fn sleep_on<'a, K: Isolation>(
     own: Armed<'a, K>,
     bells: &[Armed<'a, K>],
+    heard: &Heard,
 ) -> Option<Vec<Waiting<'a, K>>> {
-    let bells = bells.iter().filter(|(_, armed)| armed.gone().is_none());
+    let numbered = bells.iter().enumerate().filter(|(at, _)| !heard.is_deaf(*at));
+    let bells = numbered.map(|(_, bell)| bell).filter(|(_, armed)| armed.gone().is_none());
     let wait = |(event, armed): &Armed<'a, K>| {
         let seen = event.still(*armed)?;
         Some(Waiting { point: event.point, word: event.word, seen })
@@ -254,7 +351,9 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use chan_impls::Spsc;
-    use res_api::{Backend, Env, EvtGrp, Fault, Gone, Name, Receiver, Rx, Sender, Slot, Trigger};
+    use res_api::{
+        Backend, Env, EvtGrp, Fault, Gone, Name, Receiver, Rx, Sender, Slot, Trigger, Tx,
+    };
     use res_kernel::linux::Linux;
     use res_kernel::sim::Simulation;
     use res_kernel::{Kernel, Sim};
@@ -317,13 +416,133 @@ mod tests {
             all.rotate_left(1);
             let _ = event.trigger(Wake::All);
             let [good, bad, own] = all;
-            sleep_on(own, &[good, bad]).map(|waits| waits.len())
+            sleep_on(own, &[good, bad], &Heard(Vec::new())).map(|waits| waits.len())
         };
         assert_eq!([own, good, bad].map(arm), [None; 3], "each is heard");
         bad.tell(Side::Waiters, Gone::PeerGone);
         // What it told is behind us; the others are slept on, and heard.
         let armed = [own, good, bad].map(|it| (it, it.subscribe()));
-        assert_eq!(sleep_on(armed[0], &armed[1..]).map(|waits| waits.len()), Some(2));
+        let waits = sleep_on(armed[0], &armed[1..], &Heard(Vec::new()));
+        assert_eq!(waits.map(|waits| waits.len()), Some(2));
         assert_eq!([own, good].map(arm), [None; 2]);
+    }
+
+    /// It wakes without moving its word, and it alone is known to have woken.
+    #[test]
+    fn who_has_woken_is_known_if_the_machine_says_so() {
+        let (kernel, words) = (Linux::new(), [const { AtomicU64::new(0) }; 3]);
+        let point = kernel.point().expect("a point");
+        let event = |word| Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
+        let [own, good, bad] = words.each_ref().map(event);
+        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+        let woke = |heard: &Heard| heard.0.iter().map(|rung| rung.woke).collect::<Vec<_>>();
+        let mut heard = Heard(Vec::new());
+        heard.note(&armed[1..], None);
+        heard.note(&armed[1..], Some(own.word));
+        assert_eq!(woke(&heard), []);
+        heard.note(&armed[1..], Some(bad.word));
+        assert_eq!(woke(&heard), [false, true]);
+        let _ = good.trigger(Wake::All);
+        heard.note(&armed[1..], None);
+        assert_eq!(woke(&heard), [true, true]);
+        // One that is not listened to is not slept on.
+        heard.0[1].deaf = Some(Instant::from_nanos(1));
+        assert_eq!(heard.deaf_until(), Deadline::at(Instant::from_nanos(1)));
+        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+        let waits = sleep_on(armed[0], &armed[1..], &heard).expect("none has moved");
+        assert!(waits.iter().all(|wait| !core::ptr::eq(wait.word, bad.word)));
+    }
+
+    /// Each group of this component hears it, and one of them it is for.
+    #[test]
+    fn what_another_group_here_was_told_is_not_for_nothing() {
+        let watched = BTreeMap::new();
+        let mut sources = Sources::<Linux> { watched, marked: 0, vain: Budget::VAIN };
+        let (mut known, now) = (None, Instant::from_nanos(1));
+        for _ in 0..1_000 {
+            assert_eq!(sources.woke_for_nothing(&mut known, now), None);
+            sources.marked += 1;
+        }
+        // The next wait, and then for nothing.
+        known = None;
+        let times = (0..).take_while(|_| sources.woke_for_nothing(&mut known, now).is_none());
+        assert_eq!(times.count(), 1 + 63);
+    }
+
+    const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// Sends until it has something to ring; then rings all the time for what nobody watches.
+    fn rings_for_nothing(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+        let mut to = env.take(TO)?;
+        while env.world.ears.list().is_empty() {
+            to.send(0)?;
+        }
+        let late = env.now() + 80 * MILLISECOND;
+        let arenas = env.world.ears.list();
+        while env.now() < late {
+            arenas.iter().for_each(|arena| arena.theirs.ring(crate::bell::SOURCES - 1));
+            env.yield_now();
+        }
+        Ok(())
+    }
+
+    /// Sends the time now and then.
+    fn sends_the_time(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+        let mut to = env.take(TO)?;
+        to.send(0)?;
+        for _ in 0..20 {
+            env.sleep(env.now() + 3 * MILLISECOND);
+            to.send(env.now().as_nanos())?;
+        }
+        Ok(())
+    }
+
+    /// Listens to one of each.
+    fn listens(sim: Sim) {
+        let system = Sinv::on(sim, Limits::default()).expect("a system");
+        let late = system.within(Duration::from_secs(60));
+        let [(bad, mut from_bad), (good, mut from)] =
+            [(); 2].map(|()| system.chan::<Spsc, u64>(4).expect("a channel"));
+        let hostile = system.component(const { Name::new("hostile") }, rings_for_nothing);
+        let honest = system.component(const { Name::new("honest") }, sends_the_time);
+        let components = [(hostile.expect("made"), bad), (honest.expect("made"), good)];
+        let components = components.map(|(component, to)| {
+            component.endow(TO, to).expect("endowed");
+            component.start().expect("started");
+            component
+        });
+        // It is watched when somebody else has the other end.
+        assert_eq!([&mut from_bad, &mut from].map(|rx| rx.recv_until(late)), [Ok(0); 2]);
+        let group = system.evtgrp(2).expect("a group");
+        let _watched = [&from_bad, &from].map(|rx| group.add(rx, Trigger::Edge, 1).expect("added"));
+        while from_bad.try_recv().is_ok() {}
+        let (point, word) = (sim.point().expect("a point"), res_sync::model::Atomic::new(0));
+        let event = Event { park: &sim, point: &point, word: &word, barrier: sim.barrier() };
+        let (begin, mut looks, mut came) = (system.now(), 0, 0);
+        while came < 20 {
+            let waited = system.world.ears.wait(event, late, &mut || {
+                looks += 1;
+                let _ = from_bad.try_recv();
+                let Ok(sent) = from.try_recv() else { return false };
+                let took = Duration::from_nanos(system.now().as_nanos() - sent);
+                assert!(took < MILLISECOND, "an honest one waits for {took:?}");
+                came += 1;
+                true
+            });
+            waited.expect("it is heard");
+        }
+        // So many, one behind each of them, and a few for each that came.
+        let periods = (system.now() - begin).as_millis() / 10 + 2;
+        assert!(looks < 65 * periods + 6 * 20, "{looks} looks in {periods} periods");
+        components.iter().for_each(|it| assert_eq!(it.wait(late), Ok(res_api::Exit::Success)));
+    }
+
+    #[test]
+    fn who_rings_for_nothing_wakes_nobody_often_and_delays_nobody() {
+        for seed in 0..8 {
+            let outcome = Simulation::new(seed).run(listens);
+            assert_eq!(outcome.failure, None, "seed {seed}: {outcome}");
+        }
     }
 }

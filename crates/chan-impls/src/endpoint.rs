@@ -122,17 +122,11 @@ impl<B: Backend> End<B> {
     fn sleep_until<R>(
         &mut self,
         deadline: Deadline,
-        mut look: impl FnMut() -> Option<R>,
+        look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
         let start = self.wait.now();
         self.blocked += 1;
-        let result = loop {
-            let nap = self.pace.nap(&self.wait, deadline);
-            match self.wait.sleep_until(nap, &mut look) {
-                Err(WaitError::TimedOut) if nap < deadline => {}
-                result => break result,
-            }
-        };
+        let result = self.pace.sleep_until(&self.wait, deadline, look);
         let slept = self.wait.now() - start;
         self.patience.slept(slept);
         self.blocked_for += slept;

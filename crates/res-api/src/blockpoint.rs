@@ -65,6 +65,9 @@ pub trait Blockpoint: Clone + Send + Sync + 'static {
 
     /// The second part of [`wait_until`](Self::wait_until): looks armed, then sleeps.
     ///
+    /// Where other components can trigger it, and do so again and again while there is nothing to be
+    /// found, it is not listened to for a moment: what comes then is found a few milliseconds later.
+    ///
     /// # Errors
     ///
     /// As [`wait_until`](Self::wait_until).
@@ -73,6 +76,22 @@ pub trait Blockpoint: Clone + Send + Sync + 'static {
         deadline: Deadline,
         look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError>;
+
+    /// Sleeps until then, whatever is triggered or told meanwhile: for who was woken more often than
+    /// was agreed on (H12). Look behind it.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use res_api::{Backend, Blockpoint};
+    ///
+    /// let system = backend_local::Local::new()?;
+    /// let changed = system.blockpoint()?;
+    /// let soon = changed.now() + Duration::from_millis(1);
+    /// changed.nap(soon.into());
+    /// assert!(changed.now() >= soon);
+    /// # Ok::<(), res_api::Fault>(())
+    /// ```
+    fn nap(&self, until: Deadline);
 
     /// The time, so that who holds a blockpoint can make a deadline.
     fn now(&self) -> Instant;

@@ -88,13 +88,16 @@ pub enum Notify {
     /// When the other side has armed itself, and not otherwise: no redundant events.
     #[default]
     OnReady,
-    /// Never: the other side polls, and a blocking operation looks again at that period.
+    /// Never: the other side polls, and a blocking operation looks again at that period. A peer that
+    /// notifies all the same wakes it once in a period at most.
     Never {
         /// The longest delay.
         poll: Duration,
     },
     /// At most `events` per `period`; what is more is dropped, and the waiting side looks again
-    /// after `poll` at the latest, so delay is bounded.
+    /// after `poll` at the latest, so delay is bounded. The waiting side holds it against a peer that
+    /// does not: woken so often in a period, it sleeps without listening until the period ends, and
+    /// looks every `poll`. (What else there is to hear, such as why the peer is gone, it hears then.)
     Limited {
         /// Notifications per period.
         events: u32,

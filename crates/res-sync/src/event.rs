@@ -21,11 +21,19 @@
 //!   bit 0, and wakes all. (Not on a machine that wakes all in any case.)
 //! * A waiter arms first ([`Event::checkpoint`]: sets bit 0, passes the heavy barrier), then looks
 //!   at its data, then sleeps while the epoch is that of its checkpoint.
+//!
+//! # Who is woken for nothing (H12)
+//!
+//! Whoever has mapped the word can wake those who sleep on it, and keep them from sleeping, as often
+//! as it likes. So a waiter that does not trust all of them counts how often it was woken and found
+//! nothing ([`Event::sleep_warily`]), and sleeps for a while without listening if that is too often.
+//! What it then looks at late, it sees behind that: a message, why the other side is gone, that it is
+//! to stop.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crate::model::{Atomic, Barrier, MemoryModel};
-use crate::{Deadline, Gone, Park, Parked, Wake};
+use crate::{Deadline, Gone, Instant, Park, Parked, Wake};
 
 const SUBSCRIBED: u64 = 1 << 0;
 const WATCHED: u64 = 1 << 1;
@@ -346,6 +354,22 @@ impl<P: Park> Event<'_, P> {
     ///
     /// [`WaitError::Gone`] where the waiters have been told so, [`WaitError::TimedOut`].
     pub fn wait(self, armed: Snapshot, deadline: Deadline) -> Result<(), WaitError> {
+        self.wait_warily(armed, deadline, || None)
+    }
+
+    /// As [`wait`](Self::wait), and each time that it was woken although nothing has moved, it asks
+    /// `vain` until when not to listen. If it did not, it returns as if it had been triggered.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn wait_warily(
+        self,
+        armed: Snapshot,
+        deadline: Deadline,
+        mut vain: impl FnMut() -> Option<Instant>,
+    ) -> Result<(), WaitError> {
+        let mut woken = false;
         loop {
             let Some(word) = self.still(armed) else {
                 return match self.told(Side::Waiters) {
@@ -356,10 +380,23 @@ impl<P: Park> Event<'_, P> {
             if deadline.passed(self.park.now()) {
                 return Err(WaitError::TimedOut);
             }
+            if woken && self.rest(deadline, &mut vain) {
+                return Ok(());
+            }
             // The result is not needed: the loop looks at the word, then at the clock.
             let (Parked::Awake | Parked::TimedOut) =
                 self.park.park(self.point, self.word, word, deadline);
+            woken = true;
         }
+    }
+
+    /// Woken for nothing: sleeps until `vain` says, without listening. Whether it did.
+    fn rest(self, deadline: Deadline, vain: &mut impl FnMut() -> Option<Instant>) -> bool {
+        let until = vain();
+        if let Some(until) = until {
+            self.park.nap(self.point, deadline.min(until.into()));
+        }
+        until.is_some()
     }
 
     /// Looks until there is something: at once, then spinning a little (not at all on one core),
@@ -409,15 +446,61 @@ impl<P: Park> Event<'_, P> {
     pub fn sleep_until<R>(
         self,
         deadline: Deadline,
-        mut look: impl FnMut() -> Option<R>,
+        look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
+        self.sleep_warily(deadline, look, || None)
+    }
+
+    /// As [`sleep_until`](Self::sleep_until), and each time that it was woken and there is nothing, it
+    /// asks `vain` until when not to listen. Until then it sleeps, whatever is triggered; then it
+    /// looks, and goes on as before.
+    ///
+    /// ```
+    /// use core::cell::Cell;
+    /// use res_sync::{Budget, Deadline, Event, Park, WaitError};
+    ///
+    /// /// Waits for a peer that may trigger as often as it likes.
+    /// fn hear<P: Park>(
+    ///     event: Event<'_, P>,
+    ///     budget: &Cell<Budget>,
+    ///     look: impl FnMut() -> Option<u64>,
+    /// ) -> Result<u64, WaitError> {
+    ///     let vain = || {
+    ///         let mut left = budget.get();
+    ///         let until = left.spend(event.park.now());
+    ///         budget.set(left);
+    ///         until
+    ///     };
+    ///     event.sleep_warily(Deadline::NEVER, look, vain)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_until`](Self::wait_until).
+    pub fn sleep_warily<R>(
+        self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+        mut vain: impl FnMut() -> Option<Instant>,
+    ) -> Result<R, WaitError> {
+        let mut woken = false;
         loop {
             let armed = self.checkpoint();
             if let Some(found) = look() {
                 return Ok(found);
             }
-            match self.wait(armed, deadline) {
-                Ok(()) => {}
+            if woken && self.rest(deadline, &mut vain) {
+                woken = false;
+                if !deadline.passed(self.park.now()) {
+                    continue;
+                }
+                // Not to be found out by waiting: whoever moves the word all the time ends each wait.
+                let gone = self.told(Side::Waiters);
+                return look().ok_or(gone.map_or(WaitError::TimedOut, WaitError::Gone));
+            }
+            match self.wait_warily(armed, deadline, &mut vain) {
+                Ok(()) => woken = true,
                 Err(why) => return look().ok_or(why),
             }
         }

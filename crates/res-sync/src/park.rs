@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::model::{Barrier, MemoryModel};
+use crate::model::{Atomic, Barrier, MemoryModel};
 use crate::{Deadline, Instant};
 
 /// How long a thread sleeps at most that cannot sleep on all of its words.
@@ -106,14 +106,24 @@ pub trait Park: Clone + Send + Sync + 'static {
     ) -> Option<u32>;
 
     /// Sleeps while each word is what was seen of it, until an [`unpark`](Self::unpark) on one of
-    /// them, or the deadline. May return for no reason: a machine that cannot sleep on that many
-    /// sleeps on the first, for a millisecond at most, which is what this does.
-    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Parked {
-        let Some(Waiting { point, word, seen }) = waits.first() else { return Parked::Awake };
+    /// them, or the deadline. Says which that was, if there was one and the machine knows. May
+    /// return for no reason: a machine that cannot sleep on that many sleeps on the first, for a
+    /// millisecond at most, which is what this does.
+    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Option<usize> {
+        let Waiting { point, word, seen } = waits.first()?;
         let nap = Deadline::at(self.now() + NAP);
-        match self.park(point, word, *seen, deadline.min(nap)) {
-            Parked::TimedOut if deadline.passed(self.now()) => Parked::TimedOut,
-            _ => Parked::Awake,
+        let (Parked::Awake | Parked::TimedOut) = self.park(point, word, *seen, deadline.min(nap));
+        None
+    }
+
+    /// Sleeps until then, whatever is triggered. For who has been woken too often (H12).
+    ///
+    /// It parks at `point`, on a word that nobody else has. A machine that knows its sleepers by
+    /// the place alone has to do something else.
+    fn nap(&self, point: &Self::Point, until: Deadline) {
+        let own = <Self::Model as MemoryModel>::U64::new(0);
+        while !until.passed(self.now()) {
+            let (Parked::Awake | Parked::TimedOut) = self.park(point, &own, 0, until);
         }
     }
 

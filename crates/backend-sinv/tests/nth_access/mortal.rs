@@ -55,7 +55,7 @@ impl Park for Mortal {
         self.0.unpark(point, &word.0, moved, wake)
     }
 
-    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Parked {
+    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Option<usize> {
         step();
         let of_linux = waits.iter().map(|wait| Waiting::<Linux> {
             point: wait.point,

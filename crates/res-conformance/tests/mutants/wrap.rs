@@ -109,6 +109,10 @@ impl<M: Mutation> Blockpoint for Point<M> {
         }
     }
 
+    fn nap(&self, until: Deadline) {
+        self.0.nap(until);
+    }
+
     fn now(&self) -> Instant {
         self.0.now()
     }

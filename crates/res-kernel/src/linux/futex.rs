@@ -58,8 +58,9 @@ const MOST: usize = libc::FUTEX_WAITV_MAX as usize;
 /// How long a thread sleeps at most that has more words than that.
 const NAP: Duration = Duration::from_millis(1);
 
-/// Sleeps until `deadline` while the low half of each word is that of what was seen.
-pub(super) fn wait_any(waits: &[Waiting<'_, Linux>], deadline: Deadline) -> Parked {
+/// Sleeps until `deadline` while the low half of each word is that of what was seen. Which of them
+/// woke it, if one did; one of those where it was several.
+pub(super) fn wait_any(waits: &[Waiting<'_, Linux>], deadline: Deadline) -> Option<usize> {
     let nothing = Futex { seen: 0, word: ptr::null(), flags: 0, reserved: 0 };
     let mut futexes = [nothing; MOST];
     let asked = futexes.len().min(waits.len());
@@ -88,9 +89,8 @@ pub(super) fn wait_any(waits: &[Waiting<'_, Linux>], deadline: Deadline) -> Park
             libc::CLOCK_MONOTONIC,
         )
     };
-    let timed_out =
-        result < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT);
-    if timed_out && until == deadline { Parked::TimedOut } else { Parked::Awake }
+    // Otherwise: interrupted, too late, or a word had moved.
+    usize::try_from(result).ok()
 }
 
 /// As Linux has it: `struct futex_waitv`.

@@ -80,7 +80,7 @@ impl Park for Linux {
     }
 
     #[cfg(not(miri))]
-    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Parked {
+    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Option<usize> {
         futex::wait_any(waits, deadline)
     }
 

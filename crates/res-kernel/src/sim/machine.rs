@@ -65,8 +65,8 @@ pub(super) struct Thread {
     core: Option<u32>,
     /// Whether it was unwinding when it was last looked at.
     unwinding: bool,
-    /// Whether its last sleep ended at its deadline.
-    timed_out: bool,
+    /// Which of the places where it last slept it was woken at; none if its deadline passed.
+    woken_at: Option<usize>,
 }
 
 impl Thread {
@@ -75,14 +75,20 @@ impl Thread {
     }
 }
 
-/// A thread that waits.
-struct Sleeper {
-    thread: u32,
+/// What a thread sleeps on.
+struct Bed {
     place: Place,
     /// Whether the place is one that is between domains: there the word is what counts.
     between: bool,
-    /// The address of the word that it sleeps on; compared and nothing else.
+    /// The address of the word; compared and nothing else.
     word: usize,
+}
+
+/// A thread that waits.
+struct Sleeper {
+    thread: u32,
+    /// One, or several.
+    beds: Vec<Bed>,
     deadline: Deadline,
 }
 
@@ -153,7 +159,7 @@ impl State {
             priority: ORDINARY,
             core: None,
             unwinding: false,
-            timed_out: false,
+            woken_at: None,
         });
         self.threads.len() as u32
     }
@@ -230,7 +236,7 @@ impl State {
 
     /// Wakes all that wait there.
     pub(super) fn wake_all(&mut self, place: Place) {
-        self.wake(|sleeper| sleeper.place == place, false);
+        self.wake(|sleeper| sleeper.beds.iter().position(|bed| bed.place == place));
     }
 
     pub(super) fn note(&mut self, thread: u32, step: Step) {
@@ -239,13 +245,13 @@ impl State {
         self.trace.note(Event { at: self.now, domain, thread, step });
     }
 
-    /// Wakes all that sleep as `which` says.
-    fn wake(&mut self, which: impl Fn(&Sleeper) -> bool, timed_out: bool) -> u32 {
+    /// Wakes all that sleep, where `which` says that each of them does.
+    fn wake(&mut self, which: impl Fn(&Sleeper) -> Option<usize>) -> u32 {
         let mut woken = 0;
         let mut at = 0;
         while let Some(sleeper) = self.sleepers.get(at) {
-            if which(sleeper) {
-                self.wake_at(at, timed_out);
+            if let Some(bed) = which(sleeper) {
+                self.wake_at(at, bed);
                 woken += 1;
             } else {
                 at += 1;
@@ -254,12 +260,9 @@ impl State {
         woken
     }
 
-    fn wake_at(&mut self, at: usize, timed_out: bool) {
+    fn wake_at(&mut self, at: usize, bed: usize) {
         let Sleeper { thread, deadline, .. } = self.sleepers.remove(at);
-        self.thread(thread).timed_out = timed_out;
-        if timed_out {
-            return self.rouse(0, thread);
-        }
+        self.thread(thread).woken_at = Some(bed);
         match self.delay(thread) {
             None => self.rouse(self.running, thread),
             Some(until) => {
@@ -277,20 +280,20 @@ impl State {
     /// Wakes those who sleep at that place on that word, or one of them.
     pub(super) fn unpark(&mut self, place: Place, word: usize, one: bool) -> u32 {
         let between = self.domains.is_between(place);
-        let here = |sleeper: &Sleeper| {
-            let same = if between { sleeper.between } else { sleeper.place == place };
-            same && sleeper.word == word
-        };
+        let same = |bed: &Bed| if between { bed.between } else { bed.place == place };
+        let here =
+            |sleeper: &Sleeper| sleeper.beds.iter().position(|bed| same(bed) && bed.word == word);
         if !one {
-            return self.wake(here, false);
+            return self.wake(here);
         }
+        let numbered = self.sleepers.iter().enumerate();
         let found: Vec<_> =
-            (0..self.sleepers.len()).filter(|at| here(&self.sleepers[*at])).collect();
+            numbered.filter_map(|(at, sleeper)| Some((at, here(sleeper)?))).collect();
         match found.len() {
             0 => 0,
             count => {
-                let chosen = self.scheduler.pick(count);
-                self.wake_at(found[chosen], false);
+                let (at, bed) = found[self.scheduler.pick(count)];
+                self.wake_at(at, bed);
                 1
             }
         }
@@ -300,7 +303,11 @@ impl State {
     pub(super) fn pass(&mut self, until: Instant) {
         self.now = self.now.max(until);
         let now = self.now;
-        self.wake(|sleeper| sleeper.deadline.passed(now), true);
+        while let Some(at) = self.sleepers.iter().position(|one| one.deadline.passed(now)) {
+            let thread = self.sleepers.remove(at).thread;
+            self.thread(thread).woken_at = None;
+            self.rouse(0, thread);
+        }
         while let Some(at) = self.late.iter().position(|late| late.until <= now) {
             let thread = self.late.remove(at).thread;
             self.rouse(0, thread);
@@ -319,8 +326,11 @@ impl State {
     }
 
     fn deadlock(&self) -> Option<Failure> {
-        let waiting = |one: &Sleeper| Waiting { thread: one.thread, place: one.place };
-        let waiting: Vec<_> = self.sleepers.iter().map(waiting).collect();
+        let waiting = |one: &Sleeper| {
+            let (thread, bed) = (one.thread, one.beds.first()?);
+            Some(Waiting { thread, place: bed.place })
+        };
+        let waiting: Vec<_> = self.sleepers.iter().filter_map(waiting).collect();
         (!waiting.is_empty()).then_some(Failure::Deadlock(waiting))
     }
 
@@ -453,17 +463,25 @@ impl Machine {
 
     /// Sleeps. True if that ended at the deadline.
     pub(super) fn sleep(&self, place: Place, word: usize, deadline: Deadline) -> bool {
+        self.sleep_any(&[(place, word)], deadline).is_none()
+    }
+
+    /// The same at several places, until it is woken at one of them: at which, unless the deadline
+    /// came first.
+    pub(super) fn sleep_any(&self, at: &[(Place, usize)], deadline: Deadline) -> Option<usize> {
         let me = self.current.get();
         let next = {
             let mut state = self.state.borrow_mut();
-            state.note(me, Step::Sleep(place));
+            at.iter().for_each(|(place, _)| state.note(me, Step::Sleep(*place)));
             state.unready(me);
-            let between = state.domains.is_between(place);
-            state.sleepers.push(Sleeper { thread: me, place, between, word, deadline });
+            let domains = &state.domains;
+            let bed = |&(place, word)| Bed { place, between: domains.is_between(place), word };
+            let beds = at.iter().map(bed).collect();
+            state.sleepers.push(Sleeper { thread: me, beds, deadline });
             state.decide(Why::Blocked, None)
         };
         self.hand_over(me, next);
-        self.state.borrow_mut().thread(me).timed_out
+        self.state.borrow_mut().thread(me).woken_at
     }
 
     /// Lets `next` run, unless that is the calling thread, and returns when this one is next.

@@ -1,7 +1,9 @@
 //! Sleeping, waking and the time.
 
+use std::vec::Vec;
+
 use res_sync::model::{Atomic, Core, MemoryModel};
-use res_sync::{Barrier, Deadline, Instant, Park, Parked, Wake};
+use res_sync::{Barrier, Deadline, Instant, Park, Parked, Waiting, Wake};
 
 use super::machine::Machine;
 use super::model::{SimModel, SimU64, fence};
@@ -57,6 +59,14 @@ impl Park for Sim {
             .expect("only a simulated thread can sleep")
     }
 
+    /// # Panics
+    ///
+    /// In a thread that is not simulated.
+    fn park_any(&self, waits: &[Waiting<'_, Self>], deadline: Deadline) -> Option<usize> {
+        inside(|machine| park_any(machine, waits, deadline))
+            .expect("only a simulated thread can sleep")
+    }
+
     fn unpark(&self, point: &SimPoint, word: &SimU64, _moved: u64, wake: Wake) -> Option<u32> {
         let woken = inside(|machine| {
             machine.turn(Step::Wake(point.0));
@@ -99,11 +109,30 @@ fn park(
     if passed() {
         return Parked::TimedOut;
     }
-    let nap = machine.state.borrow_mut().nap().map_or(Deadline::NEVER, Deadline::at);
-    if nap.passed(machine.state.borrow().now) {
-        return Parked::Awake;
-    }
-    let place = Place::Point(point.0);
-    let timed_out = machine.sleep(place, word.as_ptr().addr(), deadline.min(nap));
+    let Some(until) = latest(machine, deadline) else { return Parked::Awake };
+    let timed_out = machine.sleep(Place::Point(point.0), word.as_ptr().addr(), until);
     if timed_out && passed() { Parked::TimedOut } else { Parked::Awake }
+}
+
+fn park_any(machine: &Machine, waits: &[Waiting<'_, Sim>], deadline: Deadline) -> Option<usize> {
+    machine.turn(Step::Park(waits.first()?.point.0));
+    machine.drain();
+    // As in `park`.
+    if waits.iter().any(|wait| wait.word.seen(machine) != wait.seen) {
+        return None;
+    }
+    let until = latest(machine, deadline)?;
+    let place = |wait: &Waiting<'_, Sim>| (Place::Point(wait.point.0), wait.word.as_ptr().addr());
+    let places: Vec<_> = waits.iter().map(place).collect();
+    machine.sleep_any(&places, until)
+}
+
+/// Until when it sleeps at most, which may be earlier for no reason; none if that is now.
+fn latest(machine: &Machine, deadline: Deadline) -> Option<Deadline> {
+    let mut state = machine.state.borrow_mut();
+    if deadline.passed(state.now) {
+        return None;
+    }
+    let until = deadline.min(state.nap().map_or(Deadline::NEVER, Deadline::at));
+    (!until.passed(state.now)).then_some(until)
 }

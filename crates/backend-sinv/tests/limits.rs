@@ -1,5 +1,8 @@
 //! How much a component may have: exactly as much as its limits say, and again when it is given back.
 
+#[path = "limits/memory.rs"]
+mod memory;
+
 use std::time::Duration;
 
 use backend_local::LocalError;

@@ -9,7 +9,7 @@ use res_api::{
 };
 use res_kernel::Kernel;
 use res_sync::model::Atomic;
-use res_sync::{Budget, Event, MovableWord, Mutex};
+use res_sync::{Budget, Event, MovableWord, Mutex, Rate};
 
 use crate::error::LocalError;
 use crate::evtgrp::Watch;
@@ -66,7 +66,7 @@ struct Home<K: Kernel> {
 impl<K: Kernel> Home<K> {
     fn new(memory: &Ref<MemObject<K>, K>, word: WordId) -> Self {
         let memory = memory.clone();
-        Self { memory, word, travelled: false, shared: false, vain: Budget::VAIN }
+        Self { memory, word, travelled: false, shared: false, vain: Budget::new() }
     }
 }
 
@@ -116,7 +116,7 @@ impl<K: Kernel> Point<K> {
             }
             let mut home = self.home.lock();
             let home = home.as_mut().filter(|home| home.travelled)?;
-            home.vain.spend(self.kernel.now())
+            home.vain.spend(self.kernel.now(), Rate::VAIN)
         }
     }
 

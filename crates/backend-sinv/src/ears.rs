@@ -1,92 +1,24 @@
 //! The bells that a component listens to, and those that it rings.
 
+mod arena;
+mod heard;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::vec;
 use std::vec::Vec;
 
 use backend_local::Blockpoint;
 use backend_local::outside::WordId;
-use res_api::{Barrier, ErrorKind, WaitError};
+use res_api::{ErrorKind, WaitError};
 use res_kernel::{Isolation, KernelError};
-use res_sync::event::Snapshot;
-use res_sync::{Budget, Deadline, Event, Instant, MemoryModel, Mutex, Park, Side, Waiting};
+use res_sync::{Deadline, Event, Mutex, Side};
 
-use crate::bell::{BIT_BITS, Bell};
+use arena::Arena;
+use heard::{Heard, sleep_on, strongest};
+
+use crate::bell::BIT_BITS;
 use crate::link::Link;
 use crate::request::Request;
-
-/// An arena that this component has mapped.
-struct Arena<K: Isolation> {
-    ours: Bell<K>,
-    theirs: Bell<K>,
-    sources: Mutex<K, Sources<K>>,
-    /// Last: the bells lie in it.
-    _memory: K::Memory,
-}
-
-/// What a peer rings for.
-struct Sources<K: Isolation> {
-    /// What stands for which bit, of those that groups here watch.
-    watched: BTreeMap<u32, Blockpoint<K>>,
-    /// How many of them were marked.
-    marked: u64,
-    /// How often the peer may still ring for none of them.
-    vain: Budget,
-}
-
-impl<K: Isolation> Sources<K> {
-    /// The bell has woken somebody for nothing, who knew how many sources were marked: until when not
-    /// to listen to it (H12).
-    ///
-    /// If one was marked since, the peer rang for another group here. The first time is for free: a
-    /// peer that rings for what has been found already keeps to the rules.
-    fn woke_for_nothing(&mut self, known: &mut Option<u64>, now: Instant) -> Option<Instant> {
-        if known.replace(self.marked) != Some(self.marked) {
-            return None;
-        }
-        self.vain.spend(now)
-    }
-}
-
-impl<K: Isolation> Arena<K> {
-    /// The arena, for whoever listens there, or for who is to ring for that word.
-    fn ask(link: &Link<K>, id: u64, word: Option<WordId>) -> Result<Self, ErrorKind> {
-        let (half, object, memory) = link.memory(Request::Arena(id, word))?;
-        let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
-        let new = Self::new(&link.kernel, memory, half);
-        new.inspect_err(|_| link.say(Request::Forget(object)))
-    }
-
-    /// One in which this component listens to that half.
-    fn new(kernel: &K, memory: K::Memory, half: u32) -> Result<Self, ErrorKind> {
-        let bell = |half| {
-            // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
-            let bell = unsafe { Bell::new(kernel, &memory, half) };
-            bell.map_err(|error| error.kind)?.ok_or(ErrorKind::Misbehaved)
-        };
-        let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
-        let point = kernel.point().map_err(|error| error.kind)?;
-        let sources = Sources { watched: BTreeMap::new(), marked: 0, vain: Budget::VAIN };
-        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), sources);
-        Ok(Self { ours, theirs, sources, _memory: memory })
-    }
-
-    /// Marks the sources whose bits are set.
-    fn sweep(&self) {
-        self.ours.sweep(|bit| {
-            let source = {
-                let mut sources = self.sources.lock();
-                let source = sources.watched.get(&bit).cloned();
-                sources.marked += u64::from(source.is_some());
-                source
-            };
-            if let Some(source) = source {
-                source.mark();
-            }
-        });
-    }
-}
 
 /// All of a component's arenas.
 pub(crate) struct Ears<K: Isolation> {
@@ -228,13 +160,13 @@ impl<K: Isolation> Ears<K> {
         if listen(&arenas) || event.spin(|| listen(&arenas).then_some(())).is_some() {
             return Ok(());
         }
-        let mut heard = Heard(Vec::new());
+        let mut heard = Heard::default();
         loop {
             // Before it is armed: who adds one later triggers the event.
             let armed = event.subscribe();
             let listed = self.list();
             if !Arc::ptr_eq(&arenas, &listed) {
-                (arenas, heard) = (listed, Heard(Vec::new()));
+                (arenas, heard) = (listed, Heard::default());
             }
             let bells = arenas.iter().map(|arena| arena.ours.event());
             let bells: Vec<_> = bells.map(|bell| (bell, bell.subscribe())).collect();
@@ -261,103 +193,14 @@ impl<K: Isolation> Ears<K> {
     }
 }
 
-/// What one wait has heard of the bells, in their order. Nothing at all until one has woken it.
-struct Heard(Vec<Rung>);
-
-/// What it has heard of one of them.
-#[derive(Clone, Copy, Default)]
-struct Rung {
-    /// It has woken the wait, which has not looked since.
-    woke: bool,
-    /// How many sources had been marked when it last woke for nothing.
-    marked: Option<u64>,
-    /// Until when it is not listened to.
-    deaf: Option<Instant>,
-}
-
-impl Heard {
-    /// A look has found nothing.
-    fn judge<K: Isolation>(&mut self, arenas: &[Arc<Arena<K>>], now: Instant) {
-        for (rung, arena) in self.0.iter_mut().zip(arenas) {
-            rung.deaf = rung.deaf.filter(|until| *until > now);
-            if core::mem::take(&mut rung.woke) {
-                let mut sources = arena.sources.lock();
-                rung.deaf = sources.woke_for_nothing(&mut rung.marked, now);
-            }
-        }
-    }
-
-    /// Whether that one is not listened to.
-    fn is_deaf(&self, at: usize) -> bool {
-        self.0.get(at).is_some_and(|rung| rung.deaf.is_some())
-    }
-
-    /// When one is listened to again that is not.
-    fn deaf_until(&self) -> Deadline {
-        self.0.iter().filter_map(|rung| rung.deaf).min().map_or(Deadline::NEVER, Deadline::at)
-    }
-
-    /// Has slept, or has not for one that moved; the machine may know which word woke it. A peer can
-    /// wake without moving its word.
-    fn note<K: Isolation>(&mut self, bells: &[Armed<'_, K>], woken: Option<&Word<K>>) {
-        for (at, (bell, armed)) in bells.iter().enumerate() {
-            let it_is = woken.is_some_and(|word| core::ptr::eq(word, bell.word));
-            let slept_on = !self.is_deaf(at) && armed.gone().is_none();
-            if !slept_on || !it_is && bell.still(*armed).is_some() {
-                continue;
-            }
-            if self.0.is_empty() {
-                self.0 = vec![Rung::default(); bells.len()];
-            }
-            self.0[at].woke = true;
-        }
-    }
-}
-
-/// A word that is slept on.
-type Word<K> = <<K as Park>::Model as MemoryModel>::U64;
-
-/// A word, as it was when it was armed.
-type Armed<'a, K> = (Event<'a, K>, Snapshot);
-
-/// The one barrier that does for all of them: the asymmetric one is a fence, too.
-fn strongest<K: Isolation>(event: Event<'_, K>, bells: &[Armed<'_, K>]) -> Barrier {
-    let asymmetric = bells.iter().any(|(bell, _)| bell.barrier == Barrier::Asymmetric);
-    if asymmetric { Barrier::Asymmetric } else { event.barrier }
-}
-
-/// What to sleep on; none where one of them has moved since.
-///
-/// A bell whose listeners are told that nobody rings it any more is left out: only a peer that
-/// breaks the rules writes that, and it would keep us awake for ever. So is one that rang for nothing
-/// too often.
-fn sleep_on<'a, K: Isolation>(
-    own: Armed<'a, K>,
-    bells: &[Armed<'a, K>],
-    heard: &Heard,
-) -> Option<Vec<Waiting<'a, K>>> {
-    let numbered = bells.iter().enumerate().filter(|(at, _)| !heard.is_deaf(*at));
-    let bells = numbered.map(|(_, bell)| bell).filter(|(_, armed)| armed.gone().is_none());
-    let wait = |(event, armed): &Armed<'a, K>| {
-        let seen = event.still(*armed)?;
-        Some(Waiting { point: event.point, word: event.word, seen })
-    };
-    core::iter::once(&own).chain(bells).map(wait).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
-    use std::sync::atomic::AtomicU64;
 
     use chan_impls::Spsc;
-    use res_api::{
-        Backend, Env, EvtGrp, Fault, Gone, Name, Receiver, Rx, Sender, Slot, Trigger, Tx,
-    };
-    use res_kernel::linux::Linux;
+    use res_api::{Backend, Env, EvtGrp, Fault, Name, Receiver, Rx, Sender, Slot, Trigger, Tx};
     use res_kernel::sim::Simulation;
     use res_kernel::{Kernel, Sim};
-    use res_sync::Wake;
 
     use super::*;
     use crate::{Limits, Sinv};
@@ -403,70 +246,6 @@ mod tests {
                 assert_eq!(outcome.failure, None, "step {step}: {outcome}");
             }
         }
-    }
-
-    #[test]
-    fn a_bell_that_is_said_to_be_dead_keeps_nobody_awake() {
-        let (kernel, words) = (Linux::new(), [const { AtomicU64::new(0) }; 3]);
-        let point = kernel.point().expect("a point");
-        let event = |word| Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
-        let [own, good, bad] = words.each_ref().map(event);
-        let arm = |event: Event<'_, Linux>| {
-            let mut all = [own, good, bad].map(|it| (it, it.subscribe()));
-            all.rotate_left(1);
-            let _ = event.trigger(Wake::All);
-            let [good, bad, own] = all;
-            sleep_on(own, &[good, bad], &Heard(Vec::new())).map(|waits| waits.len())
-        };
-        assert_eq!([own, good, bad].map(arm), [None; 3], "each is heard");
-        bad.tell(Side::Waiters, Gone::PeerGone);
-        // What it told is behind us; the others are slept on, and heard.
-        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
-        let waits = sleep_on(armed[0], &armed[1..], &Heard(Vec::new()));
-        assert_eq!(waits.map(|waits| waits.len()), Some(2));
-        assert_eq!([own, good].map(arm), [None; 2]);
-    }
-
-    /// It wakes without moving its word, and it alone is known to have woken.
-    #[test]
-    fn who_has_woken_is_known_if_the_machine_says_so() {
-        let (kernel, words) = (Linux::new(), [const { AtomicU64::new(0) }; 3]);
-        let point = kernel.point().expect("a point");
-        let event = |word| Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
-        let [own, good, bad] = words.each_ref().map(event);
-        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
-        let woke = |heard: &Heard| heard.0.iter().map(|rung| rung.woke).collect::<Vec<_>>();
-        let mut heard = Heard(Vec::new());
-        heard.note(&armed[1..], None);
-        heard.note(&armed[1..], Some(own.word));
-        assert_eq!(woke(&heard), []);
-        heard.note(&armed[1..], Some(bad.word));
-        assert_eq!(woke(&heard), [false, true]);
-        let _ = good.trigger(Wake::All);
-        heard.note(&armed[1..], None);
-        assert_eq!(woke(&heard), [true, true]);
-        // One that is not listened to is not slept on.
-        heard.0[1].deaf = Some(Instant::from_nanos(1));
-        assert_eq!(heard.deaf_until(), Deadline::at(Instant::from_nanos(1)));
-        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
-        let waits = sleep_on(armed[0], &armed[1..], &heard).expect("none has moved");
-        assert!(waits.iter().all(|wait| !core::ptr::eq(wait.word, bad.word)));
-    }
-
-    /// Each group of this component hears it, and one of them it is for.
-    #[test]
-    fn what_another_group_here_was_told_is_not_for_nothing() {
-        let watched = BTreeMap::new();
-        let mut sources = Sources::<Linux> { watched, marked: 0, vain: Budget::VAIN };
-        let (mut known, now) = (None, Instant::from_nanos(1));
-        for _ in 0..1_000 {
-            assert_eq!(sources.woke_for_nothing(&mut known, now), None);
-            sources.marked += 1;
-        }
-        // The next wait, and then for nothing.
-        known = None;
-        let times = (0..).take_while(|_| sources.woke_for_nothing(&mut known, now).is_none());
-        assert_eq!(times.count(), 1 + 63);
     }
 
     const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");

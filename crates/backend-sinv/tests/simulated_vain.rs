@@ -18,7 +18,7 @@ type Ends = (Snd, <Spsc as Kind<System>>::Rcv<u64>);
 
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
 const MILLISECOND: Duration = Duration::from_millis(1);
-/// That of `Budget::VAIN`.
+/// That of `Rate::VAIN`.
 const PERIOD: Duration = Duration::from_millis(10);
 const MOST: usize = 64;
 /// The thread that receives.

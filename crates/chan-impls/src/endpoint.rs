@@ -94,6 +94,12 @@ impl<B: Backend> End<B> {
         }
     }
 
+    /// Notifies the other side, as far as the policy allows; what signallers were told.
+    #[inline(always)]
+    fn notify(&mut self) -> Option<Gone> {
+        self.pace.notify(&self.signal, &self.cap)
+    }
+
     /// Waits until `look` finds something, the deadline, or the other side is gone. It looks first
     /// after `back` spin hints, where it spins at all.
     #[inline]
@@ -126,7 +132,7 @@ impl<B: Backend> End<B> {
     ) -> Result<R, WaitError> {
         let start = self.wait.now();
         self.blocked += 1;
-        let result = self.pace.sleep_until(&self.wait, deadline, look);
+        let result = self.pace.sleep_until(&self.wait, &self.cap, deadline, look);
         let slept = self.wait.now() - start;
         self.patience.slept(slept);
         self.blocked_for += slept;
@@ -178,7 +184,7 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         // SAFETY: a local. Where it was moved out, `kept` is taken out of its wrapper only if the
         // queue certainly does not have the item any more, or the item is plain data.
         match unsafe { self.queue.push_from(&*kept) } {
-            Ok(()) => match self.end.pace.notify(&self.end.signal) {
+            Ok(()) => match self.end.notify() {
                 None => Ok(()),
                 // By the contract of `PushQueue`: out of the queue, or plain data, of which a second
                 // copy does no harm.
@@ -207,7 +213,7 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
         if unsafe { self.queue.push_from(message) }.is_err() {
             return Err(Gone::Misbehaved);
         }
-        match self.end.pace.notify(&self.end.signal) {
+        match self.end.notify() {
             None => Ok(()),
             Some(gone) => self.too_late(gone),
         }
@@ -316,7 +322,7 @@ impl<B: Backend, Q: PushQueue> Sender for QueueSnd<B, Q> {
                 };
             }
         };
-        let Some(gone) = self.end.pace.notify(&self.end.signal) else { return Ok(pushed) };
+        let Some(gone) = self.end.notify() else { return Ok(pushed) };
         match self.queue.retract(pushed as u32, gone) {
             Fate::TakenBack(back) if (back as usize) < pushed => Ok(pushed - back as usize),
             _ => Err(TrySendError::Gone((), gone)),
@@ -379,7 +385,7 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
     /// Notifies that there is room; the message, unless this side has been revoked.
     #[inline(always)]
     fn popped(&mut self, message: Q::Item) -> Result<Q::Item, Gone> {
-        match self.end.pace.notify(&self.end.signal) {
+        match self.end.notify() {
             // That the sender is gone does not concern what it sent before.
             None => Ok(message),
             Some(gone) => Self::received_late(message, gone),
@@ -399,7 +405,7 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
             PopError::NoMemory => TryRecvError::NoMemory,
             PopError::NoSlots => TryRecvError::NoSlots,
         };
-        match self.end.pace.notify(&self.end.signal) {
+        match self.end.notify() {
             Some(Gone::Revoked) => TryRecvError::Gone(Gone::Revoked),
             _ => lacking,
         }
@@ -485,7 +491,7 @@ impl<B: Backend, Q: PopQueue> Receiver for QueueRcv<B, Q> {
                 }),
                 None => Ok(0),
             },
-            Ok(popped) => match self.end.pace.notify(&self.end.signal) {
+            Ok(popped) => match self.end.notify() {
                 Some(Gone::Revoked) => Err(TryRecvError::Gone(Gone::Revoked)),
                 _ => Ok(popped),
             },
@@ -543,7 +549,7 @@ macro_rules! end_in_memory {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let Self { queue, end, .. } = self;
                 let (len, capacity) = (queue.len(), queue.capacity());
-                write!(f, "{:?}({len} of {capacity}, {:?})", Role::$role, end.pace.policy())
+                write!(f, "{:?}({len} of {capacity}, {:?})", Role::$role, end.cap.desc().notify)
             }
         }
 

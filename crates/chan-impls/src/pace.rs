@@ -1,14 +1,13 @@
 //! How often an end notifies the other (R19, R30), and how long one sleeps at most.
 
-use core::time::Duration;
+use res_api::{AnyCap, Blockpoint, Deadline, Gone, Notify, Side, WaitError, Wake};
+use res_sync::{Budget, Rate};
 
-use res_api::{Blockpoint, Deadline, Gone, Notify, Side, WaitError, Wake};
-use res_sync::Budget;
-
-/// A [`Notify`] policy at work: the budgets of one end.
+/// A [`Notify`] policy at work: the budgets of one end. What the policy is, its capability says.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    notify: Notify,
+    /// Whether it is [`Notify::OnReady`].
+    on_ready: bool,
     /// How often it may still notify the other.
     notifies: Budget,
     /// How often the other may still wake this one, whatever that one thinks of it (H12).
@@ -17,32 +16,27 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(notify: Notify) -> Self {
-        let (events, period) = match notify {
-            Notify::OnReady => (u32::MAX, Duration::ZERO),
-            Notify::Never { poll } => (0, poll),
-            Notify::Limited { events, period, .. } => (events, period),
-        };
-        let notifies = Budget::new(events, period);
-        // One at least: being told that the other is gone wakes at once.
-        let wakes = Budget::new(events.max(1), period);
-        Self { notify, notifies, wakes }
+        let on_ready = matches!(notify, Notify::OnReady);
+        Self { on_ready, notifies: Budget::new(), wakes: Budget::new() }
     }
 
     /// Notifies the other side of a change, as far as the policy allows; what signallers were told.
     #[inline(always)]
-    pub(crate) fn notify<P: Blockpoint>(&mut self, at: &P) -> Option<Gone> {
-        if matches!(self.notify, Notify::OnReady) {
+    pub(crate) fn notify<P: Blockpoint>(&mut self, at: &P, of: &impl AnyCap) -> Option<Gone> {
+        if self.on_ready {
             return at.trigger(Wake::All);
         }
-        self.notify_seldom(at)
+        self.notify_seldom(at, of.desc().notify)
     }
 
     #[cold]
-    fn notify_seldom<P: Blockpoint>(&mut self, at: &P) -> Option<Gone> {
-        let due = match self.notify {
+    fn notify_seldom<P: Blockpoint>(&mut self, at: &P, policy: Notify) -> Option<Gone> {
+        let due = match policy {
             Notify::OnReady => true,
             Notify::Never { .. } => false,
-            Notify::Limited { .. } => at.armed() && self.notifies.allows(at.now()),
+            Notify::Limited { events, period, .. } => {
+                at.armed() && self.notifies.allows(at.now(), Rate { events, period })
+            }
         };
         if due { at.trigger(Wake::All) } else { at.told(Side::Signallers) }
     }
@@ -51,20 +45,40 @@ impl Pace {
     pub(crate) fn sleep_until<P: Blockpoint, R>(
         &mut self,
         at: &P,
+        of: &impl AnyCap,
+        deadline: Deadline,
+        look: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        if self.on_ready {
+            return at.sleep_until(deadline, look);
+        }
+        self.sleep_and_poll(at, of.desc().notify, deadline, look)
+    }
+
+    /// The same, looking that often. (By itself, for what it needs of the stack.)
+    #[inline(never)]
+    fn sleep_and_poll<P: Blockpoint, R>(
+        &mut self,
+        at: &P,
+        policy: Notify,
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
     ) -> Result<R, WaitError> {
-        let poll = match self.notify {
+        // One at least: being told that the other is gone wakes at once.
+        let (wakes, poll) = match policy {
             Notify::OnReady => return at.sleep_until(deadline, look),
-            Notify::Never { poll } | Notify::Limited { poll, .. } => poll,
+            Notify::Never { poll } => (Rate { events: 1, period: poll }, poll),
+            Notify::Limited { events, period, poll } => {
+                (Rate { events: events.max(1), period }, poll)
+            }
         };
         loop {
             let now = at.now();
-            let used_up = self.wakes.used_up(now);
+            let used_up = self.wakes.used_up(now, wakes);
             let until = used_up.map_or(now + poll, |until| until.min(now + poll));
             let until = deadline.min(Deadline::at(until));
             let found = match used_up {
-                None => self.listen(at, until, &mut look),
+                None => self.listen(at, wakes, until, &mut look),
                 Some(_) => poll_at(at, until, &mut look),
             };
             match found {
@@ -80,6 +94,7 @@ impl Pace {
     fn listen<P: Blockpoint, R>(
         &mut self,
         at: &P,
+        wakes: Rate,
         until: Deadline,
         look: &mut impl FnMut() -> Option<R>,
     ) -> Result<Option<R>, WaitError> {
@@ -88,15 +103,11 @@ impl Pace {
             if core::mem::replace(&mut slept, true) {
                 let now = at.now();
                 let told = at.told(Side::Waiters).is_some();
-                used_up = !told && !until.passed(now) && self.wakes.spend(now).is_some();
+                used_up = !told && !until.passed(now) && self.wakes.spend(now, wakes).is_some();
             }
             let found = look();
             (found.is_some() || used_up).then_some(found)
         })
-    }
-
-    pub(crate) fn policy(&self) -> Notify {
-        self.notify
     }
 }
 

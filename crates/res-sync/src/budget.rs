@@ -4,46 +4,62 @@ use core::time::Duration;
 
 use crate::Instant;
 
-/// So many events in each period. A period begins with the first event behind the one before.
+/// So many events in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub events: u32,
+    /// In how long.
+    pub period: Duration,
+}
+
+impl Rate {
+    /// How often a peer may wake somebody who then finds nothing: more rarely than is noticed, more
+    /// often than peers do that keep to the rules. Over it, its word is slept on no more until the
+    /// period ends.
+    pub const VAIN: Self = Self { events: 64, period: Duration::from_millis(10) };
+}
+
+/// What has been spent of a rate. A period begins with the first event behind the one before.
 ///
 /// ```
 /// use core::time::Duration;
-/// use res_sync::{Budget, Instant};
+/// use res_sync::{Budget, Instant, Rate};
 ///
-/// let (mut budget, at) = (Budget::new(2, Duration::from_nanos(10)), Instant::from_nanos);
-/// assert!(budget.allows(at(5)) && budget.allows(at(14)));
-/// assert!(!budget.allows(at(14)));
-/// assert_eq!(budget.used_up(at(14)), Some(at(15)));
-/// assert_eq!(budget.used_up(at(15)), None);
-/// assert!(budget.allows(at(15)) && budget.allows(at(16)) && !budget.allows(at(17)));
+/// let rate = Rate { events: 2, period: Duration::from_nanos(10) };
+/// let (mut budget, at) = (Budget::new(), Instant::from_nanos);
+/// assert!(budget.allows(at(5), rate) && budget.allows(at(14), rate));
+/// assert!(!budget.allows(at(14), rate));
+/// assert_eq!(budget.used_up(at(14), rate), Some(at(15)));
+/// assert_eq!(budget.used_up(at(15), rate), None);
+/// assert!(budget.allows(at(15), rate) && budget.allows(at(16), rate));
+/// assert!(!budget.allows(at(17), rate));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    events: u32,
     used: u32,
-    period: Duration,
     /// When the period ends.
     ends: Instant,
 }
 
-impl Budget {
-    /// How often a peer may wake somebody who then finds nothing: more rarely than is noticed, more
-    /// often than peers do that keep to the rules. Over it, its word is slept on no more until the
-    /// period ends.
-    pub const VAIN: Self = Self::new(64, Duration::from_millis(10));
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
-    /// So many in each such period.
-    pub const fn new(events: u32, period: Duration) -> Self {
-        Self { events, used: 0, period, ends: Instant::from_nanos(0) }
+impl Budget {
+    /// Nothing has been spent.
+    pub const fn new() -> Self {
+        Self { used: 0, ends: Instant::from_nanos(0) }
     }
 
     /// Whether one more fits; if so it is spent.
-    pub fn allows(&mut self, now: Instant) -> bool {
+    pub fn allows(&mut self, now: Instant, rate: Rate) -> bool {
         if now >= self.ends {
-            self.ends = now + self.period;
-            self.used = 0;
+            *self = Self { used: 0, ends: now + rate.period };
         }
-        let allowed = self.used < self.events;
+        let allowed = self.used < rate.events;
         self.used += u32::from(allowed);
         allowed
     }
@@ -51,12 +67,13 @@ impl Budget {
     /// Until when none fits any more; none if one does.
     ///
     /// ```
-    /// # use res_sync::{Budget, Instant};
-    /// let nothing = Budget::new(0, core::time::Duration::from_nanos(10));
-    /// assert_eq!(nothing.used_up(Instant::from_nanos(5)), Some(Instant::from_nanos(u64::MAX)));
+    /// # use res_sync::{Budget, Instant, Rate};
+    /// let nothing = Rate { events: 0, period: core::time::Duration::from_nanos(10) };
+    /// let never = Instant::from_nanos(u64::MAX);
+    /// assert_eq!(Budget::new().used_up(Instant::from_nanos(5), nothing), Some(never));
     /// ```
-    pub fn used_up(&self, now: Instant) -> Option<Instant> {
-        match self.events {
+    pub fn used_up(&self, now: Instant, rate: Rate) -> Option<Instant> {
+        match rate.events {
             0 => Some(Instant::from_nanos(u64::MAX)),
             most => (now < self.ends && self.used >= most).then_some(self.ends),
         }
@@ -65,12 +82,13 @@ impl Budget {
     /// Spends one, which has happened already; until when the next one would be too many.
     ///
     /// ```
-    /// # use res_sync::{Budget, Instant};
-    /// let mut one = Budget::new(1, core::time::Duration::from_nanos(10));
-    /// assert_eq!(one.spend(Instant::from_nanos(5)), Some(Instant::from_nanos(15)));
+    /// # use res_sync::{Budget, Instant, Rate};
+    /// let one = Rate { events: 1, period: core::time::Duration::from_nanos(10) };
+    /// let spent = Budget::new().spend(Instant::from_nanos(5), one);
+    /// assert_eq!(spent, Some(Instant::from_nanos(15)));
     /// ```
-    pub fn spend(&mut self, now: Instant) -> Option<Instant> {
-        let _ = self.allows(now);
-        self.used_up(now)
+    pub fn spend(&mut self, now: Instant, rate: Rate) -> Option<Instant> {
+        let _ = self.allows(now, rate);
+        self.used_up(now, rate)
     }
 }

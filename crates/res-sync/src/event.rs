@@ -391,6 +391,8 @@ impl<P: Park> Event<'_, P> {
     }
 
     /// Woken for nothing: sleeps until `vain` says, without listening. Whether it did.
+    #[cold]
+    #[inline(never)]
     fn rest(self, deadline: Deadline, vain: &mut impl FnMut() -> Option<Instant>) -> bool {
         let until = vain();
         if let Some(until) = until {
@@ -457,7 +459,7 @@ impl<P: Park> Event<'_, P> {
     ///
     /// ```
     /// use core::cell::Cell;
-    /// use res_sync::{Budget, Deadline, Event, Park, WaitError};
+    /// use res_sync::{Budget, Deadline, Event, Park, Rate, WaitError};
     ///
     /// /// Waits for a peer that may trigger as often as it likes.
     /// fn hear<P: Park>(
@@ -467,7 +469,7 @@ impl<P: Park> Event<'_, P> {
     /// ) -> Result<u64, WaitError> {
     ///     let vain = || {
     ///         let mut left = budget.get();
-    ///         let until = left.spend(event.park.now());
+    ///         let until = left.spend(event.park.now(), Rate::VAIN);
     ///         budget.set(left);
     ///         until
     ///     };

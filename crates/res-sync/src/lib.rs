@@ -9,7 +9,7 @@
 //! * [`Instant`] and [`Deadline`]: every wait of the family ends at an absolute time;
 //! * [`Park`]: what has to be asked of the machine below to sleep and to wake;
 //! * [`Event`]: the event count, on which everything that blocks, blocks;
-//! * [`Budget`]: how often something may happen in a period, such as being woken for nothing;
+//! * [`Budget`], [`Rate`]: how often something may happen in a period, such as being woken for nothing;
 //! * [`Mutex`]: a lock on the same ground, poisoned by the death of its owner.
 //!
 //! The crate is `no_std`, needs no allocator and knows nothing of any operating system.
@@ -27,7 +27,7 @@ mod park;
 mod time;
 mod word;
 
-pub use budget::Budget;
+pub use budget::{Budget, Rate};
 pub use event::{Event, Side, Triggered, WaitError};
 pub use gone::Gone;
 pub use model::{Barrier, MemoryModel};

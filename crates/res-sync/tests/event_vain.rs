@@ -1,5 +1,5 @@
 //! Proves, on a machine with a clock of its own, that who may wake a waiter as often as it likes, does
-//! so no more than [`Budget::VAIN`] allows (H12): it moves the word, or wakes without that, or moves it
+//! so no more than [`Rate::VAIN`] allows (H12): it moves the word, or wakes without that, or moves it
 //! before anybody can sleep. What is there is found a period later at most, and deadlines hold.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use res_sync::model::Core;
 use res_sync::{
-    Barrier, Budget, Deadline, Event, Gone, Instant, Park, Parked, Side, WaitError, Wake,
+    Barrier, Budget, Deadline, Event, Gone, Instant, Park, Parked, Rate, Side, WaitError, Wake,
 };
 
 const PERIOD: Duration = Duration::from_millis(10);
@@ -111,7 +111,7 @@ fn vain<'a>(
     machine: &'a Machine,
     budget: &'a Mutex<Budget>,
 ) -> impl FnMut() -> Option<Instant> + 'a {
-    || budget.lock().expect("nobody panics").spend(machine.now())
+    || budget.lock().expect("nobody panics").spend(machine.now(), Rate::VAIN)
 }
 
 /// How often it has looked at most, by then.
@@ -124,7 +124,7 @@ fn most(until: Instant) -> u32 {
 #[test]
 fn a_peer_that_wakes_for_nothing_does_so_a_few_times_in_a_period() {
     for pest in ALL {
-        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::VAIN));
+        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::new()));
         let there = Instant::from_nanos(95_000_000);
         let mut looks = 0;
         let look = || {
@@ -145,7 +145,7 @@ fn a_peer_that_wakes_for_nothing_does_so_a_few_times_in_a_period() {
 #[test]
 fn what_has_been_spent_stays_so_in_the_next_wait() {
     for pest in ALL {
-        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::VAIN));
+        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::new()));
         let (mut waits, mut looks) = (0, 0);
         while !machine.is_after(Instant::from_nanos(95_000_000)) {
             let soon = Deadline::at(machine.now() + Duration::from_micros(500));
@@ -165,7 +165,7 @@ fn what_has_been_spent_stays_so_in_the_next_wait() {
 #[test]
 fn a_deadline_holds_whatever_the_peer_does() {
     for pest in ALL {
-        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::VAIN));
+        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::new()));
         let deadline = Instant::from_nanos(25_000_000);
         let (event, wakes) = (machine.event(), vain(&machine, &budget));
         let result = event.sleep_warily(deadline.into(), || None::<()>, wakes);
@@ -178,7 +178,7 @@ fn a_deadline_holds_whatever_the_peer_does() {
 #[test]
 fn what_is_told_meanwhile_is_seen_behind_the_nap() {
     for pest in ALL {
-        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::VAIN));
+        let (machine, budget) = (Machine::new(pest), Mutex::new(Budget::new()));
         let look = || {
             if machine.0.naps.load(Relaxed) == 1 {
                 machine.event().tell(Side::Waiters, Gone::PeerGone);

@@ -5,6 +5,7 @@ mod attacker;
 mod built;
 mod direct;
 mod lent;
+mod parcels;
 mod published;
 mod words;
 

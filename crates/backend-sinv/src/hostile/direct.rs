@@ -65,7 +65,7 @@ pub(super) fn taken(socket: &LinuxSocket, name: Name) -> (Parcel, LinuxMemory) {
     }
 }
 
-fn queue_of(parcel: &Parcel) -> u64 {
+pub(super) fn queue_of(parcel: &Parcel) -> u64 {
     let queue = parcel.pieces.iter().find_map(|piece| match piece {
         Piece::Queue(queue) => Some(*queue),
         _ => None,

@@ -89,7 +89,7 @@ impl Sends<'_> {
 
     fn file(&self) -> Piece {
         match ask(self.socket, &Request::Take(FILE.name())) {
-            Some(Said::Parcel(parcel)) => parcel.pieces[0],
+            Some(Said::Parcel(parcel, _)) => parcel.pieces[0],
             other => panic!("it was endowed with a file: {other:?}"),
         }
     }

@@ -28,7 +28,10 @@ const PARTNER: Name = Name::new("partner");
 const FROM: Name = Name::new("from");
 const TO: Name = Name::new("to");
 
-const TRIPS: u64 = 2_000;
+/// How often each is done.
+fn trips() -> u64 {
+    if std::env::var_os("RES_LONG").is_some_and(|value| value == "1") { 20_000 } else { 2_000 }
+}
 
 type Snd<K, T> = <K as Kind<Sinv>>::Snd<T>;
 type Rcv<K, T> = <K as Kind<Sinv>>::Rcv<T>;

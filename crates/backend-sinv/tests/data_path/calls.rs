@@ -10,7 +10,7 @@ use chan_impls::call::{self, Interface};
 use chan_impls::{Answers, CallError, Callee, Caller, Calls};
 use res_api::{Deadline, Env, Fault, Gone, Name, RecvError, Slot, Source, Tag};
 
-use super::{TRIPS, alone, asking_nobody, count, ends_well, partner};
+use super::{alone, asking_nobody, count, ends_well, partner, trips};
 
 /// Doubles what is in the payload, and answers with a word of the request.
 pub(super) struct Doubles;
@@ -103,7 +103,7 @@ pub(super) fn with_one_who_answers(
 
 #[test]
 fn who_calls_asks_nobody() {
-    with_one_who_answers(TRIPS, |caller, n| doubled(caller, n, spin_loop) == Ok(2 * n));
+    with_one_who_answers(trips(), |caller, n| doubled(caller, n, spin_loop) == Ok(2 * n));
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn who_answers_asks_nobody() {
     component.start().expect("started");
     assert_eq!(answer(&mut callee, yield_now), Ok(0), "it has begun");
     let (callee, done) = asking_nobody(&system, move || {
-        let done = count(TRIPS, |n| answer(&mut callee, spin_loop) == Ok(n + 1));
+        let done = count(trips(), |n| answer(&mut callee, spin_loop) == Ok(n + 1));
         (callee, done)
     });
-    assert_eq!(done, TRIPS);
+    assert_eq!(done, trips());
     drop(callee);
     ends_well(&system, &component);
 }

@@ -7,7 +7,7 @@ use backend_sinv::Sinv;
 use chan_impls::Spsc;
 use res_api::{Env, Fault, Receiver, Rx, Sender, Slot, Source, TryRecvError, Tx};
 
-use super::{FROM, Rcv, Snd, TO, TRIPS, there_and_back};
+use super::{FROM, Rcv, Snd, TO, there_and_back, trips};
 
 const NUMBERS: Slot<Rx<Spsc, u64>> = Slot::named(FROM);
 const ANSWERS: Slot<Tx<Spsc, u64>> = Slot::named(TO);
@@ -43,7 +43,7 @@ fn polls_for_batches(env: Env<Sinv>) -> Result<(), Fault> {
 
 #[test]
 fn data_asks_nobody() {
-    there_and_back::<Spsc, u64>(polls, 7, TRIPS, |tx, rx, n| {
+    there_and_back::<Spsc, u64>(polls, 7, trips(), |tx, rx, n| {
         if tx.try_send(n).is_err() {
             return false;
         }
@@ -65,7 +65,7 @@ fn await_ready(rx: &Rcv<Spsc, u64>) {
 
 #[test]
 fn who_need_not_wait_asks_nobody() {
-    there_and_back::<Spsc, u64>(polls, 7, TRIPS, |tx, rx, n| {
+    there_and_back::<Spsc, u64>(polls, 7, trips(), |tx, rx, n| {
         let numbers = n..n + rx.capacity() as u64;
         numbers.clone().all(|n| tx.send(n).is_ok())
             && numbers.clone().all(|n| {
@@ -94,5 +94,5 @@ fn batch(tx: &mut Snd<Spsc, u64>, rx: &mut Rcv<Spsc, u64>, n: u64) -> bool {
 
 #[test]
 fn batches_ask_nobody() {
-    there_and_back::<Spsc, u64>(polls_for_batches, 7, TRIPS, batch);
+    there_and_back::<Spsc, u64>(polls_for_batches, 7, trips(), batch);
 }

@@ -9,7 +9,7 @@ use res_api::{
     Backend, Deadline, Env, EvtGrp, Fault, Receiver, Rx, Sender, Slot, Trigger, TryRecvError, Tx,
 };
 
-use super::{TRIPS, alone, asking_nobody, count, ends_well, partner};
+use super::{alone, asking_nobody, count, ends_well, partner, trips};
 
 type Numbers = Slot<Rx<Spsc, u64>>;
 
@@ -72,10 +72,10 @@ fn who_tells_a_group_asks_nobody() {
     // where that is was asked for once.
     assert_eq!([turn(0), turn(1)], [Some(3); 2], "it watches");
     let (turn, done) = asking_nobody(&system, move || {
-        let done = count(TRIPS, |n| turn(n) == Some(3));
+        let done = count(trips(), |n| turn(n) == Some(3));
         (turn, done)
     });
-    assert_eq!(done, TRIPS);
+    assert_eq!(done, trips());
     drop(turn);
     ends_well(&system, &component);
 }

@@ -8,7 +8,7 @@ use chan_impls::ZeroCopy;
 use chan_impls::zero_copy::LoanMut;
 use res_api::{Env, Fault, Rx, Slot, Source, TryRecvError, TrySendError, Tx};
 
-use super::{FROM, Rcv, Snd, TO, TRIPS, there_and_back};
+use super::{FROM, Rcv, Snd, TO, there_and_back, trips};
 
 /// As long as several lines.
 type Page = [u64; 64];
@@ -64,5 +64,5 @@ fn trip(tx: &mut Snd<ZeroCopy, Page>, rx: &mut Rcv<ZeroCopy, Page>, n: u64) -> b
 
 #[test]
 fn loans_ask_nobody() {
-    there_and_back::<ZeroCopy, Page>(polls, [7; 64], TRIPS, trip);
+    there_and_back::<ZeroCopy, Page>(polls, [7; 64], trips(), trip);
 }

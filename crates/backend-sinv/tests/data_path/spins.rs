@@ -17,9 +17,9 @@ use super::{alone, there_and_back};
 /// Says to this program, executed once more, that it is a try.
 const TRY: &str = "RES_TEST_TRY";
 /// How many there are, at most.
-const TRIES: u32 = 200;
+const TRIES: u32 = 1000;
 /// How often each waits.
-const WAITS: u64 = 100;
+const WAITS: u64 = 20;
 
 /// Whether a try comes through. What ends it otherwise is a call of the machine, and nothing else.
 fn comes_through(test: &str) -> bool {

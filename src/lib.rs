@@ -58,6 +58,6 @@ pub use res_sync as sync;
 #[cfg(feature = "local")]
 pub use backend_local::{AllocOnly, Dynamic, Local, LocalError, Region, Static};
 #[cfg(feature = "sinv")]
-pub use backend_sinv::{Limits, Sinv, SinvError};
+pub use backend_sinv::{Limits, Lookups, Sinv, SinvError};
 #[cfg(any(feature = "local", feature = "sinv"))]
 pub use res_kernel as kernel;

@@ -24,7 +24,7 @@ use res::kernel::linux::LinuxProgram;
 use res::{Backend, Comp, ErrorKind, Fault, Name, Receiver, Sinv, Spsc};
 
 pub(crate) use args::Args;
-use components::{FROM, LAST, PRIME, TO, numbers, sieve};
+use components::{FROM, LAST, NEEDS, PRIME, TO, numbers, sieve};
 
 fn main() -> ExitCode {
     let args = match Args::parse(env::args().skip(1)) {
@@ -79,18 +79,22 @@ impl Supply {
 
     fn numbers(&self, system: &Sinv) -> Result<Comp<Sinv>, Fault> {
         const NAME: Name = Name::new("numbers");
-        Ok(match self {
+        let component = match self {
             Self::Functions => system.component(NAME, numbers::<Sinv>)?,
             Self::Programs { numbers, .. } => system.component_of(NAME, numbers)?,
-        })
+        };
+        system.limit(&component, NEEDS)?;
+        Ok(component)
     }
 
     fn sieve(&self, system: &Sinv) -> Result<Comp<Sinv>, Fault> {
         const NAME: Name = Name::new("sieve");
-        Ok(match self {
+        let component = match self {
             Self::Functions => system.component(NAME, sieve::<Sinv>)?,
             Self::Programs { sieve, .. } => system.component_of(NAME, sieve)?,
-        })
+        };
+        system.limit(&component, NEEDS)?;
+        Ok(component)
     }
 }
 

@@ -11,8 +11,8 @@ mod filter;
 mod groups;
 #[path = "data_path/loans.rs"]
 mod loans;
-#[path = "data_path/spins.rs"]
-mod spins;
+#[path = "data_path/waits.rs"]
+mod waits;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,15 +47,20 @@ fn partner(system: &Sinv, entry: impl Entry<Sinv>) -> Comp<Sinv> {
     system.component(PARTNER, entry).expect("a component")
 }
 
-/// Does that in a thread which calls nobody, while all of the system asks the manager for nothing.
-fn asking_nobody<T: Send + 'static>(system: &Sinv, act: impl FnOnce() -> T + Send + 'static) -> T {
+/// Does that in a thread which calls nobody, but by those calls, while all of the system asks the manager
+/// for nothing.
+fn asking_nobody<T: Send + 'static>(
+    system: &Sinv,
+    but: &'static [i64],
+    act: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let requests = || {
         let seen = system.inspect().expect("the manager is here");
         seen.components.iter().map(|member| member.requests).collect::<Vec<_>>()
     };
     let before = requests();
     let acts = std::thread::spawn(move || {
-        call_nobody();
+        call_nobody(but);
         act()
     });
     let done = acts.join().expect("it ends well");
@@ -78,7 +83,7 @@ fn ends_well(system: &Sinv, component: &Comp<Sinv>) {
 fn there_and_back<K: Kind<Sinv>, T: Message>(
     entry: impl Entry<Sinv>,
     first: T,
-    trips: u64,
+    (trips, but): (u64, &'static [i64]),
     mut trip: impl FnMut(&mut Snd<K, T>, &mut Rcv<K, T>, u64) -> bool + Send + 'static,
 ) {
     let _alone = alone();
@@ -96,7 +101,7 @@ fn there_and_back<K: Kind<Sinv>, T: Message>(
     }
     assert!(rx.recv().is_ok(), "it has begun");
 
-    let (tx, rx, done) = asking_nobody(&system, move || {
+    let (tx, rx, done) = asking_nobody(&system, but, move || {
         let done = count(trips, |n| trip(&mut tx, &mut rx, n));
         (tx, rx, done)
     });

@@ -10,16 +10,19 @@ const ALLOWED: [i64; 6] = [
     libc::SYS_mprotect,
 ];
 
-/// From now on a call of the machine by this thread is the end of the process, but for those by which
-/// a thread of std ends.
-pub(crate) fn call_nobody() {
+/// Calls by which a thread sleeps, and wakes who sleeps.
+pub(crate) const SLEEPING: &[i64] = &[libc::SYS_futex, libc::SYS_membarrier];
+
+/// From now on a call of the machine by this thread is the end of the process, but for those, and those
+/// by which a thread of std ends.
+pub(crate) fn call_nobody(but: &[i64]) {
     let step =
         |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
     let answer = |value| step(libc::BPF_RET | libc::BPF_K, value, 0, 0);
     // The number of the call is the first word.
     let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
-    for call in ALLOWED {
-        filter.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call as u32, 0, 1));
+    for call in ALLOWED.iter().chain(but) {
+        filter.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *call as u32, 0, 1));
         filter.push(answer(libc::SECCOMP_RET_ALLOW));
     }
     filter.push(answer(libc::SECCOMP_RET_KILL_PROCESS));

@@ -43,7 +43,7 @@ fn polls_for_batches(env: Env<Sinv>) -> Result<(), Fault> {
 
 #[test]
 fn data_asks_nobody() {
-    there_and_back::<Spsc, u64>(polls, 7, trips(), |tx, rx, n| {
+    there_and_back::<Spsc, u64>(polls, 7, (trips(), &[]), |tx, rx, n| {
         if tx.try_send(n).is_err() {
             return false;
         }
@@ -65,7 +65,7 @@ fn await_ready(rx: &Rcv<Spsc, u64>) {
 
 #[test]
 fn who_need_not_wait_asks_nobody() {
-    there_and_back::<Spsc, u64>(polls, 7, trips(), |tx, rx, n| {
+    there_and_back::<Spsc, u64>(polls, 7, (trips(), &[]), |tx, rx, n| {
         let numbers = n..n + rx.capacity() as u64;
         numbers.clone().all(|n| tx.send(n).is_ok())
             && numbers.clone().all(|n| {
@@ -94,5 +94,5 @@ fn batch(tx: &mut Snd<Spsc, u64>, rx: &mut Rcv<Spsc, u64>, n: u64) -> bool {
 
 #[test]
 fn batches_ask_nobody() {
-    there_and_back::<Spsc, u64>(polls_for_batches, 7, trips(), batch);
+    there_and_back::<Spsc, u64>(polls_for_batches, 7, (trips(), &[]), batch);
 }

@@ -71,7 +71,7 @@ fn who_tells_a_group_asks_nobody() {
     // What was sent before they were watched is pending as well. From the second on a bell is rung:
     // where that is was asked for once.
     assert_eq!([turn(0), turn(1)], [Some(3); 2], "it watches");
-    let (turn, done) = asking_nobody(&system, move || {
+    let (turn, done) = asking_nobody(&system, &[], move || {
         let done = count(trips(), |n| turn(n) == Some(3));
         (turn, done)
     });

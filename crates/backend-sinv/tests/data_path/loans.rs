@@ -64,5 +64,5 @@ fn trip(tx: &mut Snd<ZeroCopy, Page>, rx: &mut Rcv<ZeroCopy, Page>, n: u64) -> b
 
 #[test]
 fn loans_ask_nobody() {
-    there_and_back::<ZeroCopy, Page>(polls, [7; 64], trips(), trip);
+    there_and_back::<ZeroCopy, Page>(polls, [7; 64], (trips(), &[]), trip);
 }

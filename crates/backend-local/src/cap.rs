@@ -360,7 +360,7 @@ impl<K: Kernel> Cap<K> {
 
     /// That component sent it. For backends that stand on this one.
     pub fn set_sender(&mut self, sender: u32) {
-        if self.sender != SHADOW {
+        if self.sender != SHADOW && sender != SHADOW {
             self.sender = sender;
         }
     }

@@ -5,7 +5,7 @@
 mod calls;
 #[path = "data_path/channels.rs"]
 mod channels;
-#[path = "common/filter.rs"]
+#[path = "data_path/filter.rs"]
 mod filter;
 #[path = "data_path/groups.rs"]
 mod groups;

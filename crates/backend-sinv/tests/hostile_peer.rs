@@ -1,6 +1,8 @@
 //! A peer that writes whatever it likes into all memory that it shares with another: the others are
 //! heard as before, and what it does to its own channel is a typed error or a value (H6, H18).
 
+#[path = "common/memories.rs"]
+mod memories;
 #[path = "../../chan-impls/tests/common/random.rs"]
 mod random;
 
@@ -10,10 +12,11 @@ use std::time::Duration;
 use backend_sinv::Sinv;
 use chan_impls::{Spsc, ZeroCopy};
 use res_api::{
-    AnyCap, Backend, Deadline, Env, EvtGrp, Exit, Fault, Gone, IntoCap, Map, Name, Receiver,
-    Rights, Sender, SharedMem, Slot, Source, Trigger, TryRecvError, Tx, Value,
+    Backend, Deadline, Env, EvtGrp, Exit, Fault, Gone, IntoCap, Map, Name, Receiver, Sender, Slot,
+    Source, Trigger, TryRecvError, Tx, Value,
 };
 
+use memories::{Cap, memories};
 use random::Random;
 
 const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
@@ -54,17 +57,12 @@ fn value(number: &mut Random, now: u64) -> u64 {
     }
 }
 
-fn scribble(env: &Env<Sinv>, caps: &[&<Sinv as Backend>::Cap]) -> Result<(), Fault> {
+fn scribble(env: &Env<Sinv>, caps: &[&Cap]) -> Result<(), Fault> {
     let until = env.after(Duration::from_nanos(env.take(NANOS)?));
     let mut number = Random(0x1234_5678_9abc_def1);
     let mut maps = Vec::new();
     for cap in caps {
-        let inner = (0..2).filter_map(|index| cap.end(index));
-        // SAFETY: not kept at all, which is the point: this process alone suffers.
-        let memories = |cap: &<Sinv as Backend>::Cap| unsafe { cap.mem(0) };
-        for memory in inner.filter_map(|end| memories(&end)).chain(memories(cap)) {
-            maps.push(memory.map(Rights::READ | Rights::WRITE)?);
-        }
+        maps.extend(memories(cap)?);
     }
     while env.now() < until {
         for _ in 0..1000 {

@@ -6,6 +6,8 @@
 mod calls;
 #[path = "misbehaved/loans.rs"]
 mod loans;
+#[path = "common/memories.rs"]
+mod memories;
 #[path = "misbehaved/peer.rs"]
 mod peer;
 #[path = "misbehaved/rings.rs"]

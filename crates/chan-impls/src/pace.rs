@@ -6,7 +6,7 @@ use res_sync::{Budget, Rate};
 /// A [`Notify`] policy at work: the budgets of one end. What the policy is, its capability says.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// Whether it is [`Notify::OnReady`].
+    /// Whether it is [`Notify::OnReady`]: kept here for the path that is taken each time.
     on_ready: bool,
     /// How often it may still notify the other.
     notifies: Budget,

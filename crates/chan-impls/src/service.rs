@@ -267,7 +267,8 @@ impl<B: Backend> Drop for Begun<B> {
 /// # Errors
 ///
 /// `NotFound` if there is no such name until the deadline, `TypeMismatch` for something else than a
-/// service under it, `TimedOut`; `NoSlots`, `NoMemory`.
+/// service under it, `Denied` for a name that this component may not look up, `TimedOut`; `NoSlots`,
+/// `NoMemory`.
 pub fn connect<B: Backend, I: Interface + ?Sized>(
     b: &B,
     name: Name,

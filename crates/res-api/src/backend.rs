@@ -195,7 +195,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `NotFound`; `NoSlots`, `NoMemory`: this component has as much as it may have.
+    /// `NotFound`; `Denied` for a name that this component may not look up; `NoSlots`, `NoMemory`: it
+    /// has as much as it may have.
     fn lookup(&self, name: Name) -> Result<Self::Cap, Self::Error>;
 
     /// Makes a capability of parts. For authors of kinds. `from` is the capability that it is

@@ -65,18 +65,8 @@ impl Budget {
     }
 
     /// Until when none fits any more; none if one does.
-    ///
-    /// ```
-    /// # use res_sync::{Budget, Instant, Rate};
-    /// let nothing = Rate { events: 0, period: core::time::Duration::from_nanos(10) };
-    /// let never = Instant::from_nanos(u64::MAX);
-    /// assert_eq!(Budget::new().used_up(Instant::from_nanos(5), nothing), Some(never));
-    /// ```
     pub fn used_up(&self, now: Instant, rate: Rate) -> Option<Instant> {
-        match rate.events {
-            0 => Some(Instant::from_nanos(u64::MAX)),
-            most => (now < self.ends && self.used >= most).then_some(self.ends),
-        }
+        (now < self.ends && self.used >= rate.events).then_some(self.ends)
     }
 
     /// Spends one, which has happened already; until when the next one would be too many.

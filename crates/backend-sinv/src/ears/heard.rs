@@ -107,51 +107,55 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_bell_that_is_said_to_be_dead_keeps_nobody_awake() {
+    /// A word of this component's own, and those of two bells.
+    fn with_three(test: impl FnOnce([Event<'_, Linux>; 3])) {
         let (kernel, words) = (Linux::new(), [const { AtomicU64::new(0) }; 3]);
         let point = kernel.point().expect("a point");
         let event = |word| Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
-        let [own, good, bad] = words.each_ref().map(event);
-        let arm = |event: Event<'_, Linux>| {
-            let mut all = [own, good, bad].map(|it| (it, it.subscribe()));
-            all.rotate_left(1);
-            let _ = event.trigger(Wake::All);
-            let [good, bad, own] = all;
-            sleep_on(own, &[good, bad], &Heard::default()).map(|waits| waits.len())
-        };
-        assert_eq!([own, good, bad].map(arm), [None; 3], "each is heard");
-        bad.tell(Side::Waiters, Gone::PeerGone);
-        // What it told is behind us; the others are slept on, and heard.
-        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
-        let waits = sleep_on(armed[0], &armed[1..], &Heard::default());
-        assert_eq!(waits.map(|waits| waits.len()), Some(2));
-        assert_eq!([own, good].map(arm), [None; 2]);
+        test(words.each_ref().map(event));
+    }
+
+    #[test]
+    fn a_bell_that_is_said_to_be_dead_keeps_nobody_awake() {
+        with_three(|[own, good, bad]| {
+            let arm = |event: Event<'_, Linux>| {
+                let mut all = [own, good, bad].map(|it| (it, it.subscribe()));
+                all.rotate_left(1);
+                let _ = event.trigger(Wake::All);
+                let [good, bad, own] = all;
+                sleep_on(own, &[good, bad], &Heard::default()).map(|waits| waits.len())
+            };
+            assert_eq!([own, good, bad].map(arm), [None; 3], "each is heard");
+            bad.tell(Side::Waiters, Gone::PeerGone);
+            // What it told is behind us; the others are slept on, and heard.
+            let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+            let waits = sleep_on(armed[0], &armed[1..], &Heard::default());
+            assert_eq!(waits.map(|waits| waits.len()), Some(2));
+            assert_eq!([own, good].map(arm), [None; 2]);
+        });
     }
 
     /// It wakes without moving its word, and it alone is known to have woken.
     #[test]
     fn who_has_woken_is_known_if_the_machine_says_so() {
-        let (kernel, words) = (Linux::new(), [const { AtomicU64::new(0) }; 3]);
-        let point = kernel.point().expect("a point");
-        let event = |word| Event { park: &kernel, point: &point, word, barrier: Barrier::Fence };
-        let [own, good, bad] = words.each_ref().map(event);
-        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
-        let woke = |heard: &Heard| heard.0.iter().map(|rung| rung.woke).collect::<Vec<_>>();
-        let mut heard = Heard::default();
-        heard.note(&armed[1..], None);
-        heard.note(&armed[1..], Some(own.word));
-        assert_eq!(woke(&heard), []);
-        heard.note(&armed[1..], Some(bad.word));
-        assert_eq!(woke(&heard), [false, true]);
-        let _ = good.trigger(Wake::All);
-        heard.note(&armed[1..], None);
-        assert_eq!(woke(&heard), [true, true]);
-        // One that is not listened to is not slept on.
-        heard.0[1].deaf = Some(Instant::from_nanos(1));
-        assert_eq!(heard.deaf_until(), Deadline::at(Instant::from_nanos(1)));
-        let armed = [own, good, bad].map(|it| (it, it.subscribe()));
-        let waits = sleep_on(armed[0], &armed[1..], &heard).expect("none has moved");
-        assert!(waits.iter().all(|wait| !core::ptr::eq(wait.word, bad.word)));
+        with_three(|[own, good, bad]| {
+            let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+            let woke = |heard: &Heard| heard.0.iter().map(|rung| rung.woke).collect::<Vec<_>>();
+            let mut heard = Heard::default();
+            heard.note(&armed[1..], None);
+            heard.note(&armed[1..], Some(own.word));
+            assert_eq!(woke(&heard), []);
+            heard.note(&armed[1..], Some(bad.word));
+            assert_eq!(woke(&heard), [false, true]);
+            let _ = good.trigger(Wake::All);
+            heard.note(&armed[1..], None);
+            assert_eq!(woke(&heard), [true, true]);
+            // One that is not listened to is not slept on.
+            heard.0[1].deaf = Some(Instant::from_nanos(1));
+            assert_eq!(heard.deaf_until(), Deadline::at(Instant::from_nanos(1)));
+            let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+            let waits = sleep_on(armed[0], &armed[1..], &heard).expect("none has moved");
+            assert!(waits.iter().all(|wait| !core::ptr::eq(wait.word, bad.word)));
+        });
     }
 }

@@ -2,11 +2,9 @@
 
 use backend_sinv::Sinv;
 use chan_impls::ZeroCopy;
-use res_api::{
-    Backend, ErrorKind, Kind, Receiver, Rx, Sender, TryRecvError, TrySendError, Tx, kind_of,
-};
+use res_api::{Backend, ErrorKind, Kind, Receiver, Rx, Sender, TrySendError, kind_of};
 
-use super::peer::{Peer, beside};
+use super::peer::{Peer, beside, receiver, sender};
 use super::rings::{HEAD, LATEST, SLOTS, TAIL};
 use super::{CLEAR, Cause, Flags, NO_VALUE, seen};
 
@@ -20,7 +18,6 @@ const CAPACITY: u64 = 2;
 const NUMBERS: u64 = 4 * CAPACITY;
 
 type Snd = <ZeroCopy as Kind<Sinv>>::Snd<Flags>;
-type Rcv = <ZeroCopy as Kind<Sinv>>::Rcv<Flags>;
 
 /// It pushes the number of a slot into one of the rings, as the `position`th.
 fn push(peer: &mut Peer, ring: u64, position: u64, slot: u64) {
@@ -31,26 +28,26 @@ fn push(peer: &mut Peer, ring: u64, position: u64, slot: u64) {
 
 pub(super) const CAUSES: [Cause; 15] = [
     ("a number that is no slot", |b| {
-        receiver(b, |peer, rx| {
+        receiver::<ZeroCopy, Flags>(b, CAPACITY, |peer, rx| {
             push(peer, SENT, 0, CAPACITY);
             seen(rx.try_recv())
         })
     }),
     ("a number that is no slot, for a loan", |b| {
-        receiver(b, |peer, rx| {
+        receiver::<ZeroCopy, Flags>(b, CAPACITY, |peer, rx| {
             push(peer, SENT, 0, u64::from(u32::MAX));
             seen(rx.try_recv_loan())
         })
     }),
     ("a number that is no slot, for a sleeper", |b| {
-        receiver(b, |peer, rx| {
+        receiver::<ZeroCopy, Flags>(b, CAPACITY, |peer, rx| {
             peer.write(SENT, LATEST, CAPACITY);
             peer.write_to_a_sleeper(SENT, TAIL, 1);
             seen(rx.recv_loan_until(peer.late))
         })
     }),
     ("a slot that is sent twice", |b| {
-        receiver(b, |peer, rx| {
+        receiver::<ZeroCopy, Flags>(b, CAPACITY, |peer, rx| {
             push(peer, SENT, 0, 0);
             let _loan = rx.try_recv_loan().expect("it is sent once");
             push(peer, SENT, 1, 0);
@@ -58,20 +55,20 @@ pub(super) const CAUSES: [Cause; 15] = [
         })
     }),
     ("a tail of what was sent that is too far", |b| {
-        receiver(b, |peer, rx| {
+        receiver::<ZeroCopy, Flags>(b, CAPACITY, |peer, rx| {
             peer.write(SENT, TAIL, NUMBERS + 1);
             seen(rx.try_recv_loan())
         })
     }),
     ("no value in a slot of the pool", |b| {
-        receiver(b, |peer, rx| {
+        receiver::<ZeroCopy, Flags>(b, CAPACITY, |peer, rx| {
             peer.write(POOL, 0, NO_VALUE);
             push(peer, SENT, 0, 0);
             seen(rx.try_recv())
         })
     }),
     ("no value in a loan", |b| {
-        receiver(b, |peer, rx| {
+        receiver::<ZeroCopy, Flags>(b, CAPACITY, |peer, rx| {
             push(peer, SENT, 0, 0);
             let loan = rx.try_recv_loan().expect("it is sent");
             assert_eq!(loan.get(), Ok(CLEAR));
@@ -80,14 +77,14 @@ pub(super) const CAUSES: [Cause; 15] = [
         })
     }),
     ("a number of no slot that comes back", |b| {
-        sender(b, |peer, tx| {
+        sender::<ZeroCopy, Flags>(b, CAPACITY, |peer, tx| {
             send_all(tx);
             push(peer, RETURNED, 0, CAPACITY);
             seen(tx.try_send(CLEAR))
         })
     }),
     ("a slot that comes back and was not sent", |b| {
-        sender(b, |peer, tx| {
+        sender::<ZeroCopy, Flags>(b, CAPACITY, |peer, tx| {
             tx.try_send(CLEAR).expect("there is room");
             let _loan = tx.try_loan().expect("there is room");
             push(peer, RETURNED, 0, 1);
@@ -95,7 +92,7 @@ pub(super) const CAUSES: [Cause; 15] = [
         })
     }),
     ("a slot that comes back twice", |b| {
-        sender(b, |peer, tx| {
+        sender::<ZeroCopy, Flags>(b, CAPACITY, |peer, tx| {
             send_all(tx);
             push(peer, RETURNED, 0, 0);
             push(peer, RETURNED, 1, 0);
@@ -103,21 +100,21 @@ pub(super) const CAUSES: [Cause; 15] = [
         })
     }),
     ("a tail of what came back that is too far", |b| {
-        sender(b, |peer, tx| {
+        sender::<ZeroCopy, Flags>(b, CAPACITY, |peer, tx| {
             send_all(tx);
             peer.write(RETURNED, TAIL, NUMBERS + 1);
             seen(tx.try_loan())
         })
     }),
     ("a tail of what came back that is too far, for a sleeper", |b| {
-        sender(b, |peer, tx| {
+        sender::<ZeroCopy, Flags>(b, CAPACITY, |peer, tx| {
             send_all(tx);
             peer.write_to_a_sleeper(RETURNED, TAIL, NUMBERS + 1);
             seen(tx.loan_until(peer.late))
         })
     }),
     ("slots that come back and were not received", |b| {
-        sender(b, |peer, tx| {
+        sender::<ZeroCopy, Flags>(b, CAPACITY, |peer, tx| {
             send_all(tx);
             for position in 0.. {
                 push(peer, RETURNED, position, position % CAPACITY);
@@ -146,27 +143,6 @@ pub(super) const CAUSES: [Cause; 15] = [
         })
     }),
 ];
-
-/// Whoever receives from one that writes into all that they share.
-fn receiver(
-    system: &Sinv,
-    act: impl FnOnce(&mut Peer, &mut Rcv) -> Option<ErrorKind>,
-) -> Option<ErrorKind> {
-    let (tx, mut rx) = system.chan::<ZeroCopy, Flags>(CAPACITY as u32).expect("a channel");
-    beside::<Tx<ZeroCopy, Flags>, _>(system, tx, |peer| {
-        assert!(matches!(rx.try_recv(), Err(TryRecvError::Empty)));
-        act(peer, &mut rx)
-    })
-}
-
-/// Whoever sends to one that writes into all that they share.
-fn sender(
-    system: &Sinv,
-    act: impl FnOnce(&mut Peer, &mut Snd) -> Option<ErrorKind>,
-) -> Option<ErrorKind> {
-    let (mut tx, rx) = system.chan::<ZeroCopy, Flags>(CAPACITY as u32).expect("a channel");
-    beside::<Rx<ZeroCopy, Flags>, _>(system, rx, |peer| act(peer, &mut tx))
-}
 
 /// No slot is left.
 fn send_all(tx: &mut Snd) {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use backend_sinv::Sinv;
 use chan_impls::Spsc;
 use res_api::{
-    AnyCap, Backend, Blockpoint, Comp, Deadline, Endowment, Env, Exit, Fault, IntoCap, Kind, Map,
-    Name, Receiver, Rights, Rx, Sender, SharedMem, Slot, Tx, Wake,
+    AnyCap, Backend, Blockpoint, Comp, Deadline, Endowment, Env, ErrorKind, Exit, Fault, IntoCap,
+    Kind, Map, Message, Name, Receiver, Rx, Sender, Slot, TryRecvError, Tx, Wake,
 };
 
-type Cap = <Sinv as Backend>::Cap;
+use super::memories::{Cap, memories};
 
 const END: Name = Name::new("end");
 const STEPS: Slot<Rx<Spsc, Step>> = Slot::new("steps");
@@ -19,19 +19,6 @@ const DONE: Slot<Tx<Spsc, u64>> = Slot::new("done");
 
 /// Into which memory, where, and what; and whether only when the other side sleeps.
 type Step = [u64; 4];
-
-/// All that an end lies in: first its inner ends.
-fn memories(cap: &Cap) -> Result<Vec<<Sinv as Backend>::Map>, Fault> {
-    let inner = (0..2).filter_map(|index| cap.end(index));
-    // SAFETY: all sides use words alone.
-    let memory = |cap: &Cap| unsafe { cap.mem(0) };
-    let all = inner.filter_map(|end| memory(&end)).chain(memory(cap));
-    let mut maps = Vec::new();
-    for memory in all {
-        maps.push(memory.map(Rights::READ | Rights::WRITE)?);
-    }
-    Ok(maps)
-}
 
 /// What the other side of an end sleeps on.
 fn signals(cap: &Cap) -> Vec<<Sinv as Backend>::Blockpoint> {
@@ -113,4 +100,36 @@ pub(crate) fn beside<D: Endowment<Sinv, Handle: IntoCap<Cap>> + 'static, T>(
     drop(peer);
     assert_eq!(component.wait(late), Ok(Exit::Success));
     result
+}
+
+type Snd<K, T> = <K as Kind<Sinv>>::Snd<T>;
+type Rcv<K, T> = <K as Kind<Sinv>>::Rcv<T>;
+
+/// Whoever receives from one that writes into all that they share.
+pub(crate) fn receiver<K: Kind<Sinv>, T: Message>(
+    system: &Sinv,
+    capacity: u64,
+    act: impl FnOnce(&mut Peer, &mut Rcv<K, T>) -> Option<ErrorKind>,
+) -> Option<ErrorKind>
+where
+    Snd<K, T>: IntoCap<Cap>,
+{
+    let (tx, mut rx) = system.chan::<K, T>(capacity as u32).expect("a channel");
+    beside::<Tx<K, T>, _>(system, tx, |peer| {
+        assert!(matches!(rx.try_recv(), Err(TryRecvError::Empty)));
+        act(peer, &mut rx)
+    })
+}
+
+/// Whoever sends to one that writes into all that they share.
+pub(crate) fn sender<K: Kind<Sinv>, T: Message>(
+    system: &Sinv,
+    capacity: u64,
+    act: impl FnOnce(&mut Peer, &mut Snd<K, T>) -> Option<ErrorKind>,
+) -> Option<ErrorKind>
+where
+    Rcv<K, T>: IntoCap<Cap>,
+{
+    let (mut tx, rx) = system.chan::<K, T>(capacity as u32).expect("a channel");
+    beside::<Rx<K, T>, _>(system, rx, |peer| act(peer, &mut tx))
 }

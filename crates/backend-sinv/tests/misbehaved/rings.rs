@@ -2,9 +2,9 @@
 
 use backend_sinv::Sinv;
 use chan_impls::Spsc;
-use res_api::{Backend, ErrorKind, Kind, Message, Receiver, Rx, Sender, TryRecvError, Tx};
+use res_api::{ErrorKind, Kind, Receiver, Sender};
 
-use super::peer::{Peer, beside};
+use super::peer::{Peer, receiver, sender};
 use super::{Cause, Flag, Flags, NO_VALUE, seen};
 
 /// Where the words of a ring are: an adversary knows. `LATEST` is what was pushed last, with its number.
@@ -18,30 +18,29 @@ pub(super) const SLOTS: u64 = 144;
 const RING: u64 = 0;
 const CAPACITY: u64 = 4;
 
-type Snd<T> = <Spsc as Kind<Sinv>>::Snd<T>;
-type Rcv<T> = <Spsc as Kind<Sinv>>::Rcv<T>;
+type Snd = <Spsc as Kind<Sinv>>::Snd<u64>;
 
 pub(super) const CAUSES: [Cause; 13] = [
     ("a tail that is too far", |b| {
-        receiver::<u64>(b, |peer, rx| {
+        receiver::<Spsc, u64>(b, CAPACITY, |peer, rx| {
             peer.write(RING, TAIL, CAPACITY + 1);
             seen(rx.try_recv())
         })
     }),
     ("a tail that is too far, for a batch", |b| {
-        receiver::<u64>(b, |peer, rx| {
+        receiver::<Spsc, u64>(b, CAPACITY, |peer, rx| {
             peer.write(RING, TAIL, u64::MAX);
             seen(rx.try_recv_slice(&mut [0; 4]))
         })
     }),
     ("a tail that is too far, for a sleeper", |b| {
-        receiver::<u64>(b, |peer, rx| {
+        receiver::<Spsc, u64>(b, CAPACITY, |peer, rx| {
             peer.write_to_a_sleeper(RING, TAIL, CAPACITY + 1);
             seen(rx.recv_until(peer.late))
         })
     }),
     ("a tail that goes back", |b| {
-        receiver::<u64>(b, |peer, rx| {
+        receiver::<Spsc, u64>(b, CAPACITY, |peer, rx| {
             peer.write(RING, TAIL, 3);
             assert_eq!(rx.try_recv(), Ok(0), "and it knows of two more");
             peer.write(RING, TAIL, 2);
@@ -75,35 +74,35 @@ pub(super) const CAUSES: [Cause; 13] = [
         })
     }),
     ("no value in a slot", |b| {
-        receiver::<Flags>(b, |peer, rx| {
+        receiver::<Spsc, Flags>(b, CAPACITY, |peer, rx| {
             peer.write(RING, SLOTS, NO_VALUE);
             peer.write(RING, TAIL, 1);
             seen(rx.try_recv())
         })
     }),
     ("no value in a slot, for a batch", |b| {
-        receiver::<Flags>(b, |peer, rx| {
+        receiver::<Spsc, Flags>(b, CAPACITY, |peer, rx| {
             peer.write(RING, SLOTS + 8, NO_VALUE);
             peer.write(RING, TAIL, 2);
             seen(rx.try_recv_slice(&mut [super::CLEAR; 4]))
         })
     }),
     ("no value in a slot, for a sleeper", |b| {
-        receiver::<Flags>(b, |peer, rx| {
+        receiver::<Spsc, Flags>(b, CAPACITY, |peer, rx| {
             peer.write(RING, SLOTS, NO_VALUE);
             peer.write_to_a_sleeper(RING, TAIL, 1);
             seen(rx.recv_until(peer.late))
         })
     }),
     ("no value beside the index", |b| {
-        receiver::<Flag>(b, |peer, rx| {
+        receiver::<Spsc, Flag>(b, CAPACITY, |peer, rx| {
             peer.write(RING, LATEST, NO_VALUE);
             peer.write(RING, TAIL, 1);
             seen(rx.try_recv())
         })
     }),
     ("no value in a slot, and none beside the index", |b| {
-        receiver::<Flag>(b, |peer, rx| {
+        receiver::<Spsc, Flag>(b, CAPACITY, |peer, rx| {
             peer.write(RING, LATEST, 1 << 32);
             peer.write(RING, SLOTS, NO_VALUE);
             peer.write(RING, TAIL, 1);
@@ -112,26 +111,13 @@ pub(super) const CAUSES: [Cause; 13] = [
     }),
 ];
 
-/// Whoever receives from one that writes into the ring.
-fn receiver<T: Message>(
-    system: &Sinv,
-    act: impl FnOnce(&mut Peer, &mut Rcv<T>) -> Option<ErrorKind>,
-) -> Option<ErrorKind> {
-    let (tx, mut rx) = system.chan::<Spsc, T>(CAPACITY as u32).expect("a channel");
-    beside::<Tx<Spsc, T>, _>(system, tx, |peer| {
-        assert!(matches!(rx.try_recv(), Err(TryRecvError::Empty)));
-        act(peer, &mut rx)
-    })
-}
-
 /// Whoever sends to one that writes into the ring, which is full.
 fn full_sender(
     system: &Sinv,
-    act: impl FnOnce(&mut Peer, &mut Snd<u64>) -> Option<ErrorKind>,
+    act: impl FnOnce(&mut Peer, &mut Snd) -> Option<ErrorKind>,
 ) -> Option<ErrorKind> {
-    let (mut tx, rx) = system.chan::<Spsc, u64>(CAPACITY as u32).expect("a channel");
-    beside::<Rx<Spsc, u64>, _>(system, rx, |peer| {
+    sender::<Spsc, u64>(system, CAPACITY, |peer, tx| {
         assert_eq!(tx.try_send_slice(&[0; 4]), Ok(4));
-        act(peer, &mut tx)
+        act(peer, tx)
     })
 }

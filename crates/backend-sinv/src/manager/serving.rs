@@ -30,14 +30,17 @@ pub(super) struct Service<K: Isolation> {
 }
 
 impl<K: Isolation> Service<K> {
-    /// Serves it until it is gone. One that does not keep to the rules is ended.
-    fn run(self) {
+    /// Serves it until it is gone; its end, which has yet to be told. One that does not keep to the
+    /// rules is ended.
+    fn run(self) -> End<K> {
         let Self { manager, id, socket, domain } = self;
         // Whatever happens here, it does not outlive this.
-        let mut end = End { manager: &manager, id, domain: &domain, said: None };
-        end.said = answer_all(&manager, id, &socket);
+        let mut end = End { manager, id, domain, said: None };
+        end.said = answer_all(&end.manager, id, &socket);
         // Nobody listens any more. What lies there is given back.
         drop(socket);
+        end.wait();
+        end
     }
 }
 
@@ -63,24 +66,31 @@ fn answer_all<K: Isolation>(
     }
 }
 
-/// The end of a component that was served.
-struct End<'a, K: Isolation> {
-    manager: &'a Manager<K>,
+/// The end of a component that was served, told when this is dropped.
+struct End<K: Isolation> {
+    manager: Arc<Manager<K>>,
     id: ComponentId,
-    domain: &'a K::Domain,
+    domain: Arc<K::Domain>,
     said: Option<Exit>,
 }
 
-impl<K: Isolation> Drop for End<'_, K> {
-    fn drop(&mut self) {
-        let Self { manager, id, domain, said } = self;
+impl<K: Isolation> End<K> {
+    /// Nothing of it runs behind this.
+    fn wait(&self) {
+        let Self { manager, domain, said, .. } = self;
         let leaves = said.is_some_and(|exit| exit != Exit::Died);
-        // Proof: nothing of it runs behind this.
         if !(leaves && domain.ended(Deadline::at(manager.kernel.now() + PARTING))) {
             domain.kill();
             domain.ended(Deadline::NEVER);
         }
-        manager.bury(*id, said.unwrap_or(Exit::Died));
+    }
+}
+
+impl<K: Isolation> Drop for End<K> {
+    fn drop(&mut self) {
+        // Again, where serving it was cut short.
+        self.wait();
+        self.manager.bury(self.id, self.said.unwrap_or(Exit::Died));
     }
 }
 
@@ -157,22 +167,28 @@ impl<K: Isolation> Bed<K> {
 
     /// The life of a thread that serves.
     fn work(&self, first: Option<Service<K>>) {
-        let mut next = first.or_else(|| self.rest());
+        let mut next = first.or_else(|| self.lie_down().then(|| self.rest()).flatten());
         while let Some(service) = next {
-            service.run();
-            next = self.rest();
+            let end = service.run();
+            // Whoever is told may start another one at once.
+            let rests = self.lie_down();
+            drop(end);
+            next = if rests { self.rest() } else { None };
         }
     }
 
-    /// Rests until it is called. `None`: somebody else rests, or nobody will be called.
-    fn rest(&self) -> Option<Service<K>> {
-        {
-            let mut state = self.state.lock();
-            if !matches!(*state, Rest::Nobody) {
-                return None;
-            }
+    /// From now on it is called, unless somebody else rests, or nobody will be called.
+    fn lie_down(&self) -> bool {
+        let mut state = self.state.lock();
+        let free = matches!(*state, Rest::Nobody);
+        if free {
             *state = Rest::Somebody;
         }
+        free
+    }
+
+    /// Rests until it is called. `None`: nobody will be.
+    fn rest(&self) -> Option<Service<K>> {
         let woken = || {
             let mut state = self.state.lock();
             if matches!(*state, Rest::Somebody) {

@@ -8,9 +8,15 @@ const PAUSE: Duration = Duration::from_micros(100);
 const TRIPS: u32 = 200;
 
 /// Long enough for all that a start leaves to be done.
-const REST: Duration = Duration::from_millis(2);
+const REST: Duration = Duration::from_millis(5);
 /// Starts of a round.
 const STARTS: u32 = 20;
+
+/// Waits until a start leaves nothing more to be done: a while behind it the next domain is forked, and
+/// warms up, and would share a core with what is measured.
+pub(crate) fn settle() {
+    std::thread::sleep(REST);
+}
 
 /// Nanoseconds for each time that `trip` is done, without the pauses before it.
 pub(crate) fn paused(trip: impl FnMut()) -> f64 {

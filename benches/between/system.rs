@@ -142,6 +142,24 @@ fn trips<B: Backend, K: Kind<B>, T: Message + Default + Copy, E: Entry<B>>(
     }
 }
 
+/// Nanoseconds for a round trip to who polls, as does who asks.
+fn asks(mut partner: Partner<Sinv, Spsc, u64, u64>) -> impl FnMut() -> f64 {
+    move || {
+        let Partner { tx, rx, .. } = &mut partner;
+        // It begins a moment after it was started.
+        tx.send(0).expect("it listens");
+        rx.recv().expect("it answers");
+        time(TRIPS, || {
+            for n in 0..TRIPS {
+                tx.send(black_box(n)).expect("it listens");
+                while rx.try_recv().is_err() {
+                    std::hint::spin_loop();
+                }
+            }
+        })
+    }
+}
+
 /// A channel to a component that receives, and answers when a round is over.
 struct Stream<B: Backend, T: Message> {
     tx: <Spsc as Kind<B>>::Snd<T>,
@@ -262,26 +280,14 @@ impl Systems {
     }
 
     pub(crate) fn polling(&self) -> Vec<Candidate<'static>> {
-        let system = self.sinv.clone();
-        let mut last: Option<Partner<Sinv, Spsc, u64, u64>> = None;
-        let ours = Candidate::ours("Sinv, Spsc, try_recv", move || {
-            let Partner { tx, rx, .. } = last.insert(Partner::new(&system, 1, polls::<Sinv>));
-            // It begins a moment after it was started.
-            tx.send(0).expect("it listens");
-            rx.recv().expect("it answers");
-            let nanos = time(TRIPS, || {
-                for n in 0..TRIPS {
-                    tx.send(black_box(n)).expect("it listens");
-                    while rx.try_recv().is_err() {
-                        std::hint::spin_loop();
-                    }
-                }
-            });
-            last = None;
-            nanos
-        });
+        let of = |capacity| {
+            let system = self.sinv.clone();
+            anew(move || asks(Partner::new(&system, capacity, polls::<Sinv>)))
+        };
         vec![
-            ours,
+            Candidate::ours("Sinv, Spsc of 4, try_recv", of(4)),
+            Candidate::ours("Sinv, Spsc of 1, try_recv", of(1)),
+            Candidate::ours("Sinv, Spsc of 64, try_recv", of(64)),
             floors::two_words(&self.sinv),
             #[cfg(feature = "iceoryx2")]
             super::iceoryx2_peer::polling(),

@@ -255,6 +255,8 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
             Ok(room) => room,
             Err(Misbehaved) => return Err(PushError::Misbehaved),
         };
+        let slot = self.slots.at(self.index.position());
+        prefetch_write(slot.as_ptr());
         let ahead = const { write_ahead(slot::stride::<T>()) };
         if room > ahead {
             prefetch_write(self.slots.at(self.index.position() + u64::from(ahead)).as_ptr());
@@ -262,7 +264,7 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
         // SAFETY: the item is valid, says the caller.
         let item = unsafe { &*item };
         // SAFETY: the slot is within the memory, and free, so an honest consumer is not reading it.
-        unsafe { slot::put::<M, T>(self.slots.at(self.index.position()), item) };
+        unsafe { slot::put::<M, T>(slot, item) };
         if const { slot::is_short::<T>() } {
             self.index.note(slot::bits(item));
         }

@@ -114,7 +114,7 @@ pub(crate) const fn read_ahead(slot: usize) -> u32 {
 /// Asks for the line at an address, to write it soon. Only a hint; never faults.
 ///
 /// A store asks for its line when all that comes before it is done. A push therefore asks for the lines
-/// that it writes as soon as it begins: both come at once, and while the other side is asked for room. A
+/// that it writes as soon as it begins: they come at once, and while the other side is asked for room. A
 /// round trip took 0.65 to 0.9 of the time.
 #[inline(always)]
 pub(crate) fn prefetch_write<S>(at: *const S) {
@@ -201,12 +201,19 @@ impl<M: MemoryModel> TxIndex<M> {
         unsafe { self.header.as_ref() }
     }
 
+    /// Asks for the line that [`publish`](Self::publish) writes, where an item of so many bytes is
+    /// written before a consumer that polls takes the line back: one of 64 bytes took 1.25 of the
+    /// time, one way.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, bytes: usize) {
+        if bytes <= 2 * size_of::<u64>() {
+            prefetch_write(&raw const self.header().tail);
+        }
+    }
+
     /// How many slots are free; asks the consumer only if fewer than `want` are known to be.
-    ///
-    /// Who wants to know is about to push: the line of `tail` is [asked for](prefetch_write) meanwhile.
     #[inline(always)]
     pub(crate) fn room(&mut self, want: u32) -> Result<u32, Misbehaved> {
-        prefetch_write(&raw const self.header().tail);
         let known = self.limit - self.tail;
         if known >= u64::from(want) {
             return Ok(known as u32);

@@ -72,6 +72,9 @@ impl Spsc {
     }
 }
 
+/// Bytes that cores hand to each other at once.
+const CACHE_LINE: usize = 64;
+
 /// Bytes of all slots for that many messages.
 fn bytes_of_slots<T: Message>(capacity: u32) -> Option<u64> {
     u64::from(slots(capacity)?).checked_mul(slot::stride::<T>() as u64)
@@ -250,16 +253,21 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
 
     #[inline(always)]
     unsafe fn push_from(&mut self, item: *const T) -> Result<(), PushError> {
+        self.index.prefetch(size_of::<T>());
         let room = match self.index.room(1) {
             Ok(0) => return Err(PushError::Full),
             Ok(room) => room,
             Err(Misbehaved) => return Err(PushError::Misbehaved),
         };
-        let slot = self.slots.at(self.index.position());
-        prefetch_write(slot.as_ptr());
         let ahead = const { write_ahead(slot::stride::<T>()) };
         if room > ahead {
             prefetch_write(self.slots.at(self.index.position() + u64::from(ahead)).as_ptr());
+        }
+        let slot = self.slots.at(self.index.position());
+        // Its line was asked for that far ahead, if there was room; but where several slots share it,
+        // the consumer has had it since.
+        if room <= ahead || const { slot::stride::<T>() < CACHE_LINE } {
+            prefetch_write(slot.as_ptr());
         }
         // SAFETY: the item is valid, says the caller.
         let item = unsafe { &*item };

@@ -299,14 +299,12 @@ impl<T, M: MemoryModel> Producer<'_, T, M> {
         let Ok(room @ 1..) = self.index.room(1) else {
             return Err(item);
         };
-        let slot = self.slots.at(self.index.position());
-        prefetch_write(slot);
         let ahead = const { write_ahead(size_of::<T>()) };
         if room > ahead {
             prefetch_write(self.slots.at(self.index.position() + u64::from(ahead)));
         }
         // SAFETY: the slot is free: the consumer has given it back, or it was never used.
-        unsafe { slot.write(item) };
+        unsafe { self.slots.at(self.index.position()).write(item) };
         self.index.publish(1);
         Ok(())
     }

@@ -35,7 +35,7 @@ impl<K: Isolation> Service<K> {
     fn run(self) -> End<K> {
         let Self { manager, id, socket, domain } = self;
         // Whatever happens here, it does not outlive this.
-        let mut end = End { manager, id, domain, said: None };
+        let mut end = End { manager, id, domain, said: None, awaited: false };
         end.said = answer_all(&end.manager, id, &socket);
         // Nobody listens any more. What lies there is given back.
         drop(socket);
@@ -72,12 +72,16 @@ struct End<K: Isolation> {
     id: ComponentId,
     domain: Arc<K::Domain>,
     said: Option<Exit>,
+    awaited: bool,
 }
 
 impl<K: Isolation> End<K> {
     /// Nothing of it runs behind this.
-    fn wait(&self) {
-        let Self { manager, domain, said, .. } = self;
+    fn wait(&mut self) {
+        let Self { manager, domain, said, awaited, .. } = self;
+        if replace(awaited, true) {
+            return;
+        }
         let leaves = said.is_some_and(|exit| exit != Exit::Died);
         if !(leaves && domain.ended(Deadline::at(manager.kernel.now() + PARTING))) {
             domain.kill();
@@ -88,7 +92,7 @@ impl<K: Isolation> End<K> {
 
 impl<K: Isolation> Drop for End<K> {
     fn drop(&mut self) {
-        // Again, where serving it was cut short.
+        // Where serving it was cut short.
         self.wait();
         self.manager.bury(self.id, self.said.unwrap_or(Exit::Died));
     }

@@ -21,8 +21,8 @@ fn one_thread_serves_one_after_the_other() -> Result<(), Fault> {
     for _ in 0..300 {
         let component = system.component(const { Name::new("nothing") }, nothing)?;
         component.start()?;
-        component.wait(Deadline::NEVER)?.ok()?;
         assert_eq!(threads(), before);
+        component.wait(Deadline::NEVER)?.ok()?;
     }
     Ok(())
 }

@@ -171,7 +171,10 @@ impl<K: Isolation> Bed<K> {
 
     /// The life of a thread that serves.
     fn work(&self, first: Option<Service<K>>) {
-        let mut next = first.or_else(|| self.lie_down().then(|| self.rest()).flatten());
+        let mut next = match first {
+            None if self.lie_down() => self.rest(),
+            first => first,
+        };
         while let Some(service) = next {
             let end = service.run();
             // Whoever is told may start another one at once.

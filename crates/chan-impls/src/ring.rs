@@ -115,7 +115,7 @@ pub(crate) const fn read_ahead(slot: usize) -> u32 {
 ///
 /// A store asks for its line when all that comes before it is done. A push therefore asks for the lines
 /// that it writes as soon as it begins: they come at once, and while the other side is asked for room. A
-/// round trip took 0.65 to 0.9 of the time.
+/// round trip of 8 bytes took 0.65 to 0.95 of the time.
 #[inline(always)]
 pub(crate) fn prefetch_write<S>(at: *const S) {
     // SAFETY: changes nothing that the program can see, whatever the address.

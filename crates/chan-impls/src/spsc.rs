@@ -265,7 +265,8 @@ unsafe impl<M: Mapped, T: Message> PushQueue for SpscPush<M, T> {
         }
         let slot = self.slots.at(self.index.position());
         // Its line was asked for that far ahead, if there was room; but where several slots share it,
-        // the consumer has had it since.
+        // the consumer has had it since. (To ask for a line of its own again made messages of 64 bytes
+        // 1.23 as slow, one way.)
         if room <= ahead || const { slot::stride::<T>() < CACHE_LINE } {
             prefetch_write(slot.as_ptr());
         }

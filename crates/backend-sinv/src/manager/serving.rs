@@ -112,6 +112,7 @@ struct Bed<K: Isolation> {
 
 enum Rest<K: Isolation> {
     Nobody,
+    /// Or is about to, behind what is still to be told.
     Somebody,
     /// Whoever rests there is to serve that.
     Called(Service<K>),

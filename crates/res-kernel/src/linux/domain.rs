@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use res_sync::Deadline;
@@ -37,16 +37,13 @@ use crate::{Confinement, Domain, DomainEnd, DomainEntry, EntryCode, Isolation, K
 /// # Ok::<(), res_kernel::KernelError>(())
 /// ```
 pub struct LinuxDomain {
-    number: u64,
-    process: u64,
-    /// None for one that had ended before it was looked at.
-    pidfd: Option<OwnedFd>,
+    forked: Forked,
     end: OnceLock<DomainEnd>,
 }
 
 impl fmt::Debug for LinuxDomain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LinuxDomain(process {}, {:?})", self.process, self.end.get())
+        write!(f, "LinuxDomain(process {}, {:?})", self.forked.process, self.end.get())
     }
 }
 
@@ -79,8 +76,8 @@ impl Isolation for Linux {
 
 fn start(start: Start<'_>) -> Result<(LinuxDomain, LinuxSocket), KernelError> {
     barrier::reach_all();
-    let (Forked { number, process, pidfd }, socket) = fork_server::start(start)?;
-    Ok((LinuxDomain { number, process, pidfd, end: OnceLock::new() }, socket))
+    let (forked, socket) = fork_server::start(start)?;
+    Ok((LinuxDomain { forked, end: OnceLock::new() }, socket))
 }
 
 impl Linux {
@@ -107,24 +104,21 @@ impl Linux {
 
 impl Domain for LinuxDomain {
     fn id(&self) -> u64 {
-        self.process
+        self.forked.process
     }
 
     fn kill(&self) {
         // One that has ended needs no killing.
-        if let Some(pidfd) = &self.pidfd {
-            let _ = pidfd_send_signal(pidfd, Signal::KILL);
-        }
+        let _ = pidfd_send_signal(&self.forked.pidfd, Signal::KILL);
     }
 
     fn wait(&self, deadline: Deadline) -> Option<DomainEnd> {
         let ended = self.ended(deadline);
-        ended.then(|| *self.end.get_or_init(|| fork_server::end_of(self.number)))
+        ended.then(|| *self.end.get_or_init(|| fork_server::end_of(&self.forked)))
     }
 
     fn ended(&self, deadline: Deadline) -> bool {
-        let has_ended = |pidfd: &OwnedFd| await_input(pidfd.as_fd(), deadline).is_ok();
-        self.end.get().is_some() || self.pidfd.as_ref().is_none_or(has_ended)
+        self.end.get().is_some() || await_input(self.forked.pidfd.as_fd(), deadline).is_ok()
     }
 }
 
@@ -135,20 +129,7 @@ impl Drop for LinuxDomain {
                 self.kill();
                 self.ended(Deadline::NEVER);
             }
-            fork_server::forget(self.number);
+            fork_server::forget(&self.forked);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_that_had_ended_before_it_was_looked_at_is_not_waited_for() {
-        let domain = LinuxDomain { number: 0, process: 1, pidfd: None, end: OnceLock::new() };
-        domain.kill();
-        assert!(domain.ended(Deadline::PASSED));
-        assert_eq!(domain.wait(Deadline::PASSED), Some(DomainEnd::Killed(libc::SIGKILL)));
     }
 }

@@ -14,7 +14,7 @@ mod warm_up;
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -26,7 +26,8 @@ use std::vec::Vec;
 use res_api::ErrorKind;
 use res_sync::Deadline;
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, pidfd_open, setrlimit,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, pidfd_open,
+    pidfd_send_signal, setrlimit,
 };
 
 use super::error::refused;
@@ -57,10 +58,6 @@ struct ForkServer {
     spare: Option<Ordered>,
     /// What became of orders that nobody has asked for yet: which process each domain is.
     answers: HashMap<u64, Result<u64, KernelError>>,
-    /// How domains ended that nobody has asked for yet.
-    ends: HashMap<u64, DomainEnd>,
-    /// Domains that have ended, nobody cares how.
-    forgotten: HashSet<u64>,
 }
 
 /// A domain that was asked for.
@@ -69,12 +66,12 @@ struct Ordered {
     socket: LinuxSocket,
 }
 
-/// A domain that was started.
+/// A domain that was started. The number of its process is its own until it is reaped.
+#[derive(Debug)]
 pub(super) struct Forked {
-    pub(super) number: u64,
+    number: u64,
     pub(super) process: u64,
-    /// None for one that has ended already.
-    pub(super) pidfd: Option<OwnedFd>,
+    pub(super) pidfd: OwnedFd,
 }
 
 /// A number that no domain has had.
@@ -133,17 +130,19 @@ pub(super) fn start(start: Start<'_>) -> Result<(Forked, LinuxSocket), KernelErr
     started
 }
 
-/// How a domain ended whose pidfd says that it did.
-pub(super) fn end_of(number: u64) -> DomainEnd {
+/// How a domain ended whose pidfd says that it did. To be asked once, and not to be forgotten behind
+/// that.
+pub(super) fn end_of(domain: &Forked) -> DomainEnd {
     // Where the fork server was killed, it took its domains with it.
     let with_it = DomainEnd::Killed(libc::SIGKILL);
-    server().as_mut().map_or(with_it, |server| server.end_of(number).unwrap_or(with_it))
+    server().as_mut().map_or(with_it, |server| server.end_of(domain).unwrap_or(with_it))
 }
 
 /// Nobody will ask how a domain ended whose pidfd says that it did.
-pub(super) fn forget(number: u64) {
+pub(super) fn forget(domain: &Forked) {
     if let Some(server) = server().as_mut() {
-        server.forget(number);
+        // If it is gone, who starts the next domain sees that.
+        let _ = server.reap(domain, false);
     }
 }
 
@@ -182,8 +181,6 @@ impl ForkServer {
             first: next(),
             spare: None,
             answers: HashMap::new(),
-            ends: HashMap::new(),
-            forgotten: HashSet::new(),
         };
         server.order_spare();
         Ok(server)
@@ -223,12 +220,13 @@ impl ForkServer {
         let number = next();
         let descriptors = [Some(theirs.as_descriptor()), program.map(LinuxProgram::as_descriptor)];
         let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
-        self.ask(Request { number, awaited }, &descriptors)?;
+        self.ask(Request::Fork { number, awaited }, &descriptors)?;
         Ok(Ordered { number, socket })
     }
 
     fn ask(&self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), KernelError> {
-        self.socket.send_descriptors(request.bytes().as_flattened(), descriptors)
+        // It says little that nobody waits for, so it never waits for us meanwhile.
+        self.socket.send_waiting(request.bytes().as_flattened(), descriptors)
     }
 
     /// Says that somebody waits for it now, unless it is there.
@@ -236,7 +234,7 @@ impl ForkServer {
         self.hear_all()?;
         match self.answers.contains_key(&spare.number) {
             true => Ok(()),
-            false => self.ask(Request { number: spare.number, awaited: true }, &[]),
+            false => self.ask(Request::Hurry, &[]),
         }
     }
 
@@ -246,29 +244,22 @@ impl ForkServer {
         let process = loop {
             match self.answers.remove(&number) {
                 Some(process) => break process?,
-                None => self.hear()?,
+                None => drop(self.hear()?),
             }
         };
-        let pidfd = self.pidfd_of(number, process)?;
+        let pidfd = self.pidfd_of(process)?;
         Ok((Forked { number, process, pidfd }, socket))
     }
 
-    /// The pidfd of a domain, which is that process; none if it has ended. Not the fork server's to
+    /// The pidfd of a domain, which is that process until it is reaped. Not the fork server's to
     /// make: it would have to ask the warden.
-    fn pidfd_of(&mut self, number: u64, process: u64) -> Result<Option<OwnedFd>, KernelError> {
+    fn pidfd_of(&mut self, process: u64) -> Result<OwnedFd, KernelError> {
         let misbehaved = KernelError::new(FORK, ErrorKind::Misbehaved);
-        let process = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or(misbehaved)?;
-        let pidfd = pidfd_open(process, PidfdFlags::empty()).map_err(refused(FORK));
-        // Its end is said before its process's number can be another one's. So what has been said
-        // by now tells whether this is it.
-        self.hear_all()?;
-        if self.ends.contains_key(&number) {
-            return Ok(None);
-        }
-        pidfd.map(Some).inspect_err(|_| {
+        let pid = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or(misbehaved)?;
+        pidfd_open(pid, PidfdFlags::empty()).map_err(refused(FORK)).inspect_err(|_| {
             // It could not be looked after.
-            let _ = kill_process(process, Signal::KILL);
-            self.forgotten.insert(number);
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = self.ask(Request::Reap { process, told: false }, &[]);
         })
     }
 
@@ -282,75 +273,61 @@ impl ForkServer {
         match socket.send_descriptors(Begin(entry.0).bytes().as_flattened(), &[]) {
             Ok(()) => Ok((forked, socket)),
             Err(error) => {
-                // Nobody else asks how it ended.
-                let _ = self.end_of(forked.number);
+                let _ = pidfd_send_signal(&forked.pidfd, Signal::KILL);
+                let _ = self.reap(&forked, false);
                 Err(error)
             }
         }
     }
 
-    fn end_of(&mut self, number: u64) -> Result<DomainEnd, KernelError> {
-        if number < self.first {
-            return Err(KernelError::new(FORK, ErrorKind::PeerGone));
-        }
+    fn end_of(&mut self, domain: &Forked) -> Result<DomainEnd, KernelError> {
+        self.reap(domain, true)?;
         loop {
-            if let Some(end) = self.ends.remove(&number) {
+            if let Some(end) = self.hear()? {
                 return Ok(end);
             }
-            self.hear()?;
         }
     }
 
-    /// Does not wait for what it says of the end: it may be in the middle of something else. But takes
-    /// what it has said, or it would wait for that some day.
-    fn forget(&mut self, number: u64) {
-        if number >= self.first && self.ends.remove(&number).is_none() {
-            self.forgotten.insert(number);
+    /// Has a domain reaped that is about to end, if it was not another fork server's.
+    fn reap(&mut self, domain: &Forked, told: bool) -> Result<(), KernelError> {
+        if domain.number < self.first {
+            return Err(KernelError::new(FORK, ErrorKind::PeerGone));
         }
-        // If it is gone, who starts the next domain sees that.
-        let _ = self.hear_all();
+        self.ask(Request::Reap { process: domain.process, told }, &[])
     }
 
     /// Hears what it has said by now.
     fn hear_all(&mut self) -> Result<(), KernelError> {
         loop {
             match self.hear_until(Deadline::PASSED) {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::TimedOut => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Hears the next thing that it says.
-    fn hear(&mut self) -> Result<(), KernelError> {
+    /// Hears the next thing that it says. Where that is how a domain ended: how.
+    fn hear(&mut self) -> Result<Option<DomainEnd>, KernelError> {
         self.hear_until(Deadline::NEVER)
     }
 
-    fn hear_until(&mut self, deadline: Deadline) -> Result<(), KernelError> {
-        match heard(&self.socket, deadline)? {
-            Notice::Forked { number, process } => {
-                self.answers.insert(number, Ok(process));
-            }
+    fn hear_until(&mut self, deadline: Deadline) -> Result<Option<DomainEnd>, KernelError> {
+        let (number, answer) = match heard(&self.socket, deadline)? {
+            Notice::Forked { number, process } => (number, Ok(process)),
             Notice::Refused { number, error } => {
                 let error = std::io::Error::from_raw_os_error(error as i32);
-                self.answers.insert(number, Err(refused(FORK)(error)));
+                (number, Err(refused(FORK)(error)))
             }
-            Notice::Exited { number, code } => self.ended(number, end_with(code as i32)),
-            Notice::Killed { number, signal } => {
-                self.ended(number, DomainEnd::Killed(signal as i32));
-            }
+            Notice::Exited { code } => return Ok(Some(end_with(code as i32))),
+            Notice::Killed { signal } => return Ok(Some(DomainEnd::Killed(signal as i32))),
             Notice::Confined { .. } => {
                 return Err(KernelError::new(FORK, ErrorKind::Misbehaved));
             }
-        }
-        Ok(())
-    }
-
-    fn ended(&mut self, number: u64, end: DomainEnd) {
-        if !self.forgotten.remove(&number) {
-            self.ends.insert(number, end);
-        }
+        };
+        self.answers.insert(number, answer);
+        Ok(None)
     }
 }
 
@@ -389,16 +366,19 @@ impl Drop for ForkServer {
 #[cfg(test)]
 #[cfg(not(miri))]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
+    use crate::linux::socket::await_input;
 
     /// In the environment of a process for a fork server, which changes what else is so in it.
     const APART: &str = "RES_TEST_FORK_SERVER";
 
-    /// Killed, and its number anybody's again, before it is looked at.
+    /// Also where the composer wants to hear nothing of its own children, which programs inherit.
     #[test]
-    fn an_end_is_said_first() {
+    fn a_domain_has_its_number_until_it_is_reaped() {
         if std::env::var_os(APART).is_none() {
-            let this = "linux::fork_server::tests::an_end_is_said_first";
+            let this = "linux::fork_server::tests::a_domain_has_its_number_until_it_is_reaped";
             let program = std::env::current_exe().expect("this program");
             let apart = Command::new(program).args(["--exact", this]).env(APART, "1").output();
             let said = apart.expect("it runs").stdout;
@@ -406,24 +386,34 @@ mod tests {
             assert!(said.contains("1 passed"), "{said}");
             return;
         }
+        // SAFETY: no handler.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         let mut server = ForkServer::start().expect("a fork server");
         for _ in 0..100 {
             let ordered = server.order(None, true).expect("it is asked");
-            let number = ordered.number;
-            let process = loop {
-                match server.answers.get(&number) {
-                    Some(process) => break *process.as_ref().expect("a domain"),
-                    None => server.hear().expect("it says so"),
-                }
-            };
-            let pid = Pid::from_raw(i32::try_from(process).expect("a number"));
-            kill_process(pid.expect("a process"), Signal::KILL).expect("it lives");
-            while std::fs::exists(std::format!("/proc/{process}")).expect("there is /proc") {
-                std::hint::spin_loop();
-            }
-            let (forked, _socket) = server.forked(ordered).expect("it was forked");
-            assert!(forked.pidfd.is_none(), "{process} has ended");
-            assert_eq!(server.end_of(number), Ok(DomainEnd::Killed(libc::SIGKILL)));
+            let (domain, _socket) = server.forked(ordered).expect("it is forked");
+            pidfd_send_signal(&domain.pidfd, Signal::KILL).expect("it lives");
+            await_input(domain.pidfd.as_fd(), Deadline::NEVER).expect("it ends");
+            let there = std::format!("/proc/{}", domain.process);
+            let there = || std::fs::exists(&there).expect("there is /proc");
+            // What came behind it has come.
+            let ordered = server.order(None, true).expect("it is asked");
+            let (other, _socket) = server.forked(ordered).expect("it is forked");
+            assert!(there());
+            assert_eq!(server.end_of(&domain), Ok(DomainEnd::Killed(libc::SIGKILL)));
+            assert!(!there());
+            pidfd_send_signal(&other.pidfd, Signal::KILL).expect("it lives");
+            server.reap(&other, false).expect("it is asked");
         }
+    }
+
+    #[test]
+    fn an_older_fork_servers_domains_are_killed() {
+        let domain = Forked {
+            number: 0,
+            process: 1,
+            pidfd: OwnedFd::from(std::io::pipe().expect("a pipe").0),
+        };
+        assert_eq!(end_of(&domain), DomainEnd::Killed(libc::SIGKILL));
     }
 }

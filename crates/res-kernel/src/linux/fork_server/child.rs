@@ -14,7 +14,7 @@ use rustix::thread::sched_yield;
 
 use super::PANICKED;
 use super::message::Begin;
-use super::process::{entry, set_children_signal};
+use super::process::entry;
 use super::warm_up::WarmUp;
 use crate::linux::clock;
 use crate::linux::confine::Seal;
@@ -24,7 +24,7 @@ use crate::{DomainEntry, KernelError, Linux};
 /// In the environment of a program that a domain executes.
 const MARK: &str = "RES_DOMAIN";
 /// Where a domain has its socket.
-const SOCKET: RawFd = 3;
+pub(super) const SOCKET: RawFd = 3;
 /// Where it has the program that it is about to execute.
 const PROGRAM: RawFd = 4;
 /// What a domain exits with whose program cannot be executed, as shells do.
@@ -89,7 +89,6 @@ impl Child<'_> {
     }
 
     fn settle(&self, executes: bool) {
-        set_children_signal(libc::SIG_UNBLOCK);
         if self.seal.is_some_and(|seal| seal.apply(executes).is_err()) {
             leave(1);
         }

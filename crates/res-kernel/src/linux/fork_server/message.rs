@@ -2,14 +2,16 @@
 
 use crate::Confinement;
 
-/// Asks for a domain. Its end of a socket goes with it, and the program that it is to execute. One
-/// without a program waits there for its [`Begin`]. Without a socket: for one that was asked for
-/// before.
-pub(super) struct Request {
-    /// Names the domain.
-    pub(super) number: u64,
-    /// Whether somebody waits for it.
-    pub(super) awaited: bool,
+/// What its composer asks for.
+pub(super) enum Request {
+    /// A domain of that name, and whether somebody waits for it. Its end of a socket goes with it,
+    /// and the program that it is to execute. One without a program waits there for its [`Begin`].
+    Fork { number: u64, awaited: bool },
+    /// That what has yet to be forked is forked now.
+    Hurry,
+    /// That a domain is forgotten which has ended, and, if it is to be `told`, how it did. Until then
+    /// the number of its process is nobody else's.
+    Reap { process: u64, told: bool },
 }
 
 /// Says to a domain of this program where it begins: so far behind the beginning of the program.
@@ -31,32 +33,42 @@ pub(super) enum Notice {
         number: u64,
         error: u64,
     },
-    /// A domain has ended with that code, or by that signal. Until this has been said, the number of
-    /// its process is nobody else's.
+    /// The domain that was asked about had ended with that code, or by that signal.
     Exited {
-        number: u64,
         code: u64,
     },
     Killed {
-        number: u64,
         signal: u64,
     },
 }
 
 type Words<const N: usize> = [[u8; 8]; N];
 
-impl Request {
-    pub(super) const BYTES: usize = size_of::<Words<2>>();
+fn words<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
+    let (words, []) = bytes.as_chunks() else { return None };
+    let words: &[_; N] = words.try_into().ok()?;
+    Some(words.map(u64::from_ne_bytes))
+}
 
-    pub(super) fn bytes(&self) -> Words<2> {
-        [self.number, self.awaited.into()].map(u64::to_ne_bytes)
+impl Request {
+    pub(super) const BYTES: usize = size_of::<Words<3>>();
+
+    pub(super) fn bytes(&self) -> Words<3> {
+        let words = match *self {
+            Self::Fork { number, awaited } => [0, number, awaited.into()],
+            Self::Hurry => [1, 0, 0],
+            Self::Reap { process, told } => [2, process, told.into()],
+        };
+        words.map(u64::to_ne_bytes)
     }
 
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let (words, []) = bytes.as_chunks() else { return None };
-        let &[number, awaited] = words else { return None };
-        let [number, awaited] = [number, awaited].map(u64::from_ne_bytes);
-        Some(Self { number, awaited: awaited != 0 })
+        match words(bytes)? {
+            [0, number, awaited] => Some(Self::Fork { number, awaited: awaited != 0 }),
+            [1, ..] => Some(Self::Hurry),
+            [2, process, told] => Some(Self::Reap { process, told: told != 0 }),
+            _ => None,
+        }
     }
 }
 
@@ -79,23 +91,22 @@ impl Notice {
         let words = match *self {
             Self::Forked { number, process } => [0, number, process],
             Self::Refused { number, error } => [1, number, error],
-            Self::Exited { number, code } => [2, number, code],
-            Self::Killed { number, signal } => [3, number, signal],
+            Self::Exited { code } => [2, code, 0],
+            Self::Killed { signal } => [3, signal, 0],
             Self::Confined { confinement } => [4, confinement.bits().into(), 0],
         };
         words.map(u64::to_ne_bytes)
     }
 
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let (words, []) = bytes.as_chunks() else { return None };
-        let &[kind, number, value] = words else { return None };
-        let (number, value) = (u64::from_ne_bytes(number), u64::from_ne_bytes(value));
-        match u64::from_ne_bytes(kind) {
-            0 => Some(Self::Forked { number, process: value }),
-            1 => Some(Self::Refused { number, error: value }),
-            2 => Some(Self::Exited { number, code: value }),
-            3 => Some(Self::Killed { number, signal: value }),
-            4 => Some(Self::Confined { confinement: Confinement::from_bits(number as u8) }),
+        match words(bytes)? {
+            [0, number, process] => Some(Self::Forked { number, process }),
+            [1, number, error] => Some(Self::Refused { number, error }),
+            [2, code, _] => Some(Self::Exited { code }),
+            [3, signal, _] => Some(Self::Killed { signal }),
+            [4, bits, _] => {
+                Some(Self::Confined { confinement: Confinement::from_bits(bits as u8) })
+            }
             _ => None,
         }
     }

@@ -1,27 +1,26 @@
 //! The process that forks domains, from within.
 
-use core::mem::{MaybeUninit, transmute, zeroed};
-use core::ptr;
+use core::mem::transmute;
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::{File, read_dir};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::catch_unwind;
 use std::process::exit;
 use std::sync::OnceLock;
 use std::vec::Vec;
 
+use res_api::ErrorKind;
 use res_sync::Deadline;
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpid, waitid};
 
-use super::child::Child;
+use super::child::{Child, SOCKET};
 use super::message::{Notice, Request};
 use super::warm_up::WarmUp;
 use super::{MARK, warden};
 use crate::linux::confine::{Filter, Seal, confine};
-use crate::linux::socket::{LinuxSocket, until};
+use crate::linux::socket::LinuxSocket;
 use crate::linux::{barrier, clock, spin};
 use crate::{DomainEntry, Linux};
 
@@ -75,21 +74,22 @@ extern "C" fn take_over() {
 /// Forks whatever is asked for, until nobody is left to ask.
 fn serve() {
     let socket = take_streams();
+    look_after_children();
     forget_environment();
     run_a_thread();
     // Its domains inherit both.
     barrier::reach_all();
     spin::limit();
     let (socket, warden) = warden::stay_back(socket);
-    let (children, warm_up) = (Children::new(), WarmUp::plan());
+    let (this, warm_up) = (getpid(), WarmUp::plan());
     let Some(filter) = confine_all(&socket, &warden) else { return };
     let (warden, seal) = match filter {
         Filter::Asks(_) => (Some(warden), None),
         Filter::Allows(seal) => (None, Some(seal)),
         Filter::Missing => (None, None),
     };
-    let rested = Deadline::PASSED;
-    let mut server = Server { socket, warden, seal, warm_up, children, later: None, rested };
+    let (programs, later, rested) = (HashSet::new(), None, Deadline::PASSED);
+    let mut server = Server { this, socket, warden, seal, warm_up, programs, later, rested };
     while server.turn().is_some() {}
 }
 
@@ -98,10 +98,17 @@ fn serve() {
 fn take_streams() -> LinuxSocket {
     let nothing = File::options().read(true).write(true).open("/dev/null");
     let nothing = nothing.expect("a system has /dev/null");
-    let socket = fcntl_dupfd_cloexec(std::io::stdin(), 3).expect("a descriptor is free");
+    // Not where a domain has its own: what comes for the next one is then in that place already.
+    let socket = fcntl_dupfd_cloexec(std::io::stdin(), SOCKET + 1).expect("a descriptor is free");
     rustix::stdio::dup2_stdin(&nothing).expect("it is open");
     rustix::stdio::dup2_stdout(&nothing).expect("it is open");
     LinuxSocket::of(socket)
+}
+
+/// Whatever a program has said about signals: a child that has ended is there until it is reaped.
+fn look_after_children() {
+    // SAFETY: no handler, and one thread.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
 /// What a program was told by its environment is not for its components, except how a panic looks.
@@ -132,13 +139,15 @@ fn confine_all(socket: &LinuxSocket, warden: &LinuxSocket) -> Option<Filter> {
 
 /// What it works with.
 struct Server {
+    this: Pid,
     socket: LinuxSocket,
     /// Who decides about what it asks for, if anybody does.
     warden: Option<LinuxSocket>,
     /// What each domain has yet to do.
     seal: Option<Seal>,
     warm_up: WarmUp,
-    children: Children,
+    /// Domains that may execute a program, as the warden was told.
+    programs: HashSet<Pid>,
     /// An order that nobody waits for yet.
     later: Option<Order>,
     /// When whoever gave the last order has had some rest.
@@ -158,38 +167,34 @@ struct Order {
 const REST: Duration = Duration::from_millis(1);
 
 impl Server {
-    /// Waits for something to do, and does it. `None`: nobody is left to ask.
+    /// Does the next thing that is asked for. `None`: nobody is left to ask.
     fn turn(&mut self) -> Option<()> {
         let rested = if self.later.is_some() { self.rested } else { Deadline::NEVER };
-        let mut wanted = [
-            PollFd::from_borrowed_fd(self.socket.as_descriptor(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.children.signals.as_fd(), PollFlags::IN),
-        ];
-        match poll(&mut wanted, until(rested).as_ref()) {
-            Ok(0) => return self.fork_later(Deadline::PASSED),
-            Ok(_) => {}
-            Err(Errno::INTR) => return Some(()),
+        let (mut bytes, mut came) = ([0; Request::BYTES], [None, None]);
+        let each = |descriptor| {
+            if let Some(place) = came.iter_mut().find(|place| place.is_none()) {
+                *place = Some(descriptor);
+            }
+        };
+        let len = match self.socket.recv_descriptors(&mut bytes, rested, each) {
+            Ok(len) => len,
+            Err(error) if error.kind == ErrorKind::TimedOut => {
+                return self.fork_later(Deadline::PASSED);
+            }
             Err(_) => return None,
+        };
+        match (Request::of(&bytes[..len])?, came) {
+            (Request::Fork { number, awaited }, [Some(socket), program]) => {
+                self.take(Order { number, socket, program }, awaited)
+            }
+            (Request::Fork { .. }, _) => None,
+            (Request::Hurry, _) => self.fork_later(Deadline::NEVER),
+            (Request::Reap { process, told }, _) => self.reap(process, told),
         }
-        let [asked, ended] = wanted.map(|wanted| !wanted.revents().is_empty());
-        if ended {
-            self.report()?;
-        }
-        if asked { self.answer() } else { Some(()) }
     }
 
-    /// Does what is asked for.
-    fn answer(&mut self) -> Option<()> {
-        let (mut bytes, mut came) = ([0; Request::BYTES], Vec::new());
-        let each = |descriptor| came.push(descriptor);
-        let len = self.socket.recv_descriptors(&mut bytes, Deadline::NEVER, each).ok()?;
-        let Request { number, awaited } = Request::of(&bytes[..len])?;
-        let mut came = came.into_iter();
-        let Some(socket) = came.next() else {
-            // That one, unless it has been forked meanwhile.
-            return self.fork_later(Deadline::NEVER);
-        };
-        let order = Order { number, socket, program: came.next() };
+    /// Forks what is ordered, now or later.
+    fn take(&mut self, order: Order, awaited: bool) -> Option<()> {
         let now = clock::now();
         let rested = Deadline::at(now + REST);
         let before = core::mem::replace(&mut self.rested, rested);
@@ -208,10 +213,9 @@ impl Server {
 
     /// Forks a domain, which warms up if it is not wanted until then.
     fn fork(&mut self, order: Order, rested: Deadline) -> Option<()> {
-        let (number, executes) = (order.number, order.program.is_some());
+        let number = order.number;
         match self.start(order, rested) {
             Ok(process) => {
-                self.children.domains.insert(process, Domain { number, executes });
                 let process = process.as_raw_nonzero().get().unsigned_abs().into();
                 say(&self.socket, &Notice::Forked { number, process })
             }
@@ -223,14 +227,15 @@ impl Server {
     }
 
     /// The process of a new domain.
-    fn start(&self, order: Order, rested: Deadline) -> Result<Pid, Errno> {
+    fn start(&mut self, order: Order, rested: Deadline) -> Result<Pid, Errno> {
         let Order { socket, program, .. } = order;
         let (seal, warm_up) = (self.seal.as_ref(), &self.warm_up);
-        let child = Child { server: getpid(), socket, seal, warm_up, rested };
+        let child = Child { server: self.this, socket, seal, warm_up, rested };
         let Some(program) = program else {
             return Ok(fork()?.unwrap_or_else(|| child.run()));
         };
         let process = fork()?.unwrap_or_else(|| child.execute(&program));
+        self.programs.insert(process);
         self.tell_warden(process, true);
         Ok(process)
     }
@@ -243,58 +248,29 @@ impl Server {
         }
     }
 
-    /// Says how all children ended that have, each before its process's number can be another one's.
-    fn report(&mut self) -> Option<()> {
-        self.children.heed_signals();
-        while let Some(ended) = Ended::next() {
-            let process = ended.process;
-            if let Some(Domain { number, executes }) = self.children.domains.remove(&process) {
-                if executes {
-                    // It may not have come so far.
-                    self.tell_warden(process, false);
-                }
-                say(&self.socket, &ended.notice(number))?;
-            }
-            let _ = waitid(WaitId::Pid(process), WaitIdOptions::EXITED);
+    /// Lets go of a child that has ended, whose number can then be another's.
+    fn reap(&mut self, process: u64, told: bool) -> Option<()> {
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw)?;
+        if self.programs.remove(&process) {
+            // It may not have come so far.
+            self.tell_warden(process, false);
         }
-        Some(())
+        let ended = waitid(WaitId::Pid(process), WaitIdOptions::EXITED).ok().flatten();
+        if told { say(&self.socket, &end(ended)) } else { Some(()) }
+    }
+}
+
+/// How a child ended; one that there is not went with its fork server.
+fn end(status: Option<WaitIdStatus>) -> Notice {
+    let killed = || status.and_then(|status| status.terminating_signal()).unwrap_or(libc::SIGKILL);
+    match status.and_then(|status| status.exit_status()) {
+        Some(code) => Notice::Exited { code: code.unsigned_abs().into() },
+        None => Notice::Killed { signal: killed().unsigned_abs().into() },
     }
 }
 
 fn say(socket: &LinuxSocket, notice: &Notice) -> Option<()> {
     socket.send_waiting(notice.bytes().as_flattened(), &[]).ok()
-}
-
-/// How a child ended that has; the number of its process stays its own.
-struct Ended {
-    process: Pid,
-    /// Whether by itself, with a code; or else by a signal.
-    exited: bool,
-    status: u64,
-}
-
-impl Ended {
-    /// One of them.
-    fn next() -> Option<Self> {
-        // SAFETY: numbers, of which all can be 0; and then it names no child.
-        let mut info: libc::siginfo_t = unsafe { zeroed() };
-        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        // SAFETY: Linux writes what it has to say there, for which there is room.
-        let known = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) } == 0;
-        // SAFETY: that call writes both, or nothing.
-        let (process, status) = unsafe { (info.si_pid(), info.si_status()) };
-        let process = Pid::from_raw(process).filter(|_| known)?;
-        let exited = info.si_code == libc::CLD_EXITED;
-        Some(Self { process, exited, status: status.unsigned_abs().into() })
-    }
-
-    /// For the domain of that number.
-    fn notice(&self, number: u64) -> Notice {
-        match *self {
-            Self { exited: true, status: code, .. } => Notice::Exited { number, code },
-            Self { exited: false, status: signal, .. } => Notice::Killed { number, signal },
-        }
-    }
 }
 
 unsafe extern "C" {
@@ -319,50 +295,5 @@ pub(super) fn fork() -> Result<Option<Pid>, Errno> {
     match unsafe { if is_alone() { _Fork() } else { libc::fork() } } {
         -1 => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN)),
         child => Ok(Pid::from_raw(child)),
-    }
-}
-
-/// Children, and who learns of their ends.
-struct Children {
-    signals: OwnedFd,
-    /// Which domain is which process.
-    domains: HashMap<Pid, Domain>,
-}
-
-/// A domain that was forked.
-struct Domain {
-    number: u64,
-    /// Whether it executes another program, as the warden was told.
-    executes: bool,
-}
-
-impl Children {
-    fn new() -> Self {
-        let set = set_children_signal(libc::SIG_BLOCK);
-        // SAFETY: a set that lives; the call makes a descriptor.
-        let signals =
-            unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
-        assert!(signals >= 0, "a descriptor is free");
-        // SAFETY: just made, and nobody else's.
-        Self { signals: unsafe { OwnedFd::from_raw_fd(signals) }, domains: HashMap::new() }
-    }
-
-    /// Takes the signals: what they say, `waitid` says too.
-    fn heed_signals(&self) {
-        // There is one at most: this kind does not queue.
-        let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
-        let _ = rustix::io::read(&self.signals, &mut signal);
-    }
-}
-
-/// Blocks or unblocks the signal that says that a child has ended; the set with it alone.
-pub(super) fn set_children_signal(how: libc::c_int) -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: the first call makes the set; then it is one.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
-        libc::sigprocmask(how, set.as_ptr(), ptr::null_mut());
-        set.assume_init()
     }
 }

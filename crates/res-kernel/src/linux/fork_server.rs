@@ -14,7 +14,7 @@ mod warm_up;
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -46,6 +46,10 @@ const MARK: &CStr = c"RES_FORK_SERVER";
 /// What the fork server exits with for a domain whose entry panicked, as std does.
 const PANICKED: i32 = 101;
 
+/// So many domains are forked ahead. Where one begins after the other, the fork of the next may have
+/// to wait for a core until this one has ended; with two, nobody waits for that.
+const SPARES: usize = 2;
+
 /// A fork server that runs.
 struct ForkServer {
     process: Child,
@@ -53,9 +57,9 @@ struct ForkServer {
     confinement: Confinement,
     /// From which number on domains are its own, and not of one before it.
     first: u64,
-    /// A domain that has yet to be told where to begin: made before anybody wants it, since to fork
-    /// takes longer than to say so.
-    spare: Option<Ordered>,
+    /// Domains that have yet to be told where to begin: made before anybody wants them, since to fork
+    /// takes longer than to say so. In the order in which they are made.
+    spares: VecDeque<Ordered>,
     /// What became of orders that nobody has asked for yet: which process each domain is.
     answers: HashMap<u64, Result<u64, KernelError>>,
 }
@@ -179,10 +183,10 @@ impl ForkServer {
             socket,
             confinement,
             first: next(),
-            spare: None,
+            spares: VecDeque::new(),
             answers: HashMap::new(),
         };
-        server.order_spare();
+        server.order_spares();
         Ok(server)
     }
 
@@ -191,7 +195,7 @@ impl ForkServer {
         if process::entry(entry.0).is_none() {
             return Err(KernelError::new(FORK, ErrorKind::Invalid));
         }
-        let spare = self.spare.take();
+        let spare = self.spares.pop_front();
         let begun = spare.and_then(|spare| {
             self.hurry(&spare).ok()?;
             self.tell(spare, entry).ok()
@@ -201,13 +205,18 @@ impl ForkServer {
             // There was none, or somebody killed it.
             None => self.order(None, true).and_then(|ordered| self.tell(ordered, entry)),
         };
-        self.order_spare();
+        self.order_spares();
         begun
     }
 
     /// Where there can be none, the next start takes longer, or says why.
-    fn order_spare(&mut self) {
-        self.spare = self.order(None, false).ok();
+    fn order_spares(&mut self) {
+        while self.spares.len() < SPARES {
+            match self.order(None, false) {
+                Ok(spare) => self.spares.push_back(spare),
+                Err(_) => return,
+            }
+        }
     }
 
     /// Asks for a domain, and does not wait for it.

@@ -2,7 +2,7 @@
 
 use core::mem::transmute;
 use core::time::Duration;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{File, read_dir};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::catch_unwind;
@@ -88,7 +88,7 @@ fn serve() {
         Filter::Allows(seal) => (None, Some(seal)),
         Filter::Missing => (None, None),
     };
-    let (programs, later, rested) = (HashSet::new(), None, Deadline::PASSED);
+    let (programs, later, rested) = (HashSet::new(), VecDeque::new(), Deadline::PASSED);
     let mut server = Server { this, socket, warden, seal, warm_up, programs, later, rested };
     while server.turn().is_some() {}
 }
@@ -148,8 +148,8 @@ struct Server {
     warm_up: WarmUp,
     /// Domains that may execute a program, as the warden was told.
     programs: HashSet<Pid>,
-    /// An order that nobody waits for yet.
-    later: Option<Order>,
+    /// Orders that nobody waits for yet.
+    later: VecDeque<Order>,
     /// When whoever gave the last order has had some rest.
     rested: Deadline,
 }
@@ -169,7 +169,7 @@ const REST: Duration = Duration::from_millis(1);
 impl Server {
     /// Does the next thing that is asked for. `None`: nobody is left to ask.
     fn turn(&mut self) -> Option<()> {
-        let rested = if self.later.is_some() { self.rested } else { Deadline::NEVER };
+        let rested = if self.later.is_empty() { Deadline::NEVER } else { self.rested };
         let (mut bytes, mut came) = ([0; Request::BYTES], [None, None]);
         let each = |descriptor| {
             if let Some(place) = came.iter_mut().find(|place| place.is_none()) {
@@ -179,7 +179,7 @@ impl Server {
         let len = match self.socket.recv_descriptors(&mut bytes, rested, each) {
             Ok(len) => len,
             Err(error) if error.kind == ErrorKind::TimedOut => {
-                return self.fork_later(Deadline::PASSED);
+                return self.fork_next(Deadline::PASSED);
             }
             Err(_) => return None,
         };
@@ -188,7 +188,7 @@ impl Server {
                 self.take(Order { number, socket, program }, awaited)
             }
             (Request::Fork { .. }, _) => None,
-            (Request::Hurry, _) => self.fork_later(Deadline::NEVER),
+            (Request::Hurry, _) => self.fork_next(Deadline::NEVER),
             (Request::Reap { process, told }, _) => self.reap(process, told),
         }
     }
@@ -198,17 +198,18 @@ impl Server {
         let now = clock::now();
         let rested = Deadline::at(now + REST);
         let before = core::mem::replace(&mut self.rested, rested);
+        self.later.push_back(order);
         if awaited || !before.passed(now) {
-            return self.fork(order, rested);
+            while !self.later.is_empty() {
+                self.fork_next(rested)?;
+            }
         }
-        self.fork_later(rested)?;
-        self.later = Some(order);
         Some(())
     }
 
-    /// Forks what was ordered for later, if anything was.
-    fn fork_later(&mut self, rested: Deadline) -> Option<()> {
-        self.later.take().map_or(Some(()), |order| self.fork(order, rested))
+    /// Forks the next that was ordered, if any was.
+    fn fork_next(&mut self, rested: Deadline) -> Option<()> {
+        self.later.pop_front().map_or(Some(()), |order| self.fork(order, rested))
     }
 
     /// Forks a domain, which warms up if it is not wanted until then.

@@ -195,18 +195,23 @@ impl ForkServer {
         if process::entry(entry.0).is_none() {
             return Err(KernelError::new(FORK, ErrorKind::Invalid));
         }
-        let spare = self.spares.pop_front();
-        let begun = spare.and_then(|spare| {
-            self.hurry(&spare).ok()?;
-            self.tell(spare, entry).ok()
-        });
-        let begun = match begun {
+        let begun = match self.begin_spare(entry) {
             Some(begun) => Ok(begun),
-            // There was none, or somebody killed it.
             None => self.order(None, true).and_then(|ordered| self.tell(ordered, entry)),
         };
         self.order_spares();
         begun
+    }
+
+    /// One that was forked ahead and lives: somebody may have killed them.
+    fn begin_spare(&mut self, entry: EntryCode) -> Option<(Forked, LinuxSocket)> {
+        while let Some(spare) = self.spares.pop_front() {
+            let begun = self.hurry(&spare).and_then(|()| self.tell(spare, entry));
+            if begun.is_ok() {
+                return begun.ok();
+            }
+        }
+        None
     }
 
     /// Where there can be none, the next start takes longer, or says why.

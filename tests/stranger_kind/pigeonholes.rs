@@ -185,7 +185,7 @@ impl<B: Backend, T: Message> Sender for End<B, T, true> {
         // Once more, so that the close is seen, and a group that watches is told.
         let seen = self.wait.snapshot();
         match self.put(message) {
-            Err(TrySendError::Full(message)) => Err(match self.wait.idle(seen) {
+            Err(TrySendError::Full(message)) => Err(match self.wait.idle(seen, None) {
                 None => TrySendError::Full(message),
                 Some(gone) => TrySendError::Gone(message, gone),
             }),
@@ -240,9 +240,10 @@ impl<B: Backend, T: Message> Receiver for End<B, T, false> {
             Err(TryRecvError::Empty) => {
                 let seen = self.wait.snapshot();
                 match self.get() {
-                    Err(TryRecvError::Empty) => {
-                        Err(self.wait.idle(seen).map_or(TryRecvError::Empty, TryRecvError::Gone))
-                    }
+                    Err(TryRecvError::Empty) => Err(self
+                        .wait
+                        .idle(seen, None)
+                        .map_or(TryRecvError::Empty, TryRecvError::Gone)),
                     found => found,
                 }
             }

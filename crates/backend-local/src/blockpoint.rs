@@ -458,13 +458,16 @@ impl<K: Kernel> res_api::Blockpoint for Blockpoint<K> {
         self.0.event().snapshot()
     }
 
-    fn idle(&self, seen: Snapshot) -> Option<Gone> {
+    fn idle(&self, seen: Snapshot, stuck_at: Option<u64>) -> Option<Gone> {
         let gone = seen.gone();
         // A source whose other side is gone stays ready: each look says why.
         if seen.watched() && gone.is_none() {
             let watch = self.0.watch().lock().clone();
             if let Some(watch) = watch {
                 watch.idle(|| self.0.event().unmoved_since(seen));
+                if let Some((at, (outside, word))) = stuck_at.zip(self.0.outside()) {
+                    outside.stuck(word, at);
+                }
             }
         }
         gone

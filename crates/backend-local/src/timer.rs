@@ -119,7 +119,7 @@ impl<K: Kernel> res_api::Timer for Timer<K> {
         let seen = self.0.snapshot();
         self.0.0.timing.fire(self.0.now());
         let times = self.0.0.timing.take_expired();
-        self.0.idle(seen);
+        self.0.idle(seen, None);
         times
     }
 

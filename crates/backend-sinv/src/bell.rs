@@ -8,7 +8,7 @@
 use core::ptr::NonNull;
 
 use backend_local::bitmap::Bitmap;
-use res_api::{Barrier, Wake};
+use res_api::{Barrier, Instant, Wake};
 use res_kernel::{Isolation, Kernel, KernelError, KernelMemory};
 use res_sync::{Event, MemoryModel, Park};
 
@@ -77,6 +77,10 @@ impl<K: Isolation> Bell<K> {
         // SAFETY: aligned, mapped as long as this lives, and used by atomics only.
         let word = unsafe { self.word.as_ref() };
         Event { park: &self.kernel, point: &self.point, word, barrier: self.barrier }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.kernel.now()
     }
 
     /// Tells the listener that the source of that bit may be ready.

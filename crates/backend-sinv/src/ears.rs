@@ -13,8 +13,8 @@ use res_api::{ErrorKind, WaitError};
 use res_kernel::{Isolation, KernelError};
 use res_sync::{Deadline, Event, Mutex, Side};
 
-use arena::Arena;
-use heard::{Heard, sleep_on, strongest};
+use arena::{Arena, Watched};
+use heard::{Heard, Listened, sleep_on, strongest};
 
 use crate::bell::BIT_BITS;
 use crate::link::Link;
@@ -35,6 +35,11 @@ struct Known<K: Isolation> {
     watchers: BTreeMap<WordId, u64>,
     /// How often an arena was forgotten.
     forgotten: u64,
+}
+
+/// Which source of its arena a bell is for.
+const fn bit_of(bell: u64) -> u32 {
+    bell as u32 & ((1 << BIT_BITS) - 1)
 }
 
 impl<K: Isolation> Ears<K> {
@@ -86,11 +91,11 @@ impl<K: Isolation> Ears<K> {
         point: &Blockpoint<K>,
     ) -> Result<u64, ErrorKind> {
         let bell = link.number(Request::Watch(word))?;
-        let (arena, bit) = (bell >> BIT_BITS, bell as u32 & ((1 << BIT_BITS) - 1));
+        let (arena, bit) = (bell >> BIT_BITS, bit_of(bell));
         let arena = self.arena(link, arena, None).inspect_err(|_| {
             let _ = link.ask(Request::Unwatch(word));
         })?;
-        arena.sources.lock().watched.insert(bit, point.clone());
+        arena.sources.lock().watched.insert(bit, Watched::new(point));
         self.known.lock().watched.insert(word, bell);
         Ok(bell)
     }
@@ -101,17 +106,31 @@ impl<K: Isolation> Ears<K> {
             let Some(bell) = known.watched.remove(&word) else { return };
             let arena = known.arenas.get(&(bell >> BIT_BITS)).cloned();
             drop(known);
-            let bit = bell as u32 & ((1 << BIT_BITS) - 1);
+            let bit = bit_of(bell);
             arena.and_then(|arena| arena.sources.lock().watched.remove(&bit))
         };
-        // Not under a lock: it may be the last.
+        // Not under a lock: it may be the last handle to its point.
         drop(source);
         let _ = link.ask(Request::Unwatch(word));
     }
 
+    /// Who waits on that word has found so much, and no more since it last said so.
+    pub(crate) fn stuck(&self, word: WordId, at: u64) {
+        let arena_and_bit = {
+            let known = self.known.lock();
+            let bell = known.watched.get(&word).copied();
+            bell.and_then(|bell| {
+                Some((Arc::clone(known.arenas.get(&(bell >> BIT_BITS))?), bit_of(bell)))
+            })
+        };
+        if let Some((arena, bit)) = arena_and_bit {
+            arena.stuck(bit, at);
+        }
+    }
+
     /// Rings for the word. The number of the bell was read in memory that a peer can write.
     pub(crate) fn ring(&self, link: &Link<K>, word: WordId, bell: u64) {
-        let (arena, bit) = (bell >> BIT_BITS, bell as u32 & ((1 << BIT_BITS) - 1));
+        let (arena, bit) = (bell >> BIT_BITS, bit_of(bell));
         match self.arena(link, arena, Some(word)) {
             Ok(arena) => arena.theirs.ring(bit),
             // It shares no arena with whoever watches, or that was made up.
@@ -140,7 +159,7 @@ impl<K: Isolation> Ears<K> {
             gone
         };
         if let Some(arena) = gone {
-            arena.sweep();
+            arena.sweep_all();
         }
     }
 
@@ -169,7 +188,7 @@ impl<K: Isolation> Ears<K> {
                 (arenas, heard) = (listed, Heard::default());
             }
             let bells = arenas.iter().map(|arena| arena.ours.event());
-            let bells: Vec<_> = bells.map(|bell| (bell, bell.subscribe())).collect();
+            let mut bells: Vec<_> = bells.map(Listened::to).collect();
             event.park.heavy_barrier(strongest(event, &bells));
             if listen(&arenas) {
                 return Ok(());
@@ -183,9 +202,15 @@ impl<K: Isolation> Ears<K> {
                 return Err(WaitError::TimedOut);
             }
             heard.judge(&arenas, now);
+            let mut until = deadline;
+            for (bell, arena) in bells.iter_mut().zip(&*arenas) {
+                let deaf = arena.deaf_until(now);
+                bell.deaf = deaf.is_some();
+                until = until.min(deaf.map_or(Deadline::NEVER, Deadline::at));
+            }
             // One that has moved: look again.
-            let woken = sleep_on((event, armed), &bells, &heard).and_then(|waits| {
-                let woken = event.park.park_any(&waits, deadline.min(heard.deaf_until()))?;
+            let woken = sleep_on((event, armed), &bells).and_then(|waits| {
+                let woken = event.park.park_any(&waits, until)?;
                 waits.get(woken).map(|waiting| waiting.word)
             });
             heard.note(&bells, woken);
@@ -195,10 +220,13 @@ impl<K: Isolation> Ears<K> {
 
 #[cfg(test)]
 mod tests {
+    use core::ops::Range;
     use core::time::Duration;
 
     use chan_impls::Spsc;
-    use res_api::{Backend, Env, EvtGrp, Fault, Name, Receiver, Rx, Sender, Slot, Trigger, Tx};
+    use res_api::{
+        Backend, Entry, Env, EvtGrp, Fault, Name, Receiver, Rx, Sender, Slot, Trigger, Tx,
+    };
     use res_kernel::sim::Simulation;
     use res_kernel::{Kernel, Sim};
 
@@ -251,8 +279,8 @@ mod tests {
     const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
     const MILLISECOND: Duration = Duration::from_millis(1);
 
-    /// Sends until it has something to ring; then rings all the time for what nobody watches.
-    fn rings_for_nothing(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+    /// Sends until it has something to ring; then rings all the time for those sources.
+    fn rings_for(env: Env<Sinv<Sim>>, bits: Range<u32>) -> Result<(), Fault> {
         let mut to = env.take(TO)?;
         while env.world.ears.list().is_empty() {
             to.send(0)?;
@@ -260,10 +288,22 @@ mod tests {
         let late = env.now() + 80 * MILLISECOND;
         let arenas = env.world.ears.list();
         while env.now() < late {
-            arenas.iter().for_each(|arena| arena.theirs.ring(crate::bell::SOURCES - 1));
+            for arena in &*arenas {
+                bits.clone().for_each(|bit| arena.theirs.ring(bit));
+            }
             env.yield_now();
         }
         Ok(())
+    }
+
+    fn rings_for_nothing(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+        let last = crate::bell::SOURCES - 1;
+        rings_for(env, last..last + 1)
+    }
+
+    /// What is watched has one of the first numbers.
+    fn rings_and_sends_nothing(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+        rings_for(env, 0..2)
     }
 
     /// Sends the time now and then.
@@ -277,13 +317,36 @@ mod tests {
         Ok(())
     }
 
+    /// Waits, and looks.
+    type Wait = fn(&Sinv<Sim>, &<Sinv<Sim> as Backend>::EvtGrp, &mut dyn FnMut() -> bool);
+
+    fn by_itself(
+        system: &Sinv<Sim>,
+        _: &<Sinv<Sim> as Backend>::EvtGrp,
+        look: &mut dyn FnMut() -> bool,
+    ) {
+        let sim = &system.world.link.kernel;
+        let (point, word) = (sim.point().expect("a point"), res_sync::model::Atomic::new(0));
+        let event = Event { park: sim, point: &point, word: &word, barrier: sim.barrier() };
+        system.world.ears.wait(event, system.within(60_000 * MILLISECOND), look).expect("heard");
+    }
+
+    fn by_the_group(
+        system: &Sinv<Sim>,
+        group: &<Sinv<Sim> as Backend>::EvtGrp,
+        look: &mut dyn FnMut() -> bool,
+    ) {
+        group.wait(system.within(60_000 * MILLISECOND)).expect("heard");
+        look();
+    }
+
     /// Listens to one of each.
-    fn listens(sim: Sim) {
+    fn listens(sim: Sim, rings: impl Entry<Sinv<Sim>>, wait: Wait) {
         let system = Sinv::on(sim, Limits::default()).expect("a system");
-        let late = system.within(Duration::from_secs(60));
+        let late = system.within(60_000 * MILLISECOND);
         let [(bad, mut from_bad), (good, mut from)] =
             [(); 2].map(|()| system.chan::<Spsc, u64>(4).expect("a channel"));
-        let hostile = system.component(const { Name::new("hostile") }, rings_for_nothing);
+        let hostile = system.component(const { Name::new("hostile") }, rings);
         let honest = system.component(const { Name::new("honest") }, sends_the_time);
         let components = [(hostile.expect("made"), bad), (honest.expect("made"), good)];
         let components = components.map(|(component, to)| {
@@ -296,11 +359,9 @@ mod tests {
         let group = system.evtgrp(2).expect("a group");
         let _watched = [&from_bad, &from].map(|rx| group.add(rx, Trigger::Edge, 1).expect("added"));
         while from_bad.try_recv().is_ok() {}
-        let (point, word) = (sim.point().expect("a point"), res_sync::model::Atomic::new(0));
-        let event = Event { park: &sim, point: &point, word: &word, barrier: sim.barrier() };
         let (begin, mut looks, mut came) = (system.now(), 0, 0);
         while came < 20 {
-            let waited = system.world.ears.wait(event, late, &mut || {
+            wait(&system, &group, &mut || {
                 looks += 1;
                 let _ = from_bad.try_recv();
                 let Ok(sent) = from.try_recv() else { return false };
@@ -309,7 +370,6 @@ mod tests {
                 came += 1;
                 true
             });
-            waited.expect("it is heard");
         }
         // So many, one behind each of them, and a few for each that came.
         let periods = (system.now() - begin).as_millis() / 10 + 2;
@@ -317,11 +377,20 @@ mod tests {
         components.iter().for_each(|it| assert_eq!(it.wait(late), Ok(res_api::Exit::Success)));
     }
 
-    #[test]
-    fn who_rings_for_nothing_wakes_nobody_often_and_delays_nobody() {
+    fn nobody_is_delayed(rings: impl Entry<Sinv<Sim>> + Copy + Send + 'static, wait: Wait) {
         for seed in 0..8 {
-            let outcome = Simulation::new(seed).run(listens);
+            let outcome = Simulation::new(seed).run(move |sim| listens(sim, rings, wait));
             assert_eq!(outcome.failure, None, "seed {seed}: {outcome}");
         }
+    }
+
+    #[test]
+    fn who_rings_for_nothing_wakes_nobody_often_and_delays_nobody() {
+        nobody_is_delayed(rings_for_nothing, by_itself);
+    }
+
+    #[test]
+    fn who_rings_and_sends_nothing_is_not_listened_to_by_a_group() {
+        nobody_is_delayed(rings_and_sends_nothing, by_the_group);
     }
 }

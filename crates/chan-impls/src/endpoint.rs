@@ -18,6 +18,7 @@ use res_api::{
 use crate::pace::Pace;
 use crate::patience::Patience;
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopError, PopQueue, PushError, PushQueue};
+use crate::stuck::Stuck;
 
 /// The sending end of a channel made of the pushing half `Q` of a queue.
 ///
@@ -71,6 +72,7 @@ struct End<B: Backend> {
     wait: B::Blockpoint,
     pace: Pace,
     patience: Patience,
+    stuck: Stuck,
     blocked: u64,
     blocked_for: Duration,
     /// Leaves when it is dropped, so it comes after the queue.
@@ -87,6 +89,7 @@ impl<B: Backend> End<B> {
             wait,
             pace,
             patience: Patience::default(),
+            stuck: Stuck::default(),
             blocked: 0,
             blocked_for: Duration::ZERO,
             cap,
@@ -143,6 +146,11 @@ impl<B: Backend> End<B> {
     fn concerned(&self) -> Option<Snapshot> {
         let seen = self.wait.snapshot();
         (seen.watched() || seen.gone().is_some()).then_some(seen)
+    }
+
+    /// Nothing was found behind that; what this side had been told.
+    fn idle(&mut self, queue: &impl Half, seen: Snapshot) -> Option<Gone> {
+        self.wait.idle(seen, self.stuck.at(queue.position()))
     }
 
     fn stats(&self, queue: &impl Half) -> Stats {
@@ -236,7 +244,7 @@ impl<B: Backend, Q: PushQueue> QueueSnd<B, Q> {
     fn try_send_again(&mut self, message: Q::Item) -> Result<(), TrySendError<Q::Item>> {
         let Some(seen) = self.end.concerned() else { return Err(TrySendError::Full(message)) };
         match self.push(message) {
-            Err(TrySendError::Full(message)) => match self.end.wait.idle(seen) {
+            Err(TrySendError::Full(message)) => match self.end.idle(&self.queue, seen) {
                 None => Err(TrySendError::Full(message)),
                 Some(gone) => Err(TrySendError::Gone(message, gone)),
             },
@@ -419,7 +427,7 @@ impl<B: Backend, Q: PopQueue> QueueRcv<B, Q> {
         let Some(seen) = self.end.concerned() else { return Err(TryRecvError::Empty) };
         match self.queue.try_pop() {
             Ok(Some(message)) => self.popped(message).map_err(TryRecvError::Gone),
-            Ok(None) => Err(match self.end.wait.idle(seen) {
+            Ok(None) => Err(match self.end.idle(&self.queue, seen) {
                 None => TryRecvError::Empty,
                 Some(gone) => TryRecvError::Gone(gone),
             }),

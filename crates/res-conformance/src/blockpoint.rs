@@ -260,9 +260,9 @@ pub fn h23_idle_answers_what_was_told<H: Harness>(h: &H) -> Result<(), Failure> 
     let s = stage(h);
     let point = s.blockpoint()?;
     let before = point.snapshot();
-    check_eq!(point.idle(before), None, "nothing told");
+    check_eq!(point.idle(before, None), None, "nothing told");
     point.tell(Side::Waiters, Gone::PeerGone);
-    check_eq!(point.idle(before), None, "told only after the snapshot");
-    check_eq!(point.idle(point.snapshot()), Some(Gone::PeerGone), "told before the snapshot");
+    check_eq!(point.idle(before, None), None, "told only after the snapshot");
+    check_eq!(point.idle(point.snapshot(), None), Some(Gone::PeerGone), "told before the snapshot");
     Ok(())
 }

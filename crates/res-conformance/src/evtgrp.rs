@@ -189,7 +189,7 @@ pub fn h23_an_old_snapshot_takes_nothing_away<H: Harness>(h: &H) -> Result<(), F
     for n in 0..3 {
         let seen = rx.blockpoint().snapshot();
         tx.try_send(n)?;
-        check_eq!(rx.blockpoint().idle(seen), None, "what was told");
+        check_eq!(rx.blockpoint().idle(seen, None), None, "what was told");
         check_eq!(group.wait(s.soon()), event(SourceKind::Receiver, 1), "what came since");
         check_eq!(rx.try_recv(), Ok(n), "received");
     }

@@ -45,7 +45,8 @@ impl<B: Backend, I: Interface + ?Sized> Callee<B, I> {
             self.answer(Err(ErrorKind::Other));
         }
         let Self { side, end, .. } = self;
-        match end.wait_until(deadline, |frame| side.look(frame)).map_err(as_recv)? {
+        let state = side.state();
+        match end.wait_until(deadline, state, |frame| side.look(frame)).map_err(as_recv)? {
             Ok(question) => Ok(Request { callee: self, question }),
             Err(Misbehaved) => Err(RecvError::Gone(Gone::Misbehaved)),
         }

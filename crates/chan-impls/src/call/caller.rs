@@ -88,7 +88,8 @@ impl<B: Backend, I: Interface + ?Sized> Caller<B, I> {
     #[inline]
     fn answer(&mut self, deadline: Deadline) -> Result<Answer, CallError> {
         let Self { side, end, .. } = self;
-        flat(end.wait_until(deadline, |frame| side.look(frame))?)
+        let state = side.state();
+        flat(end.wait_until(deadline, state, |frame| side.look(frame))?)
     }
 
     /// The other side is gone; perhaps it answered before it went.

@@ -9,6 +9,7 @@ use super::error::CallError;
 use super::frame::{FRAME, Frame};
 use super::{ID, Interface};
 use crate::patience::Patience;
+use crate::stuck::Stuck;
 
 /// Where the payload begins, if there is one: pages of its own.
 const PAYLOAD_AT: u64 = PAGE;
@@ -28,6 +29,7 @@ pub(super) struct End<B: Backend> {
     /// Waited on by this side.
     wait: B::Blockpoint,
     patience: Patience,
+    stuck: Stuck,
     payload: u64,
     /// Leaves when it is dropped.
     cap: B::Cap,
@@ -41,7 +43,8 @@ impl<B: Backend> End<B> {
             Ok((map, signal, wait)) => {
                 let (payload, state) = (cap.desc().capacity, cap.state());
                 let patience = Patience::default();
-                Ok((Self { signal, wait, patience, payload, cap, map }, state))
+                let stuck = Stuck::default();
+                Ok((Self { signal, wait, patience, stuck, payload, cap, map }, state))
             }
             Err(kind) => Err(CastError::new(cap, CastReason::Parts(kind))),
         }
@@ -83,18 +86,20 @@ impl<B: Backend> End<B> {
         self.signal.trigger(Wake::All)
     }
 
-    /// Waits until `look` finds something, the deadline, or the other side is gone.
+    /// Waits until `look` finds something, the deadline, or the other side is gone. It is at that
+    /// state before.
     #[inline]
     pub(super) fn wait_until<R>(
         &mut self,
         deadline: Deadline,
+        state: u64,
         mut look: impl FnMut(&Frame<B::Model>) -> Option<R>,
     ) -> Result<R, WaitError> {
         if let Some(found) = look(self.frame()) {
             return Ok(found);
         }
         if deadline == Deadline::PASSED {
-            return self.look_again(look);
+            return self.look_again(state, look);
         }
         for _ in 0..self.patience.rounds() {
             if let Some(found) = self.wait.spin(|| look(self.frame())) {
@@ -121,7 +126,8 @@ impl<B: Backend> End<B> {
     /// and a group that watches is told idle.
     #[cold]
     fn look_again<R>(
-        &self,
+        &mut self,
+        state: u64,
         mut look: impl FnMut(&Frame<B::Model>) -> Option<R>,
     ) -> Result<R, WaitError> {
         let seen = self.wait.snapshot();
@@ -131,7 +137,8 @@ impl<B: Backend> End<B> {
         if let Some(found) = look(self.frame()) {
             return Ok(found);
         }
-        Err(self.wait.idle(seen).map_or(WaitError::TimedOut, WaitError::Gone))
+        let stuck_at = self.stuck.at(state);
+        Err(self.wait.idle(seen, stuck_at).map_or(WaitError::TimedOut, WaitError::Gone))
     }
 
     pub(super) fn blockpoint(&self) -> &B::Blockpoint {

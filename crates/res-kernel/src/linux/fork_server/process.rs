@@ -198,11 +198,12 @@ impl Server {
         let now = clock::now();
         let rested = Deadline::at(now + REST);
         let before = core::mem::replace(&mut self.rested, rested);
+        if awaited {
+            return self.fork(order, rested);
+        }
         self.later.push_back(order);
-        if awaited || !before.passed(now) {
-            while !self.later.is_empty() {
-                self.fork_next(rested)?;
-            }
+        while !before.passed(now) && !self.later.is_empty() {
+            self.fork_next(rested)?;
         }
         Some(())
     }

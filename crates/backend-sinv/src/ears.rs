@@ -377,7 +377,7 @@ mod tests {
         components.iter().for_each(|it| assert_eq!(it.wait(late), Ok(res_api::Exit::Success)));
     }
 
-    fn nobody_is_delayed(rings: impl Entry<Sinv<Sim>> + Copy + Send + 'static, wait: Wait) {
+    fn nobody_is_delayed(rings: impl Entry<Sinv<Sim>> + 'static, wait: Wait) {
         for seed in 0..8 {
             let outcome = Simulation::new(seed).run(move |sim| listens(sim, rings, wait));
             assert_eq!(outcome.failure, None, "seed {seed}: {outcome}");

@@ -488,13 +488,15 @@ fn children(of: u64) -> BTreeSet<u64> {
 /// The domains that wait to be told where to begin, in a process that has begun none but that one,
 /// and has forgotten those before.
 fn spares(server: u64, begun: u64) -> BTreeSet<u64> {
+    let give_up = Instant::now() + Duration::from_secs(60);
     loop {
         let mut spares = children(server);
         spares.remove(&begun);
-        match spares.len() {
-            2 => return spares,
-            _ => std::thread::yield_now(),
+        if spares.len() == 2 {
+            return spares;
         }
+        assert!(Instant::now() < give_up, "{spares:?} beside {begun}");
+        std::thread::yield_now();
     }
 }
 

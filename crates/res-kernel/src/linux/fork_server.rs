@@ -137,7 +137,7 @@ pub(super) fn start(start: Start<'_>) -> Result<(Forked, LinuxSocket), KernelErr
 /// How a domain ended whose pidfd says that it did. To be asked once, and not to be forgotten behind
 /// that.
 pub(super) fn end_of(domain: &Forked) -> DomainEnd {
-    // Where the fork server was killed, it took its domains with it.
+    // Where the fork server was killed, it took its domains with it, and what it knew of them.
     let with_it = DomainEnd::Killed(libc::SIGKILL);
     server().as_mut().map_or(with_it, |server| server.end_of(domain).unwrap_or(with_it))
 }
@@ -248,7 +248,7 @@ impl ForkServer {
         self.hear_all()?;
         match self.answers.contains_key(&spare.number) {
             true => Ok(()),
-            false => self.ask(Request::Hurry, &[]),
+            false => self.ask(Request::Hurry { number: spare.number }, &[]),
         }
     }
 
@@ -270,7 +270,10 @@ impl ForkServer {
     fn pidfd_of(&mut self, process: u64) -> Result<OwnedFd, KernelError> {
         let misbehaved = KernelError::new(FORK, ErrorKind::Misbehaved);
         let pid = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or(misbehaved)?;
-        pidfd_open(pid, PidfdFlags::empty()).map_err(refused(FORK)).inspect_err(|_| {
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(refused(FORK));
+        // If it is gone, that process may have been another one.
+        self.hear_all()?;
+        pidfd.inspect_err(|_| {
             // It could not be looked after.
             let _ = kill_process(pid, Signal::KILL);
             let _ = self.ask(Request::Reap { process, told: false }, &[]);
@@ -297,8 +300,9 @@ impl ForkServer {
     fn end_of(&mut self, domain: &Forked) -> Result<DomainEnd, KernelError> {
         self.reap(domain, true)?;
         loop {
-            if let Some(end) = self.hear()? {
-                return Ok(end);
+            match self.hear()? {
+                Some((process, end)) if process == domain.process => return Ok(end),
+                _ => {}
             }
         }
     }
@@ -322,20 +326,24 @@ impl ForkServer {
         }
     }
 
-    /// Hears the next thing that it says. Where that is how a domain ended: how.
-    fn hear(&mut self) -> Result<Option<DomainEnd>, KernelError> {
+    /// Hears the next thing that it says. Where that is how a domain ended: which process, and how.
+    fn hear(&mut self) -> Result<Option<(u64, DomainEnd)>, KernelError> {
         self.hear_until(Deadline::NEVER)
     }
 
-    fn hear_until(&mut self, deadline: Deadline) -> Result<Option<DomainEnd>, KernelError> {
+    fn hear_until(&mut self, deadline: Deadline) -> Result<Option<(u64, DomainEnd)>, KernelError> {
         let (number, answer) = match heard(&self.socket, deadline)? {
             Notice::Forked { number, process } => (number, Ok(process)),
             Notice::Refused { number, error } => {
                 let error = std::io::Error::from_raw_os_error(error as i32);
                 (number, Err(refused(FORK)(error)))
             }
-            Notice::Exited { code } => return Ok(Some(end_with(code as i32))),
-            Notice::Killed { signal } => return Ok(Some(DomainEnd::Killed(signal as i32))),
+            Notice::Exited { process, code } => {
+                return Ok(Some((process, end_with(code as i32))));
+            }
+            Notice::Killed { process, signal } => {
+                return Ok(Some((process, DomainEnd::Killed(signal as i32))));
+            }
             Notice::Confined { .. } => {
                 return Err(KernelError::new(FORK, ErrorKind::Misbehaved));
             }

@@ -106,7 +106,13 @@ impl LinuxSocket {
         }
         // The first byte is ours: a message is never empty, which would look like the end.
         let parts = [IoSlice::new(&[0]), IoSlice::new(bytes)];
-        match sendmsg(&self.0, &parts, &mut control, flags | SendFlags::NOSIGNAL) {
+        let sent = loop {
+            match sendmsg(&self.0, &parts, &mut control, flags | SendFlags::NOSIGNAL) {
+                Err(Errno::INTR) => {}
+                sent => break sent,
+            }
+        };
+        match sent {
             Ok(_) => Ok(()),
             Err(Errno::PIPE | Errno::CONNRESET) => Err(KernelError::new(SEND, ErrorKind::PeerGone)),
             Err(error) => Err(refused(SEND)(error)),

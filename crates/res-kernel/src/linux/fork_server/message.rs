@@ -7,8 +7,8 @@ pub(super) enum Request {
     /// A domain of that name, and whether somebody waits for it. Its end of a socket goes with it,
     /// and the program that it is to execute. One without a program waits there for its [`Begin`].
     Fork { number: u64, awaited: bool },
-    /// That what has yet to be forked is forked now.
-    Hurry,
+    /// That the domain of that name is forked now, if it has yet to be.
+    Hurry { number: u64 },
     /// That a domain is forgotten which has ended, and, if it is to be `told`, how it did. Until then
     /// the number of its process is nobody else's.
     Reap { process: u64, told: bool },
@@ -33,11 +33,13 @@ pub(super) enum Notice {
         number: u64,
         error: u64,
     },
-    /// The domain that was asked about had ended with that code, or by that signal.
+    /// The domain that was asked about, that process, had ended with that code, or by that signal.
     Exited {
+        process: u64,
         code: u64,
     },
     Killed {
+        process: u64,
         signal: u64,
     },
 }
@@ -56,7 +58,7 @@ impl Request {
     pub(super) fn bytes(&self) -> Words<3> {
         let words = match *self {
             Self::Fork { number, awaited } => [0, number, awaited.into()],
-            Self::Hurry => [1, 0, 0],
+            Self::Hurry { number } => [1, number, 0],
             Self::Reap { process, told } => [2, process, told.into()],
         };
         words.map(u64::to_ne_bytes)
@@ -65,7 +67,7 @@ impl Request {
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         match words(bytes)? {
             [0, number, awaited] => Some(Self::Fork { number, awaited: awaited != 0 }),
-            [1, ..] => Some(Self::Hurry),
+            [1, number, _] => Some(Self::Hurry { number }),
             [2, process, told] => Some(Self::Reap { process, told: told != 0 }),
             _ => None,
         }
@@ -91,8 +93,8 @@ impl Notice {
         let words = match *self {
             Self::Forked { number, process } => [0, number, process],
             Self::Refused { number, error } => [1, number, error],
-            Self::Exited { code } => [2, code, 0],
-            Self::Killed { signal } => [3, signal, 0],
+            Self::Exited { process, code } => [2, process, code],
+            Self::Killed { process, signal } => [3, process, signal],
             Self::Confined { confinement } => [4, confinement.bits().into(), 0],
         };
         words.map(u64::to_ne_bytes)
@@ -102,8 +104,8 @@ impl Notice {
         match words(bytes)? {
             [0, number, process] => Some(Self::Forked { number, process }),
             [1, number, error] => Some(Self::Refused { number, error }),
-            [2, code, _] => Some(Self::Exited { code }),
-            [3, signal, _] => Some(Self::Killed { signal }),
+            [2, process, code] => Some(Self::Exited { process, code }),
+            [3, process, signal] => Some(Self::Killed { process, signal }),
             [4, bits, _] => {
                 Some(Self::Confined { confinement: Confinement::from_bits(bits as u8) })
             }

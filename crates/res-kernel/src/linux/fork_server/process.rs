@@ -188,7 +188,10 @@ impl Server {
                 self.take(Order { number, socket, program }, awaited)
             }
             (Request::Fork { .. }, _) => None,
-            (Request::Hurry, _) => self.fork_next(Deadline::NEVER),
+            (Request::Hurry { number }, _) => match self.later.front() {
+                Some(order) if order.number == number => self.fork_next(Deadline::NEVER),
+                _ => Some(()),
+            },
             (Request::Reap { process, told }, _) => self.reap(process, told),
         }
     }
@@ -252,22 +255,22 @@ impl Server {
 
     /// Lets go of a child that has ended, whose number can then be another's.
     fn reap(&mut self, process: u64, told: bool) -> Option<()> {
-        let process = i32::try_from(process).ok().and_then(Pid::from_raw)?;
-        if self.programs.remove(&process) {
+        let pid = i32::try_from(process).ok().and_then(Pid::from_raw)?;
+        if self.programs.remove(&pid) {
             // It may not have come so far.
-            self.tell_warden(process, false);
+            self.tell_warden(pid, false);
         }
-        let ended = waitid(WaitId::Pid(process), WaitIdOptions::EXITED).ok().flatten();
-        if told { say(&self.socket, &end(ended)) } else { Some(()) }
+        let ended = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).ok().flatten();
+        if told { say(&self.socket, &end(process, ended)) } else { Some(()) }
     }
 }
 
 /// How a child ended; one that there is not went with its fork server.
-fn end(status: Option<WaitIdStatus>) -> Notice {
+fn end(process: u64, status: Option<WaitIdStatus>) -> Notice {
     let killed = || status.and_then(|status| status.terminating_signal()).unwrap_or(libc::SIGKILL);
     match status.and_then(|status| status.exit_status()) {
-        Some(code) => Notice::Exited { code: code.unsigned_abs().into() },
-        None => Notice::Killed { signal: killed().unsigned_abs().into() },
+        Some(code) => Notice::Exited { process, code: code.unsigned_abs().into() },
+        None => Notice::Killed { process, signal: killed().unsigned_abs().into() },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Blockpoints: the event word, who is on which side of it, and the group that watches.
 
 use core::fmt;
-use core::sync::atomic::Ordering::AcqRel;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use res_api::{
     Barrier, Deadline, ErrorKind, Gone, Instant, Side, Snapshot, Source, SourceKind, ThreadId,
@@ -16,7 +16,7 @@ use crate::evtgrp::Watch;
 use crate::list::{Link, Linked, List};
 use crate::mem::MemObject;
 use crate::outside::{Outside, WordId};
-use crate::system::{Ref, SystemRef, U32};
+use crate::system::{Ref, SystemRef, U32, U64};
 use crate::timer::Timing;
 
 /// What a blockpoint is a handle to.
@@ -37,6 +37,10 @@ pub(crate) struct Point<K: Kernel> {
     /// Where the word lies, if it is not here.
     home: Mutex<K, Option<Home<K>>>,
     pub(crate) timing: Timing<K>,
+    /// How often a group here was told of it because somebody elsewhere said so.
+    marks: U64<K>,
+    /// Until when the group is not told of it, in nanoseconds, since that was for nothing; 0: it is.
+    vain_until: U64<K>,
     link: Link<Self>,
     system: SystemRef<K>,
 }
@@ -61,12 +65,14 @@ struct Home<K: Kernel> {
     shared: bool,
     /// How often others may still wake those here for nothing.
     vain: Budget,
+    /// How much had been found when its end was last stuck, and how often it was marked then.
+    stuck: (u64, u64),
 }
 
 impl<K: Kernel> Home<K> {
     fn new(memory: &Ref<MemObject<K>, K>, word: WordId) -> Self {
         let memory = memory.clone();
-        Self { memory, word, travelled: false, shared: false, vain: Budget::new() }
+        Self { memory, word, travelled: false, shared: false, vain: Budget::new(), stuck: (0, 0) }
     }
 }
 
@@ -90,6 +96,8 @@ impl<K: Kernel> Point<K> {
             watch: Mutex::new(kernel.clone(), kernel.point()?, barrier, None),
             home: Mutex::new(kernel.clone(), kernel.point()?, barrier, None),
             timing: Timing::new(),
+            marks: Atomic::new(0),
+            vain_until: Atomic::new(0),
             link: Link::new(),
             system: system.clone(),
         })
@@ -117,6 +125,23 @@ impl<K: Kernel> Point<K> {
             let mut home = self.home.lock();
             let home = home.as_mut().filter(|home| home.travelled)?;
             home.vain.spend(self.kernel.now(), Rate::VAIN)
+        }
+    }
+
+    /// Its end has found so much, and no more since it last said so: if a group was told of it
+    /// meanwhile, that was for nothing (H12).
+    fn stuck(&self, at: u64) {
+        // Relaxed: a count, of which a late one is as good.
+        let marks = self.marks.load(Relaxed);
+        let mut home = self.home.lock();
+        let Some(home) = home.as_mut().filter(|home| home.travelled) else { return };
+        let before = core::mem::replace(&mut home.stuck, (at, marks));
+        if before.0 == at
+            && before.1 != marks
+            && let Some(until) = home.vain.spend(self.kernel.now(), Rate::VAIN)
+        {
+            // Relaxed: who sees it late tells the group once more.
+            self.vain_until.store(until.as_nanos(), Relaxed);
         }
     }
 
@@ -373,9 +398,28 @@ impl<K: Kernel> Blockpoint<K> {
     /// Marks the source as pending in the group that watches here, if one does: somebody rang its
     /// bell. For backends that stand on this one.
     pub fn mark(&self) {
+        // Relaxed: see `stuck`.
+        self.0.marks.fetch_add(1, Relaxed);
         let watch = self.0.watch.lock().clone();
         if let Some(watch) = watch {
             watch.mark();
+        }
+    }
+
+    /// Until when it is not to be marked, since that was for nothing too often (H12). For backends that
+    /// stand on this one.
+    pub fn vain_until(&self) -> Option<Instant> {
+        // Relaxed: see `stuck`.
+        let until = self.0.vain_until.load(Relaxed);
+        (until != 0 && self.0.kernel.now().as_nanos() < until).then(|| Instant::from_nanos(until))
+    }
+
+    /// Whoever waits for the group that watches here, if one does, does so anew. For backends that
+    /// stand on this one.
+    pub fn rearm(&self) {
+        let watch = self.0.watch.lock().clone();
+        if let Some(watch) = watch {
+            watch.rearm();
         }
     }
 
@@ -465,8 +509,8 @@ impl<K: Kernel> res_api::Blockpoint for Blockpoint<K> {
             let watch = self.0.watch().lock().clone();
             if let Some(watch) = watch {
                 watch.idle(|| self.0.event().unmoved_since(seen));
-                if let Some((at, (outside, word))) = stuck_at.zip(self.0.outside()) {
-                    outside.stuck(word, at);
+                if let Some(at) = stuck_at {
+                    self.0.stuck(at);
                 }
             }
         }

@@ -107,7 +107,7 @@ pub struct DistantPop<K: Kernel> {
 }
 
 macro_rules! half {
-    ($half:ident, $distant:ident, $count:ident) => {
+    ($half:ident, $distant:ident, $count:ident, $sole:expr) => {
         impl<K: Kernel> fmt::Debug for $half<K> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({} of {})", stringify!($half), self.len(), self.capacity())
@@ -115,6 +115,8 @@ macro_rules! half {
         }
 
         impl<K: Kernel> Half for $half<K> {
+            const SOLE: bool = $sole;
+
             fn capacity(&self) -> u32 {
                 self.$distant.capacity
             }
@@ -131,8 +133,8 @@ macro_rules! half {
     };
 }
 
-half!(DistantPush, to, pushed);
-half!(DistantPop, from, popped);
+half!(DistantPush, to, pushed, false);
+half!(DistantPop, from, popped, true);
 
 impl<K: Kernel> DistantPush<K> {
     /// The number of the queue.

@@ -135,12 +135,6 @@ pub trait Outside<K: Kernel>: Send + Sync {
     /// Rings the bell for the word. A peer may have made up its number.
     fn ring(&self, word: WordId, bell: u64);
 
-    /// Who waits on that word has found so much, again and again, and a group here watches it: what it
-    /// was told meanwhile was for nothing (H12).
-    fn stuck(&self, word: WordId, at: u64) {
-        let _ = (word, at);
-    }
-
     /// As [`Event::wait_until`], and looks also when a bell of this component has been rung.
     ///
     /// # Errors

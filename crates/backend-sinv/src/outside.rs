@@ -299,10 +299,6 @@ impl<K: Isolation> Outside<K> for Beyond<K> {
         self.0.ears.ring(&self.0.link, word, bell);
     }
 
-    fn stuck(&self, word: WordId, at: u64) {
-        self.0.ears.stuck(word, at);
-    }
-
     fn wait(
         &self,
         event: Event<'_, K>,

@@ -149,8 +149,9 @@ impl<B: Backend> End<B> {
     }
 
     /// Nothing was found behind that; what this side had been told.
-    fn idle(&mut self, queue: &impl Half, seen: Snapshot) -> Option<Gone> {
-        self.wait.idle(seen, self.stuck.at(queue.position()))
+    fn idle<Q: Half>(&mut self, queue: &Q, seen: Snapshot) -> Option<Gone> {
+        let stuck_at = if Q::SOLE { self.stuck.at(queue.position()) } else { None };
+        self.wait.idle(seen, stuck_at)
     }
 
     fn stats(&self, queue: &impl Half) -> Stats {

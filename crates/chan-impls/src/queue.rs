@@ -63,6 +63,10 @@ pub enum Fate {
 /// # assert!(full(&tx));
 /// ```
 pub trait Half {
+    /// Whether there is no other half like this: nobody else pushes, or pops. What it finds full or
+    /// empty again has not been filled or emptied by another one meanwhile.
+    const SOLE: bool = false;
+
     /// How many items fit.
     fn capacity(&self) -> u32;
 

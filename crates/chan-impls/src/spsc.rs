@@ -215,6 +215,8 @@ unsafe impl<M: Mapped, T: Message> InMemory for SpscPop<M, T> {
 macro_rules! half_by_index {
     ($half:ident) => {
         impl<M: Mapped, T: Message> Half for $half<M, T> {
+            const SOLE: bool = true;
+
             #[inline]
             fn capacity(&self) -> u32 {
                 self.index.capacity()

@@ -1,8 +1,8 @@
 //! What a component has of an arena that it shares with another.
 
-use core::mem::replace;
 use core::sync::atomic::Ordering::Relaxed;
 use std::collections::BTreeMap;
+use std::vec::Vec;
 
 use backend_local::Blockpoint;
 use backend_local::outside::WordId;
@@ -20,8 +20,11 @@ pub(super) struct Arena<K: Isolation> {
     pub(super) ours: Bell<K>,
     pub(super) theirs: Bell<K>,
     pub(super) sources: Mutex<K, Sources<K>>,
-    /// Until when it is not listened to, in nanoseconds; 0: it is.
-    deaf: <K::Model as MemoryModel>::U64,
+    /// The manager rings it, for several who share no arena with this component.
+    pub(super) is_shared: bool,
+    /// When the first source is told of that is not told of yet, in nanoseconds; 0: there is none.
+    /// Written under the lock of the sources.
+    due: <K::Model as MemoryModel>::U64,
     /// Last: the bells lie in it.
     _memory: K::Memory,
 }
@@ -29,25 +32,51 @@ pub(super) struct Arena<K: Isolation> {
 /// What a peer rings for.
 pub(super) struct Sources<K: Isolation> {
     /// What stands for which bit, of those that groups here watch.
-    pub(super) watched: BTreeMap<u32, Watched<K>>,
+    pub(super) watched: BTreeMap<u32, Blockpoint<K>>,
+    /// Those that were rung for, and until when their groups are not told: it was for nothing before
+    /// (H12).
+    withheld: BTreeMap<u32, Instant>,
     /// How many of them were marked.
     marked: u64,
     /// How often the peer may still ring for none of them.
     vain: Budget,
 }
 
-/// A source of a group here.
-pub(super) struct Watched<K: Isolation> {
-    point: Blockpoint<K>,
-    /// How often it was marked.
-    marked: u64,
-    /// How much had been found there when its end was last stuck, and how often it was marked then.
-    stuck: (u64, u64),
-}
+impl<K: Isolation> Sources<K> {
+    fn new() -> Self {
+        let (watched, withheld) = (BTreeMap::new(), BTreeMap::new());
+        Self { watched, withheld, marked: 0, vain: Budget::new() }
+    }
 
-impl<K: Isolation> Watched<K> {
-    pub(super) fn new(point: &Blockpoint<K>) -> Self {
-        Self { point: point.clone(), marked: 0, stuck: (0, 0) }
+    /// Takes those that are due.
+    fn take_due(&mut self, now: Instant) -> Vec<Blockpoint<K>> {
+        let due = self.withheld.iter().filter(|(_, until)| **until <= now);
+        let points = due.filter_map(|(bit, _)| self.watched.get(bit).cloned());
+        let points: Vec<_> = points.collect();
+        self.withheld.retain(|_, until| *until > now);
+        self.marked += points.len() as u64;
+        points
+    }
+
+    /// When the next one is due, in nanoseconds; 0: there is none.
+    fn next_due(&self) -> u64 {
+        self.withheld.values().min().map_or(0, |until| until.as_nanos())
+    }
+
+    /// The bell has woken somebody for nothing, who knew how many sources were marked: until when not
+    /// to listen to it (H12).
+    ///
+    /// If one was marked since, the peer rang for another group here. The first time is for free: a
+    /// peer that rings for what has been found already keeps to the rules.
+    pub(super) fn woke_for_nothing(
+        &mut self,
+        known: &mut Option<u64>,
+        now: Instant,
+    ) -> Option<Instant> {
+        if known.replace(self.marked) != Some(self.marked) {
+            return None;
+        }
+        self.vain.spend(now, Rate::VAIN)
     }
 }
 
@@ -55,13 +84,12 @@ impl<K: Isolation> Arena<K> {
     /// The arena, for whoever listens there, or for who is to ring for that word.
     pub(super) fn ask(link: &Link<K>, id: u64, word: Option<WordId>) -> Result<Self, ErrorKind> {
         let (half, object, memory) = link.memory(Request::Arena(id, word))?;
-        let half = u32::try_from(half).map_err(|_| ErrorKind::Misbehaved)?;
-        let new = Self::new(&link.kernel, memory, half);
+        let new = Self::new(&link.kernel, memory, half as u32 & 1, half & 2 != 0);
         new.inspect_err(|_| link.say(Request::Forget(object)))
     }
 
     /// One in which this component listens to that half.
-    fn new(kernel: &K, memory: K::Memory, half: u32) -> Result<Self, ErrorKind> {
+    fn new(kernel: &K, memory: K::Memory, half: u32, is_shared: bool) -> Result<Self, ErrorKind> {
         let bell = |half| {
             // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
             let bell = unsafe { Bell::new(kernel, &memory, half) };
@@ -69,76 +97,72 @@ impl<K: Isolation> Arena<K> {
         };
         let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
         let point = kernel.point().map_err(|error| error.kind)?;
-        let sources = Sources { watched: BTreeMap::new(), marked: 0, vain: Budget::new() };
-        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), sources);
-        Ok(Self { ours, theirs, sources, deaf: Atomic::new(0), _memory: memory })
+        let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), Sources::new());
+        Ok(Self { ours, theirs, sources, is_shared, due: Atomic::new(0), _memory: memory })
     }
 
-    /// Marks the sources whose bits are set, unless it is not listened to.
+    /// Marks the sources whose bits are set, and those that are due.
     pub(super) fn sweep(&self) {
-        // Relaxed: see `spend`.
-        if self.deaf.load(Relaxed) != 0 {
-            if self.deaf_until(self.ours.now()).is_some() {
-                return;
+        if self.due().is_some_and(|due| due <= self.ours.now()) {
+            self.tell_all(self.ours.now());
+        }
+        self.ours.sweep(|bit| self.rung(bit));
+    }
+
+    /// One that nobody rings any more: marks all sources that were rung for.
+    pub(super) fn close(&self) {
+        self.sweep();
+        self.tell_all(Instant::from_nanos(u64::MAX));
+    }
+
+    /// When it is to be swept again, rung or not.
+    pub(super) fn due(&self) -> Option<Instant> {
+        // Relaxed: whoever sets it has the group wait anew.
+        match self.due.load(Relaxed) {
+            0 => None,
+            due => Some(Instant::from_nanos(due)),
+        }
+    }
+
+    fn rung(&self, bit: u32) {
+        let (point, until, is_new) = {
+            let mut sources = self.sources.lock();
+            let Some(point) = sources.watched.get(&bit).cloned() else { return };
+            let until = point.vain_until();
+            sources.marked += u64::from(until.is_none());
+            let is_new = !sources.withheld.contains_key(&bit);
+            if let Some(until) = until.filter(|_| is_new) {
+                sources.withheld.insert(bit, until);
+                self.due.store(sources.next_due(), Relaxed);
             }
-            self.deaf.store(0, Relaxed);
+            (point, until, is_new)
+        };
+        match until {
+            None => point.mark(),
+            // It has to know when that is due.
+            Some(_) if is_new => point.rearm(),
+            Some(_) => {}
         }
-        self.sweep_all();
     }
 
-    /// Marks the sources whose bits are set.
-    pub(super) fn sweep_all(&self) {
-        self.ours.sweep(|bit| {
-            let point = {
-                let mut sources = self.sources.lock();
-                let watched = sources.watched.get_mut(&bit).map(|watched| {
-                    watched.marked += 1;
-                    watched.point.clone()
-                });
-                sources.marked += u64::from(watched.is_some());
-                watched
-            };
-            if let Some(point) = point {
-                point.mark();
-            }
-        });
+    /// Marks those that are due by then.
+    fn tell_all(&self, now: Instant) {
+        let due = {
+            let mut sources = self.sources.lock();
+            let due = sources.take_due(now);
+            self.due.store(sources.next_due(), Relaxed);
+            due
+        };
+        due.iter().for_each(Blockpoint::mark);
     }
 
-    /// The bell has woken somebody for nothing, who knew how many sources were marked (H12).
-    ///
-    /// If one was marked since, the peer rang for another group here. The first time is for free: a
-    /// peer that rings for what has been found already keeps to the rules.
-    pub(super) fn woke_for_nothing(&self, known: &mut Option<u64>, now: Instant) {
+    /// Nobody watches that source here any more. What is returned may be the last handle to its point:
+    /// not to be dropped under a lock.
+    pub(super) fn forget(&self, bit: u32) -> Option<Blockpoint<K>> {
         let mut sources = self.sources.lock();
-        if known.replace(sources.marked) == Some(sources.marked) {
-            self.spend(&mut sources.vain, now);
-        }
-    }
-
-    /// The end of that source has found so much, and no more since it last said so: if it was marked
-    /// meanwhile, that was for nothing (H12).
-    pub(super) fn stuck(&self, bit: u32, at: u64) {
-        let mut sources = self.sources.lock();
-        let Some(watched) = sources.watched.get_mut(&bit) else { return };
-        let before = replace(&mut watched.stuck, (at, watched.marked));
-        if before.0 == at && before.1 != watched.marked {
-            self.spend(&mut sources.vain, self.ours.now());
-        }
-    }
-
-    /// Once more for nothing: too often, and it is not listened to until the period is over.
-    fn spend(&self, vain: &mut Budget, now: Instant) {
-        if let Some(until) = vain.spend(now, Rate::VAIN) {
-            // Relaxed: who sees it late listens once more.
-            self.deaf.store(until.as_nanos(), Relaxed);
-        }
-    }
-
-    /// When it is listened to again, if it is not.
-    pub(super) fn deaf_until(&self, now: Instant) -> Option<Instant> {
-        // Relaxed: see `spend`.
-        let until = self.deaf.load(Relaxed);
-        (now.as_nanos() < until).then(|| Instant::from_nanos(until))
+        sources.withheld.remove(&bit);
+        self.due.store(sources.next_due(), Relaxed);
+        sources.watched.remove(&bit)
     }
 }
 
@@ -146,63 +170,38 @@ impl<K: Isolation> Arena<K> {
 mod tests {
     use backend_local::Local;
     use res_api::Backend;
-    use res_kernel::Kernel;
     use res_kernel::linux::Linux;
 
     use super::*;
-    use crate::bell::ARENA;
-
-    fn arena() -> Arena<Linux> {
-        let kernel = Linux::new();
-        let memory = kernel.memory(ARENA).expect("memory");
-        Arena::new(&kernel, memory, 0).expect("an arena")
-    }
-
-    /// How often it is listened to when that is done again and again.
-    fn times(arena: &Arena<Linux>, now: Instant, mut again: impl FnMut()) -> usize {
-        let listened = |_: &usize| {
-            again();
-            arena.deaf_until(now).is_none()
-        };
-        (0..10_000).take_while(listened).count()
-    }
 
     /// Each group of this component hears it, and one of them it is for.
     #[test]
     fn what_another_group_here_was_told_is_not_for_nothing() {
-        let (arena, mut known, now) = (arena(), None, Instant::from_nanos(1));
-        let fine = times(&arena, now, || {
-            arena.woke_for_nothing(&mut known, now);
-            arena.sources.lock().marked += 1;
-        });
-        assert_eq!(fine, 10_000);
+        let mut sources = Sources::<Linux>::new();
+        let (mut known, now) = (None, Instant::from_nanos(1));
+        for _ in 0..1_000 {
+            assert_eq!(sources.woke_for_nothing(&mut known, now), None);
+            sources.marked += 1;
+        }
         // The next wait, and then for nothing.
         known = None;
-        assert_eq!(times(&arena, now, || arena.woke_for_nothing(&mut known, now)), 1 + 63);
+        let times = (0..).take_while(|_| sources.woke_for_nothing(&mut known, now).is_none());
+        assert_eq!(times.count(), 1 + 63);
     }
 
     #[test]
-    fn what_was_told_to_who_is_stuck_was_for_nothing() {
-        let (arena, system) = (arena(), Local::new().expect("a system"));
-        let point = system.blockpoint().expect("a point");
-        arena.sources.lock().watched.insert(5, Watched::new(&point));
-        let now = arena.ours.now();
-        let told = |bit, at| {
-            arena.ours.ring(bit);
-            arena.sweep_all();
-            arena.stuck(5, at);
-        };
-        // It has found something, was told of another, or only looked.
-        let mut at = 0;
-        let finds = times(&arena, now, || {
-            at += 1;
-            told(5, at);
-        });
-        let others = times(&arena, now, || told(6, at));
-        let looks = times(&arena, now, || arena.stuck(5, at));
-        assert_eq!([finds, others, looks], [10_000; 3]);
-        // The clock goes on: two periods, if that takes so long.
-        let told = times(&arena, now, || told(5, at));
-        assert!((63..=2 * 63).contains(&told), "{told}");
+    fn what_is_withheld_is_told_when_it_is_due() {
+        let system = Local::new().expect("a system");
+        let (mut sources, at) = (Sources::<Linux>::new(), Instant::from_nanos);
+        for bit in 0..3 {
+            sources.watched.insert(bit, system.blockpoint().expect("a point"));
+        }
+        // The last of them is watched no more.
+        for (bit, until) in [(0, 5), (1, 7), (3, 5)] {
+            sources.withheld.insert(bit, at(until));
+        }
+        let mut due = |now| (sources.take_due(at(now)).len(), sources.next_due());
+        assert_eq!([4, 5, 6, 7].map(&mut due), [(0, 5), (1, 7), (0, 7), (1, 0)]);
+        assert_eq!(sources.marked, 2);
     }
 }

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use res_api::Barrier;
 use res_kernel::Isolation;
 use res_sync::event::Snapshot;
-use res_sync::{Event, Instant, MemoryModel, Park, Waiting};
+use res_sync::{Deadline, Event, Instant, MemoryModel, Park, Waiting};
 
 use super::arena::Arena;
 
@@ -22,29 +22,40 @@ struct Rung {
     woke: bool,
     /// How many sources had been marked when it last woke for nothing.
     marked: Option<u64>,
+    /// Until when it is not listened to.
+    deaf: Option<Instant>,
 }
 
 impl Heard {
     /// A look has found nothing.
     pub(super) fn judge<K: Isolation>(&mut self, arenas: &[Arc<Arena<K>>], now: Instant) {
         for (rung, arena) in self.0.iter_mut().zip(arenas) {
-            if core::mem::take(&mut rung.woke) {
-                arena.woke_for_nothing(&mut rung.marked, now);
+            rung.deaf = rung.deaf.filter(|until| *until > now);
+            // Who shares an arena with one that rings for nothing is heard all the same.
+            if core::mem::take(&mut rung.woke) && !arena.is_shared {
+                let mut sources = arena.sources.lock();
+                rung.deaf = sources.woke_for_nothing(&mut rung.marked, now);
             }
         }
     }
 
+    /// Whether that one is not listened to.
+    fn is_deaf(&self, at: usize) -> bool {
+        self.0.get(at).is_some_and(|rung| rung.deaf.is_some())
+    }
+
+    /// When one is listened to again that is not.
+    pub(super) fn deaf_until(&self) -> Deadline {
+        self.0.iter().filter_map(|rung| rung.deaf).min().map_or(Deadline::NEVER, Deadline::at)
+    }
+
     /// Has slept, or has not for one that moved; the machine may know which word woke it. A peer can
     /// wake without moving its word.
-    pub(super) fn note<K: Isolation>(
-        &mut self,
-        bells: &[Listened<'_, K>],
-        woken: Option<&Word<K>>,
-    ) {
-        for (at, bell) in bells.iter().enumerate() {
-            let (event, armed) = bell.armed;
-            let it_is = woken.is_some_and(|word| core::ptr::eq(word, event.word));
-            if !bell.is_slept_on() || !it_is && event.still(armed).is_some() {
+    pub(super) fn note<K: Isolation>(&mut self, bells: &[Armed<'_, K>], woken: Option<&Word<K>>) {
+        for (at, (bell, armed)) in bells.iter().enumerate() {
+            let it_is = woken.is_some_and(|word| core::ptr::eq(word, bell.word));
+            let slept_on = !self.is_deaf(at) && armed.gone().is_none();
+            if !slept_on || !it_is && bell.still(*armed).is_some() {
                 continue;
             }
             if self.0.is_empty() {
@@ -61,43 +72,29 @@ type Word<K> = <<K as Park>::Model as MemoryModel>::U64;
 /// A word, as it was when it was armed.
 pub(super) type Armed<'a, K> = (Event<'a, K>, Snapshot);
 
-/// A bell that was armed.
-pub(super) struct Listened<'a, K: Park> {
-    armed: Armed<'a, K>,
-    /// It has rung for nothing too often.
-    pub(super) deaf: bool,
-}
-
-impl<'a, K: Park> Listened<'a, K> {
-    /// Arms it.
-    pub(super) fn to(bell: Event<'a, K>) -> Self {
-        Self { armed: (bell, bell.subscribe()), deaf: false }
-    }
-
-    /// A bell whose listeners are told that nobody rings it any more is not: only a peer that breaks
-    /// the rules writes that, and it would keep us awake for ever.
-    fn is_slept_on(&self) -> bool {
-        !self.deaf && self.armed.1.gone().is_none()
-    }
-}
-
 /// The one barrier that does for all of them: the asymmetric one is a fence, too.
-pub(super) fn strongest<K: Isolation>(event: Event<'_, K>, bells: &[Listened<'_, K>]) -> Barrier {
-    let asymmetric = bells.iter().any(|bell| bell.armed.0.barrier == Barrier::Asymmetric);
+pub(super) fn strongest<K: Isolation>(event: Event<'_, K>, bells: &[Armed<'_, K>]) -> Barrier {
+    let asymmetric = bells.iter().any(|(bell, _)| bell.barrier == Barrier::Asymmetric);
     if asymmetric { Barrier::Asymmetric } else { event.barrier }
 }
 
 /// What to sleep on; none where one of them has moved since.
+///
+/// A bell whose listeners are told that nobody rings it any more is left out: only a peer that
+/// breaks the rules writes that, and it would keep us awake for ever. So is one that rang for nothing
+/// too often.
 pub(super) fn sleep_on<'a, K: Isolation>(
     own: Armed<'a, K>,
-    bells: &[Listened<'a, K>],
+    bells: &[Armed<'a, K>],
+    heard: &Heard,
 ) -> Option<Vec<Waiting<'a, K>>> {
-    let bells = bells.iter().filter(|bell| bell.is_slept_on()).map(|bell| bell.armed);
-    let wait = |(event, armed): Armed<'a, K>| {
-        let seen = event.still(armed)?;
+    let numbered = bells.iter().enumerate().filter(|(at, _)| !heard.is_deaf(*at));
+    let bells = numbered.map(|(_, bell)| bell).filter(|(_, armed)| armed.gone().is_none());
+    let wait = |(event, armed): &Armed<'a, K>| {
+        let seen = event.still(*armed)?;
         Some(Waiting { point: event.point, word: event.word, seen })
     };
-    core::iter::once(own).chain(bells).map(wait).collect()
+    core::iter::once(&own).chain(bells).map(wait).collect()
 }
 
 #[cfg(test)]
@@ -122,18 +119,20 @@ mod tests {
     #[test]
     fn a_bell_that_is_said_to_be_dead_keeps_nobody_awake() {
         with_three(|[own, good, bad]| {
-            let armed = || ((own, own.subscribe()), [good, bad].map(Listened::to));
-            let waits = |(own, bells): (_, [_; 2])| sleep_on(own, &bells).map(|waits| waits.len());
-            let moved = |event: Event<'_, Linux>| {
-                let armed = armed();
+            let arm = |event: Event<'_, Linux>| {
+                let mut all = [own, good, bad].map(|it| (it, it.subscribe()));
+                all.rotate_left(1);
                 let _ = event.trigger(Wake::All);
-                waits(armed)
+                let [good, bad, own] = all;
+                sleep_on(own, &[good, bad], &Heard::default()).map(|waits| waits.len())
             };
-            assert_eq!([own, good, bad].map(moved), [None; 3], "each is heard");
+            assert_eq!([own, good, bad].map(arm), [None; 3], "each is heard");
             bad.tell(Side::Waiters, Gone::PeerGone);
             // What it told is behind us; the others are slept on, and heard.
-            assert_eq!(waits(armed()), Some(2));
-            assert_eq!([own, good].map(moved), [None; 2]);
+            let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+            let waits = sleep_on(armed[0], &armed[1..], &Heard::default());
+            assert_eq!(waits.map(|waits| waits.len()), Some(2));
+            assert_eq!([own, good].map(arm), [None; 2]);
         });
     }
 
@@ -141,21 +140,22 @@ mod tests {
     #[test]
     fn who_has_woken_is_known_if_the_machine_says_so() {
         with_three(|[own, good, bad]| {
-            let bells = [good, bad].map(Listened::to);
+            let armed = [own, good, bad].map(|it| (it, it.subscribe()));
             let woke = |heard: &Heard| heard.0.iter().map(|rung| rung.woke).collect::<Vec<_>>();
             let mut heard = Heard::default();
-            heard.note(&bells, None);
-            heard.note(&bells, Some(own.word));
+            heard.note(&armed[1..], None);
+            heard.note(&armed[1..], Some(own.word));
             assert_eq!(woke(&heard), []);
-            heard.note(&bells, Some(bad.word));
+            heard.note(&armed[1..], Some(bad.word));
             assert_eq!(woke(&heard), [false, true]);
             let _ = good.trigger(Wake::All);
-            heard.note(&bells, None);
+            heard.note(&armed[1..], None);
             assert_eq!(woke(&heard), [true, true]);
             // One that is not listened to is not slept on.
-            let mut bells = [good, bad].map(Listened::to);
-            bells[1].deaf = true;
-            let waits = sleep_on((own, own.subscribe()), &bells).expect("none has moved");
+            heard.0[1].deaf = Some(Instant::from_nanos(1));
+            assert_eq!(heard.deaf_until(), Deadline::at(Instant::from_nanos(1)));
+            let armed = [own, good, bad].map(|it| (it, it.subscribe()));
+            let waits = sleep_on(armed[0], &armed[1..], &heard).expect("none has moved");
             assert!(waits.iter().all(|wait| !core::ptr::eq(wait.word, bad.word)));
         });
     }

@@ -118,7 +118,8 @@ impl<K: Isolation> State<K> {
         word: Option<WordId>,
     ) -> Result<Answer<K>> {
         let arena = self.arenas.get(&id).filter(|arena| arena.pair.contains(&client));
-        let half = arena.ok_or(ErrorKind::Denied)?.half_of(client);
+        let arena = arena.ok_or(ErrorKind::Denied)?;
+        let (half, is_shared) = (arena.half_of(client), arena.pair.contains(&MANAGER));
         if let Some(word) = word {
             self.holds(client, word, None)?;
             let object = self.objects.get(&word.object).ok_or(ErrorKind::Stale)?;
@@ -128,7 +129,8 @@ impl<K: Isolation> State<K> {
             }
         }
         let item = self.give(client, id, Access::ReadWrite)?;
-        Ok(Answer { said: Said::Number(half.into()), items: Vec::from([item]) })
+        let said = Said::Number(u64::from(half) | u64::from(is_shared) << 1);
+        Ok(Answer { said, items: Vec::from([item]) })
     }
 
     /// The component shares no arena with whoever watches the word.

@@ -202,7 +202,7 @@ mod tests {
     use chan_impls::Spsc;
     use res_api::{
         AnyCap, Backend, Blockpoint, Entry, Env, EvtGrp, Fault, FromCap, Name, Receiver, Rx,
-        Sender, Slot, Trigger, Tx, Wake,
+        Sender, Slot, Thread, Trigger, TryRecvError, Tx, Wake,
     };
     use res_kernel::sim::Simulation;
     use res_kernel::{Kernel, Sim};
@@ -391,6 +391,59 @@ mod tests {
     #[test]
     fn a_group_is_seldom_told_by_who_rings_and_sends_nothing() {
         nobody_is_delayed(rings_and_sends_nothing, by_the_group, false);
+    }
+
+    /// One that has the other end, and says nothing.
+    fn is_silent(env: Env<Sinv<Sim>>) -> Result<(), Fault> {
+        let mut to = env.take(TO)?;
+        to.send(0)?;
+        env.sleep(env.now() + HOSTILE);
+        Ok(())
+    }
+
+    /// The source is rung for in vain, and then once while somebody waits, of which another thread
+    /// learns.
+    fn waits_for_what_another_thread_has_withheld(sim: Sim) {
+        let system = Sinv::on(sim, Limits::default()).expect("a system");
+        let (to, mut from) = system.chan::<Spsc, u64>(4).expect("a channel");
+        let silent = system.component(const { Name::new("silent") }, is_silent).expect("made");
+        silent.endow(TO, to).expect("endowed");
+        silent.start().expect("started");
+        assert_eq!(from.recv(), Ok(0));
+        let group = Arc::new(system.evtgrp(1).expect("a group"));
+        let _watched = group.add(&from, Trigger::Edge, 7).expect("added");
+        let arenas = system.world.ears.list();
+        let source = arenas[0]
+            .sources
+            .lock()
+            .watched
+            .first_key_value()
+            .map(|(bit, point)| (*bit, point.clone()));
+        let (bit, point) = source.expect("one is watched");
+        while point.vain_until().is_none() {
+            arenas[0].rung(bit);
+            assert_eq!(from.try_recv(), Err(TryRecvError::Empty));
+        }
+        while group.wait(Deadline::PASSED).is_ok() {}
+        let (late, waited, clock) = (system.within(HOSTILE), Arc::clone(&group), system.clone());
+        let waits = system.thread(move || {
+            let begin = clock.now();
+            assert_eq!(waited.wait(late).map(|event| event.data), Ok(7));
+            assert!(clock.now() - begin < 11 * MILLISECOND, "the period is over before");
+        });
+        let waits = waits.expect("a thread");
+        waits.start().expect("started");
+        system.sleep(system.now() + MILLISECOND);
+        arenas[0].rung(bit);
+        assert_eq!(waits.join(Deadline::NEVER), Ok(res_api::Exit::Success));
+    }
+
+    #[test]
+    fn who_waits_learns_of_what_another_thread_has_withheld() {
+        for seed in 0..8 {
+            let outcome = Simulation::new(seed).run(waits_for_what_another_thread_has_withheld);
+            assert_eq!(outcome.failure, None, "seed {seed}: {outcome}");
+        }
     }
 
     /// Neither has an arena with who listens: the manager rings the same bell for both.

@@ -124,7 +124,8 @@ impl<K: Isolation> Arena<K> {
         }
     }
 
-    fn rung(&self, bit: u32) {
+    /// It was rung for that source.
+    pub(super) fn rung(&self, bit: u32) {
         let (point, until, is_new) = {
             let mut sources = self.sources.lock();
             let Some(point) = sources.watched.get(&bit).cloned() else { return };

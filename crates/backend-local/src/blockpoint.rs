@@ -18,6 +18,7 @@ use crate::mem::MemObject;
 use crate::outside::{Outside, WordId};
 use crate::system::{Ref, SystemRef, U32, U64};
 use crate::timer::Timing;
+use crate::vain::Vain;
 
 /// What a blockpoint is a handle to.
 ///
@@ -37,7 +38,7 @@ pub(crate) struct Point<K: Kernel> {
     /// Where the word lies, if it is not here.
     home: Mutex<K, Option<Home<K>>>,
     pub(crate) timing: Timing<K>,
-    /// How often a group here was told of it because somebody elsewhere said so.
+    /// How often somebody elsewhere has had a group here told of it.
     marks: U64<K>,
     /// Until when the group is not told of it, in nanoseconds, since that was for nothing; 0: it is.
     vain_until: U64<K>,
@@ -63,16 +64,23 @@ struct Home<K: Kernel> {
     travelled: bool,
     /// Ends of the same side are elsewhere, too: only outside is it known who leaves last.
     shared: bool,
-    /// How often others may still wake those here for nothing.
+    /// How often others may still wake those here, or have a group told, for nothing.
     vain: Budget,
-    /// How much had been found when its end was last stuck, and how often it was marked then.
-    stuck: (u64, u64),
+    /// What a group here is told for nothing.
+    told: Vain,
 }
 
 impl<K: Kernel> Home<K> {
     fn new(memory: &Ref<MemObject<K>, K>, word: WordId) -> Self {
         let memory = memory.clone();
-        Self { memory, word, travelled: false, shared: false, vain: Budget::new(), stuck: (0, 0) }
+        Self {
+            memory,
+            word,
+            travelled: false,
+            shared: false,
+            vain: Budget::new(),
+            told: Vain::default(),
+        }
     }
 }
 
@@ -128,16 +136,18 @@ impl<K: Kernel> Point<K> {
         }
     }
 
-    /// Its end has found so much, and no more since it last said so: if a group was told of it
-    /// meanwhile, that was for nothing (H12).
-    fn stuck(&self, at: u64) {
+    /// Its end finds nothing, and has found so much: if the group was told for nothing too often, it
+    /// is not for a while (H12).
+    fn finds_no_more(&self, found: u64) {
         // Relaxed: a count, of which a late one is as good.
-        let marks = self.marks.load(Relaxed);
+        let told = self.marks.load(Relaxed);
+        // Where only this component can tell the group, it always does.
+        if told == 0 {
+            return;
+        }
         let mut home = self.home.lock();
         let Some(home) = home.as_mut().filter(|home| home.travelled) else { return };
-        let before = core::mem::replace(&mut home.stuck, (at, marks));
-        if before.0 == at
-            && before.1 != marks
+        if home.told.is_told_for_nothing(found, told)
             && let Some(until) = home.vain.spend(self.kernel.now(), Rate::VAIN)
         {
             // Relaxed: who sees it late tells the group once more.
@@ -270,9 +280,7 @@ impl<K: Kernel> Point<K> {
     /// Marks the source as pending in the group that watches.
     #[cold]
     fn notify_group(&self) {
-        // Not under the lock: the group wakes others.
-        let watch = self.watch.lock().clone();
-        match watch {
+        match self.watcher() {
             Some(watch) => watch.mark(),
             None => self.ring(),
         }
@@ -315,6 +323,11 @@ impl<K: Kernel> Point<K> {
     /// The group that watches; at most one.
     pub(crate) fn watch(&self) -> &Mutex<K, Option<Watch<K>>> {
         &self.watch
+    }
+
+    /// The same, as a copy: a group wakes others, which is not done under the lock.
+    pub(crate) fn watcher(&self) -> Option<Watch<K>> {
+        self.watch.lock().clone()
     }
 }
 
@@ -398,10 +411,9 @@ impl<K: Kernel> Blockpoint<K> {
     /// Marks the source as pending in the group that watches here, if one does: somebody rang its
     /// bell. For backends that stand on this one.
     pub fn mark(&self) {
-        // Relaxed: see `stuck`.
+        // Relaxed: see `finds_no_more`.
         self.0.marks.fetch_add(1, Relaxed);
-        let watch = self.0.watch.lock().clone();
-        if let Some(watch) = watch {
+        if let Some(watch) = self.0.watcher() {
             watch.mark();
         }
     }
@@ -409,7 +421,7 @@ impl<K: Kernel> Blockpoint<K> {
     /// Until when it is not to be marked, since that was for nothing too often (H12). For backends that
     /// stand on this one.
     pub fn vain_until(&self) -> Option<Instant> {
-        // Relaxed: see `stuck`.
+        // Relaxed: see `finds_no_more`.
         let until = self.0.vain_until.load(Relaxed);
         (until != 0 && self.0.kernel.now().as_nanos() < until).then(|| Instant::from_nanos(until))
     }
@@ -417,8 +429,7 @@ impl<K: Kernel> Blockpoint<K> {
     /// Whoever waits for the group that watches here, if one does, does so anew. For backends that
     /// stand on this one.
     pub fn rearm(&self) {
-        let watch = self.0.watch.lock().clone();
-        if let Some(watch) = watch {
+        if let Some(watch) = self.0.watcher() {
             watch.rearm();
         }
     }
@@ -502,16 +513,16 @@ impl<K: Kernel> res_api::Blockpoint for Blockpoint<K> {
         self.0.event().snapshot()
     }
 
-    fn idle(&self, seen: Snapshot, stuck_at: Option<u64>) -> Option<Gone> {
+    fn idle(&self, seen: Snapshot, found: Option<u64>) -> Option<Gone> {
         let gone = seen.gone();
         // A source whose other side is gone stays ready: each look says why.
-        if seen.watched() && gone.is_none() {
-            let watch = self.0.watch().lock().clone();
-            if let Some(watch) = watch {
-                watch.idle(|| self.0.event().unmoved_since(seen));
-                if let Some(at) = stuck_at {
-                    self.0.stuck(at);
-                }
+        if seen.watched()
+            && gone.is_none()
+            && let Some(watch) = self.0.watcher()
+        {
+            watch.idle(|| self.0.event().unmoved_since(seen));
+            if let Some(found) = found {
+                self.0.finds_no_more(found);
             }
         }
         gone

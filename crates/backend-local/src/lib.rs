@@ -44,6 +44,7 @@ mod pool;
 mod system;
 mod thread;
 mod timer;
+mod vain;
 
 #[cfg(feature = "alloc")]
 pub use any_chan::{AnyRcv, AnySnd};

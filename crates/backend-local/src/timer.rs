@@ -94,8 +94,7 @@ impl<K: Kernel> Timer<K> {
     }
 
     fn rearm(&self) {
-        let watch = self.0.0.watch().lock().clone();
-        match watch {
+        match self.0.0.watcher() {
             Some(watch) => watch.rearm(),
             // Somebody may wait on the timer itself.
             None => drop(self.0.0.trigger(res_api::Wake::All)),

@@ -31,6 +31,25 @@ pub(crate) const fn half_of(listener: u32, other: u32) -> u32 {
     (listener > other) as u32
 }
 
+/// How a component listens to an arena, as the manager says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listening {
+    pub(crate) half: u32,
+    /// The manager rings there, for several who share no arena with the component.
+    pub(crate) is_shared: bool,
+}
+
+impl Listening {
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.half) | u64::from(self.is_shared) << 1
+    }
+
+    /// `None` for what is no such number.
+    pub(crate) fn of(number: u64) -> Option<Self> {
+        (number < 4).then_some(Self { half: number as u32 & 1, is_shared: number & 2 != 0 })
+    }
+}
+
 /// One half of an arena.
 pub(crate) struct Bell<K: Isolation> {
     kernel: K,

@@ -255,6 +255,7 @@ mod tests {
 
     const TO: Slot<Tx<Spsc, u64>> = Slot::new("to");
     const MILLISECOND: Duration = Duration::from_millis(1);
+    const LATE: Duration = Duration::from_secs(60);
 
     type Cap = <Sinv<Sim> as Backend>::Cap;
 
@@ -323,7 +324,7 @@ mod tests {
         let sim = &system.world.link.kernel;
         let (point, word) = (sim.point().expect("a point"), res_sync::model::Atomic::new(0));
         let event = Event { park: sim, point: &point, word: &word, barrier: sim.barrier() };
-        system.world.ears.wait(event, system.within(60_000 * MILLISECOND), look).expect("heard");
+        system.world.ears.wait(event, system.within(LATE), look).expect("heard");
     }
 
     fn by_the_group(
@@ -331,14 +332,14 @@ mod tests {
         group: &<Sinv<Sim> as Backend>::EvtGrp,
         look: &mut dyn FnMut() -> bool,
     ) {
-        group.wait(system.within(60_000 * MILLISECOND)).expect("heard");
+        group.wait(system.within(LATE)).expect("heard");
         look();
     }
 
     /// Listens to one of each, whose channels are watched before they have them, or afterwards.
     fn listens(sim: Sim, rings: impl Entry<Sinv<Sim>>, wait: Wait, early: bool) {
         let system = Sinv::on(sim, Limits::default()).expect("a system");
-        let late = system.within(60_000 * MILLISECOND);
+        let late = system.within(LATE);
         let [(bad, mut from_bad), (good, mut from)] =
             [(); 2].map(|()| system.chan::<Spsc, u64>(4).expect("a channel"));
         let group = system.evtgrp(2).expect("a group");

@@ -18,7 +18,6 @@ use res_api::{
 use crate::pace::Pace;
 use crate::patience::Patience;
 use crate::queue::{Fate, Half, InMemory, Misbehaved, PopError, PopQueue, PushError, PushQueue};
-use crate::stuck::Stuck;
 
 /// The sending end of a channel made of the pushing half `Q` of a queue.
 ///
@@ -72,7 +71,6 @@ struct End<B: Backend> {
     wait: B::Blockpoint,
     pace: Pace,
     patience: Patience,
-    stuck: Stuck,
     blocked: u64,
     blocked_for: Duration,
     /// Leaves when it is dropped, so it comes after the queue.
@@ -89,7 +87,6 @@ impl<B: Backend> End<B> {
             wait,
             pace,
             patience: Patience::default(),
-            stuck: Stuck::default(),
             blocked: 0,
             blocked_for: Duration::ZERO,
             cap,
@@ -149,9 +146,8 @@ impl<B: Backend> End<B> {
     }
 
     /// Nothing was found behind that; what this side had been told.
-    fn idle<Q: Half>(&mut self, queue: &Q, seen: Snapshot) -> Option<Gone> {
-        let stuck_at = if Q::SOLE { self.stuck.at(queue.position()) } else { None };
-        self.wait.idle(seen, stuck_at)
+    fn idle<Q: Half>(&self, queue: &Q, seen: Snapshot) -> Option<Gone> {
+        self.wait.idle(seen, Q::SOLE.then(|| queue.position()))
     }
 
     fn stats(&self, queue: &impl Half) -> Stats {

@@ -27,7 +27,6 @@ pub mod service;
 mod slot;
 mod spsc;
 pub mod standalone;
-mod stuck;
 pub mod zero_copy;
 
 #[doc(hidden)]

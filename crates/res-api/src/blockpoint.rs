@@ -113,10 +113,9 @@ pub trait Blockpoint: Clone + Send + Sync + 'static {
     /// that watches, unless it was triggered since (H23). Returns what waiters had been told at
     /// `seen`: whoever looked after that has seen everything that was sent before.
     ///
-    /// `stuck_at`: how much it has found so far, if that was as much when it said so the last two times.
-    /// Where the group is told of such a source again and again, the backend listens to whoever does
-    /// that less often (H12).
-    fn idle(&self, seen: Snapshot, stuck_at: Option<u64>) -> Option<Gone>;
+    /// `found`: how much it has found so far, where nobody else takes what it looks for. If the group is
+    /// told of a source again and again that finds no more, the backend tells it less often (H12).
+    fn idle(&self, seen: Snapshot, found: Option<u64>) -> Option<Gone>;
 
     /// The first half of a checkpoint. Users call [`checkpoint`](Self::checkpoint).
     fn arm(&self) -> Snapshot;

@@ -11,7 +11,7 @@ use res_kernel::Isolation;
 use res_sync::model::Atomic;
 use res_sync::{Budget, Instant, MemoryModel, Mutex, Rate};
 
-use crate::bell::Bell;
+use crate::bell::{Bell, Listening};
 use crate::link::Link;
 use crate::request::Request;
 
@@ -22,8 +22,8 @@ pub(super) struct Arena<K: Isolation> {
     pub(super) sources: Mutex<K, Sources<K>>,
     /// The manager rings it, for several who share no arena with this component.
     pub(super) is_shared: bool,
-    /// When the first source is told of that is not told of yet, in nanoseconds; 0: there is none.
-    /// Written under the lock of the sources.
+    /// When the first of what is withheld is due, in nanoseconds; 0: nothing is. A copy for those who
+    /// look all the time, written under the lock of the sources.
     due: <K::Model as MemoryModel>::U64,
     /// Last: the bells lie in it.
     _memory: K::Memory,
@@ -83,19 +83,21 @@ impl<K: Isolation> Sources<K> {
 impl<K: Isolation> Arena<K> {
     /// The arena, for whoever listens there, or for who is to ring for that word.
     pub(super) fn ask(link: &Link<K>, id: u64, word: Option<WordId>) -> Result<Self, ErrorKind> {
-        let (half, object, memory) = link.memory(Request::Arena(id, word))?;
-        let new = Self::new(&link.kernel, memory, half as u32 & 1, half & 2 != 0);
+        let (number, object, memory) = link.memory(Request::Arena(id, word))?;
+        let listening = Listening::of(number).ok_or(ErrorKind::Misbehaved)?;
+        let new = Self::new(&link.kernel, memory, listening);
         new.inspect_err(|_| link.say(Request::Forget(object)))
     }
 
-    /// One in which this component listens to that half.
-    fn new(kernel: &K, memory: K::Memory, half: u32, is_shared: bool) -> Result<Self, ErrorKind> {
+    /// One to which this component listens like that.
+    fn new(kernel: &K, memory: K::Memory, listening: Listening) -> Result<Self, ErrorKind> {
+        let Listening { half, is_shared } = listening;
         let bell = |half| {
             // SAFETY: the arena, which goes after its bells, keeps the memory mapped.
             let bell = unsafe { Bell::new(kernel, &memory, half) };
             bell.map_err(|error| error.kind)?.ok_or(ErrorKind::Misbehaved)
         };
-        let (ours, theirs) = (bell(half)?, bell(1 - half.min(1))?);
+        let (ours, theirs) = (bell(half)?, bell(1 - half)?);
         let point = kernel.point().map_err(|error| error.kind)?;
         let sources = Mutex::new(kernel.clone(), point, kernel.barrier(), Sources::new());
         Ok(Self { ours, theirs, sources, is_shared, due: Atomic::new(0), _memory: memory })
@@ -103,8 +105,11 @@ impl<K: Isolation> Arena<K> {
 
     /// Marks the sources whose bits are set, and those that are due.
     pub(super) fn sweep(&self) {
-        if self.due().is_some_and(|due| due <= self.ours.now()) {
-            self.tell_all(self.ours.now());
+        if let Some(due) = self.due() {
+            let now = self.ours.now();
+            if due <= now {
+                self.tell_due(now);
+            }
         }
         self.ours.sweep(|bit| self.rung(bit));
     }
@@ -112,7 +117,7 @@ impl<K: Isolation> Arena<K> {
     /// One that nobody rings any more: marks all sources that were rung for.
     pub(super) fn close(&self) {
         self.sweep();
-        self.tell_all(Instant::from_nanos(u64::MAX));
+        self.tell_due(Instant::from_nanos(u64::MAX));
     }
 
     /// When it is to be swept again, rung or not.
@@ -126,28 +131,27 @@ impl<K: Isolation> Arena<K> {
 
     /// It was rung for that source.
     pub(super) fn rung(&self, bit: u32) {
-        let (point, until, is_new) = {
-            let mut sources = self.sources.lock();
-            let Some(point) = sources.watched.get(&bit).cloned() else { return };
-            let until = point.vain_until();
-            sources.marked += u64::from(until.is_none());
-            let is_new = !sources.withheld.contains_key(&bit);
-            if let Some(until) = until.filter(|_| is_new) {
+        let mut sources = self.sources.lock();
+        let Some(point) = sources.watched.get(&bit).cloned() else { return };
+        match point.vain_until() {
+            None => {
+                sources.marked += 1;
+                drop(sources);
+                point.mark();
+            }
+            Some(until) if !sources.withheld.contains_key(&bit) => {
                 sources.withheld.insert(bit, until);
                 self.due.store(sources.next_due(), Relaxed);
+                drop(sources);
+                // Whoever waits has to know when that is due.
+                point.rearm();
             }
-            (point, until, is_new)
-        };
-        match until {
-            None => point.mark(),
-            // It has to know when that is due.
-            Some(_) if is_new => point.rearm(),
             Some(_) => {}
         }
     }
 
     /// Marks those that are due by then.
-    fn tell_all(&self, now: Instant) {
+    fn tell_due(&self, now: Instant) {
         let due = {
             let mut sources = self.sources.lock();
             let due = sources.take_due(now);

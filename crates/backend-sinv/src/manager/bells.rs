@@ -9,7 +9,7 @@ use res_kernel::{Access, Isolation};
 use super::effects::{Effect, What};
 use super::objects::Watch;
 use super::{MANAGER, Result, State};
-use crate::bell::{ARENA, BIT_BITS, SOURCES, half_of};
+use crate::bell::{ARENA, BIT_BITS, Listening, SOURCES, half_of};
 use crate::ends::{ComponentId, TRANSIT};
 use crate::request::{Answer, Notice, Said};
 
@@ -120,6 +120,7 @@ impl<K: Isolation> State<K> {
         let arena = self.arenas.get(&id).filter(|arena| arena.pair.contains(&client));
         let arena = arena.ok_or(ErrorKind::Denied)?;
         let (half, is_shared) = (arena.half_of(client), arena.pair.contains(&MANAGER));
+        let listening = Listening { half, is_shared };
         if let Some(word) = word {
             self.holds(client, word, None)?;
             let object = self.objects.get(&word.object).ok_or(ErrorKind::Stale)?;
@@ -129,8 +130,7 @@ impl<K: Isolation> State<K> {
             }
         }
         let item = self.give(client, id, Access::ReadWrite)?;
-        let said = Said::Number(u64::from(half) | u64::from(is_shared) << 1);
-        Ok(Answer { said, items: Vec::from([item]) })
+        Ok(Answer { said: Said::Number(listening.number()), items: Vec::from([item]) })
     }
 
     /// The component shares no arena with whoever watches the word.

@@ -9,7 +9,6 @@ use super::error::CallError;
 use super::frame::{FRAME, Frame};
 use super::{ID, Interface};
 use crate::patience::Patience;
-use crate::stuck::Stuck;
 
 /// Where the payload begins, if there is one: pages of its own.
 const PAYLOAD_AT: u64 = PAGE;
@@ -29,7 +28,6 @@ pub(super) struct End<B: Backend> {
     /// Waited on by this side.
     wait: B::Blockpoint,
     patience: Patience,
-    stuck: Stuck,
     payload: u64,
     /// Leaves when it is dropped.
     cap: B::Cap,
@@ -43,8 +41,7 @@ impl<B: Backend> End<B> {
             Ok((map, signal, wait)) => {
                 let (payload, state) = (cap.desc().capacity, cap.state());
                 let patience = Patience::default();
-                let stuck = Stuck::default();
-                Ok((Self { signal, wait, patience, stuck, payload, cap, map }, state))
+                Ok((Self { signal, wait, patience, payload, cap, map }, state))
             }
             Err(kind) => Err(CastError::new(cap, CastReason::Parts(kind))),
         }
@@ -86,8 +83,8 @@ impl<B: Backend> End<B> {
         self.signal.trigger(Wake::All)
     }
 
-    /// Waits until `look` finds something, the deadline, or the other side is gone. It is at that
-    /// state before.
+    /// Waits until `look` finds something, the deadline, or the other side is gone. `state` changes with
+    /// what is found.
     #[inline]
     pub(super) fn wait_until<R>(
         &mut self,
@@ -126,7 +123,7 @@ impl<B: Backend> End<B> {
     /// and a group that watches is told idle.
     #[cold]
     fn look_again<R>(
-        &mut self,
+        &self,
         state: u64,
         mut look: impl FnMut(&Frame<B::Model>) -> Option<R>,
     ) -> Result<R, WaitError> {
@@ -137,8 +134,7 @@ impl<B: Backend> End<B> {
         if let Some(found) = look(self.frame()) {
             return Ok(found);
         }
-        let stuck_at = self.stuck.at(state);
-        Err(self.wait.idle(seen, stuck_at).map_or(WaitError::TimedOut, WaitError::Gone))
+        Err(self.wait.idle(seen, Some(state)).map_or(WaitError::TimedOut, WaitError::Gone))
     }
 
     pub(super) fn blockpoint(&self) -> &B::Blockpoint {

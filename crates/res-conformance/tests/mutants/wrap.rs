@@ -133,8 +133,8 @@ impl<M: Mutation> Blockpoint for Point<M> {
         self.0.snapshot()
     }
 
-    fn idle(&self, seen: Snapshot, stuck_at: Option<u64>) -> Option<Gone> {
-        self.0.idle(if M::IDLE_WITHOUT_EPOCH { self.0.snapshot() } else { seen }, stuck_at)
+    fn idle(&self, seen: Snapshot, found: Option<u64>) -> Option<Gone> {
+        self.0.idle(if M::IDLE_WITHOUT_EPOCH { self.0.snapshot() } else { seen }, found)
     }
 
     fn arm(&self) -> Snapshot {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use res_api::ErrorKind;
 use res_sync::Deadline;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
@@ -106,13 +106,8 @@ impl LinuxSocket {
         }
         // The first byte is ours: a message is never empty, which would look like the end.
         let parts = [IoSlice::new(&[0]), IoSlice::new(bytes)];
-        let sent = loop {
-            match sendmsg(&self.0, &parts, &mut control, flags | SendFlags::NOSIGNAL) {
-                Err(Errno::INTR) => {}
-                sent => break sent,
-            }
-        };
-        match sent {
+        let flags = flags | SendFlags::NOSIGNAL;
+        match retry_on_intr(|| sendmsg(&self.0, &parts, &mut control, flags)) {
             Ok(_) => Ok(()),
             Err(Errno::PIPE | Errno::CONNRESET) => Err(KernelError::new(SEND, ErrorKind::PeerGone)),
             Err(error) => Err(refused(SEND)(error)),

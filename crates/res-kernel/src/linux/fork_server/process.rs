@@ -107,7 +107,7 @@ fn take_streams() -> LinuxSocket {
 
 /// Whatever a program has said about signals: a child that has ended is there until it is reaped.
 fn look_after_children() {
-    // SAFETY: no handler, and one thread.
+    // SAFETY: it installs no handler, and there is one thread, which relies on no other.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
@@ -139,6 +139,7 @@ fn confine_all(socket: &LinuxSocket, warden: &LinuxSocket) -> Option<Filter> {
 
 /// What it works with.
 struct Server {
+    /// The parent that each domain has to have.
     this: Pid,
     socket: LinuxSocket,
     /// Who decides about what it asks for, if anybody does.
